@@ -1,0 +1,132 @@
+/* viaduct/socket.h - sockets of one stack: the one API that doors, services, commands and embedders use.
+ *
+ * Every call is non-blocking and returns bytes, 0, or a negative errno; it never calls back into the user. Handles are
+ * 64-bit (index and generation): a stale one gives -EBADF. Readiness comes two ways: via_events() drains coalesced
+ * edges and cannot overflow, via_ready() tells the level. Calls only note that something is to be sent; the owner of
+ * the stack sends it with via_poll() (see stack.h), which it calls after a batch of socket calls. */
+#ifndef VIADUCT_SOCKET_H
+#define VIADUCT_SOCKET_H
+
+#include <viaduct/types.h>
+
+typedef uint64_t via_sock; /* 0 is never a socket */
+
+enum via_type {
+	VIA_STREAM = 1, /* TCP */
+	VIA_DGRAM = 2,  /* UDP */
+	VIA_PING = 3,   /* ICMP echo: a datagram is type, code, checksum, id, sequence, data; id is the local port (Linux's ping sockets) */
+};
+
+/* Readiness bits; the values are poll(2)'s. */
+enum {
+	VIA_IN = 0x001,    /* recv or accept would not say -EAGAIN */
+	VIA_OUT = 0x004,   /* send would take at least a segment; connect has ended */
+	VIA_ERR = 0x008,   /* an error is pending (SO_ERROR) */
+	VIA_HUP = 0x010,   /* both directions are shut */
+	VIA_RDHUP = 0x2000 /* the peer has shut its sending side */
+};
+
+struct via_event {
+	via_sock sock;
+	uint64_t cookie;
+	uint32_t edges; /* VIA_* bits that became true since the last event of this socket */
+};
+
+/* Flags of send and recv. */
+enum {
+	VIA_PEEK = 1,     /* recv: leave the data in the queue */
+	VIA_MORE = 2,     /* send: more follows at once, hold a partial segment (MSG_MORE) */
+	VIA_TRUNC = 4,    /* recv of a datagram: return its true length even when cut (MSG_TRUNC) */
+	VIA_ERRQUEUE = 8, /* reserved */
+};
+
+/* Make a socket. cookie comes back with its events. -EMFILE, -ENOMEM at the cap. */
+VIA_API int via_open(struct via *v, enum via_type type, uint64_t cookie, via_sock *out);
+VIA_API int via_set_cookie(struct via *v, via_sock s, uint64_t cookie);
+
+/* Bind to a local address (any = 0.0.0.0) and port (0: one is chosen, RFC 6056). -EADDRINUSE, -EADDRNOTAVAIL, -EINVAL. */
+VIA_API int via_bind(struct via *v, via_sock s, const struct via_sockaddr *local);
+/* TCP: -EINPROGRESS, then VIA_OUT, or VIA_ERR with the cause in SO_ERROR. -EISCONN, -EALREADY, -ENETUNREACH,
+ * -EADDRNOTAVAIL. UDP and ping: fixes the peer, at once; an all-zero family-less `any` address undoes it. */
+VIA_API int via_connect(struct via *v, via_sock s, const struct via_sockaddr *remote);
+/* backlog as Linux means it: the accept queue holds backlog + 1. */
+VIA_API int via_listen(struct via *v, via_sock s, int backlog);
+/* -EAGAIN when no connection waits. `peer` may be NULL. */
+VIA_API int via_accept(struct via *v, via_sock s, uint64_t cookie, via_sock *out, struct via_sockaddr *peer);
+VIA_API int via_local(struct via *v, via_sock s, struct via_sockaddr *out);
+VIA_API int via_peer(struct via *v, via_sock s, struct via_sockaddr *out); /* -ENOTCONN */
+
+/* Copy in. Returns bytes taken (may be short on a stream), -EAGAIN, -EPIPE, -ECONNRESET, -ENOTCONN, ... A pending
+ * error is returned once. */
+VIA_API int64_t via_send(struct via *v, via_sock s, const void *data, uint32_t len, int flags);
+/* Copy out. 0 is the peer's FIN on a stream. */
+VIA_API int64_t via_recv(struct via *v, via_sock s, void *data, uint32_t len, int flags);
+/* Datagrams. `to` NULL means the connected peer. -EMSGSIZE when it cannot leave whole. */
+VIA_API int64_t via_sendto(struct via *v, via_sock s, const void *data, uint32_t len, int flags, const struct via_sockaddr *to);
+/* `from` and `local` (the address it was sent to) may be NULL. */
+VIA_API int64_t via_recvfrom(struct via *v, via_sock s, void *data, uint32_t len, int flags, struct via_sockaddr *from, struct via_sockaddr *local);
+
+/* Zero copy. Peek: up to n spans of what recv would return, valid until the next call on this stack; returns the number
+ * of spans. Consume: take `len` of those bytes away. */
+VIA_API int via_recv_peek(struct via *v, via_sock s, struct via_iov *iov, int n);
+VIA_API int via_recv_consume(struct via *v, via_sock s, uint32_t len);
+/* Reserve: up to n writable spans of the send buffer, at most `want` bytes in all; commit: `len` of them are data now.
+ * A reservation lives until the next call on this socket. */
+VIA_API int via_send_reserve(struct via *v, via_sock s, struct via_iov *iov, int n, uint32_t want);
+VIA_API int via_send_commit(struct via *v, via_sock s, uint32_t len);
+/* Lend: queue [data, data+len) by reference, no copy. The memory must stay as it is until `done(ctx, token)` was called
+ * during a later via_poll() or via_close() (the one exception to "no callbacks": it only returns the loan). Returns bytes
+ * lent, or -EAGAIN. Blocks below the region's block size may be copied; `done` is called all the same. */
+VIA_API int64_t via_send_lend(struct via *v, via_sock s, const void *data, uint32_t len, void (*done)(void *ctx, uint64_t token), void *ctx, uint64_t token);
+
+enum via_how { VIA_SHUT_RD = 0, VIA_SHUT_WR = 1, VIA_SHUT_RDWR = 2 };
+VIA_API int via_shutdown(struct via *v, via_sock s, enum via_how how);
+/* Orderly: what was sent is still delivered, then FIN; unread data makes it a RST (RFC 9293 §3.6.1). */
+VIA_API int via_close(struct via *v, via_sock s);
+/* RST now. */
+VIA_API int via_abort(struct via *v, via_sock s);
+
+/* level, name and value layout are Linux's (SOL_SOCKET/SO_*, IPPROTO_TCP/TCP_*, IPPROTO_IP/IP_*), the value in this
+ * machine's layout. -ENOPROTOOPT for what the stack does not have. getsockopt: *len in: room, out: used. */
+VIA_API int via_setsockopt(struct via *v, via_sock s, int level, int name, const void *val, uint32_t len);
+VIA_API int via_getsockopt(struct via *v, via_sock s, int level, int name, void *val, uint32_t *len);
+
+/* Bytes waiting to be read (SIOCINQ; a datagram socket: the size of the next one) and not yet acknowledged (SIOCOUTQ). */
+VIA_API int64_t via_inq(struct via *v, via_sock s);
+VIA_API int64_t via_outq(struct via *v, via_sock s);
+
+/* The level of readiness now, VIA_* bits; 0 for a stale handle with VIA_ERR | VIA_HUP set. */
+VIA_API uint32_t via_ready(struct via *v, via_sock s);
+/* Drain up to max events. Returns how many; fewer than max means none is left. */
+VIA_API int via_events(struct via *v, struct via_event *ev, int max);
+
+/* Optional convention for owners that share one stack: a cookie that is the address of a struct via_handler. */
+struct via_handler {
+	void (*event)(struct via_handler *h, struct via *v, via_sock s, uint32_t edges);
+};
+static inline uint64_t via_cookie(struct via_handler *h)
+{
+	return (uint64_t)(uintptr_t)h;
+}
+/* Drain all events, giving each to the handler its cookie names (cookie 0: dropped). A handler may close any socket;
+ * events of closed sockets are discarded. Returns how many were given. */
+VIA_API int via_dispatch(struct via *v);
+
+/* What `ss` shows, one socket. */
+struct via_sock_info {
+	uint32_t size; /* sizeof, set by the caller */
+	enum via_type type;
+	uint8_t tcp_state; /* RFC 9293 number as Linux: 1 ESTABLISHED ... 11 CLOSING; 0 for datagrams */
+	struct via_sockaddr local, remote;
+	uint64_t bytes_sent, bytes_received;      /* payload bytes, first transmissions / in order */
+	uint64_t segs_out, segs_in, segs_retrans; /* data segments retransmitted */
+	uint32_t rcv_queue, snd_queue;
+	int64_t srtt_ns, rttvar_ns, rto_ns;
+	uint32_t cwnd, ssthresh, mss;
+	uint32_t iss, irs; /* first sequence numbers, ours and the peer's */
+};
+/* Walk all sockets, connections, SYN-RECEIVED and TIME-WAIT: *cursor starts at 0. False at the end. */
+VIA_API bool via_sock_next(struct via *v, uint64_t *cursor, struct via_sock_info *out);
+VIA_API int via_sock_info(struct via *v, via_sock s, struct via_sock_info *out);
+
+#endif

@@ -1,0 +1,108 @@
+/* viaduct/stack.h - a stack: a host or a router, its interfaces, addresses and routes.
+ *
+ * Pure: no clock, no I/O, no malloc. The owner gives memory, the time and random bytes; the stack answers when it wants
+ * to be called next. One caller at a time (the baton is the owner's business). */
+#ifndef VIADUCT_STACK_H
+#define VIADUCT_STACK_H
+
+#include <stddef.h>
+#include <viaduct/driver.h>
+#include <viaduct/socket.h>
+#include <viaduct/types.h>
+
+struct trace; /* pkt/trace.h */
+
+struct via_config {
+	uint32_t size;         /* sizeof(struct via_config) */
+	const char *name;      /* copied, for counters and traces; at most 31 bytes */
+	void *arena;           /* borrowed for the stack's life: zeroed memory, committed on touch, 64 KiB aligned */
+	size_t arena_bytes;    /* the cap on all protocol state */
+	struct pktmem *mem;    /* borrowed: packet memory, private or shared by the stacks of a lab */
+	const struct trace *trace; /* borrowed or NULL */
+	uint8_t seed[32];      /* all keys and randomness come from it */
+	int64_t now;           /* ns, the owner's clock */
+	bool forwarding;       /* a router */
+	uint32_t tcp_rmem, tcp_wmem; /* default buffer sizes, bytes; 0: the stack's default */
+};
+
+/* Bytes of process-local memory a struct via needs. */
+VIA_API size_t via_size(void);
+/* Make a stack in `mem` (borrowed, via_size() bytes, 64-byte aligned). NULL when the arena is too small.
+ * It has a loopback interface, index 1, 127.0.0.1/8. */
+VIA_API struct via *via_init(void *mem, const struct via_config *cfg);
+/* Close everything without a word to peers, give all packets back. */
+VIA_API void via_fini(struct via *v);
+
+/* Borrow a driver as interface `name` (copied, at most 15 bytes). Returns the index (>= 2), or -errno. */
+VIA_API int via_iface_add(struct via *v, struct via_driver *d, const char *name);
+VIA_API int via_iface_remove(struct via *v, int ifindex);
+/* The driver's up flag changed: link down flushes neighbours and takes its routes out of use. */
+VIA_API void via_iface_updown(struct via *v, int ifindex);
+
+/* Configuration changes only through this one call; each raises the stack's configuration generation. */
+enum via_change_kind { VIA_ADDR_ADD, VIA_ADDR_DEL, VIA_ROUTE_ADD, VIA_ROUTE_DEL, VIA_NEIGH_SET, VIA_SET };
+enum via_setting { VIA_SET_FORWARDING = 1, VIA_SET_TTL, VIA_SET_TCP_RMEM, VIA_SET_TCP_WMEM, VIA_SET_DNS /* addr: where the resolver of programs is answered */ };
+struct via_change {
+	enum via_change_kind kind;
+	int ifindex;             /* 0 in a route: found from the gateway */
+	struct via_addr addr;    /* address, or route destination; bits past plen are ignored */
+	uint8_t plen;            /* 0..32 for IPv4, 0..128 for IPv6 */
+	struct via_addr gateway; /* any: on link */
+	uint8_t mac[6];
+	enum via_setting setting;
+	int64_t value;
+};
+/* Two ROUTE_ADDs of one prefix with different gateways make equal paths, chosen per flow by a keyed hash. */
+VIA_API int via_configure(struct via *v, const struct via_change *c);
+
+enum { VIA_AGAIN = 1 };
+/* One run to completion: take received packets from all drivers, fire due timers, send what is owed. At most `budget`
+ * packets and timers; returns VIA_AGAIN when more remains, else 0. `now` never decreases. */
+VIA_API int via_poll(struct via *v, int64_t now, int budget);
+/* The same for packets the owner already holds (takes them). */
+VIA_API void via_rx_burst(struct via *v, int ifindex, struct pkt **pkts, int n, int64_t now);
+/* Send what socket calls left owed; via_poll() includes it. */
+VIA_API void via_flush(struct via *v, int64_t now);
+/* When to call via_poll() again at the latest, ns; INT64_MAX: only on input; <= now: at once. Includes the drivers' next(). */
+VIA_API int64_t via_next_deadline(const struct via *v);
+
+/* Introspection; each returns false past the end. */
+struct via_iface_info {
+	uint32_t size;
+	int ifindex;
+	char name[16];
+	enum via_l2 l2;
+	uint8_t mac[6];
+	uint32_t mtu;
+	bool up;
+	uint64_t rx_packets, rx_bytes, tx_packets, tx_bytes, rx_dropped, tx_dropped;
+};
+struct via_addr_info {
+	uint32_t size;
+	int ifindex;
+	struct via_addr addr;
+	uint8_t plen;
+};
+struct via_route_info {
+	uint32_t size;
+	struct via_addr dst;
+	uint8_t plen;
+	struct via_addr gateway;
+	int ifindex;
+};
+VIA_API bool via_iface_get(struct via *v, int n, struct via_iface_info *out);
+VIA_API bool via_addr_get(struct via *v, int n, struct via_addr_info *out);
+VIA_API bool via_route_get(struct via *v, int n, struct via_route_info *out);
+/* Counters by name: stack counters and one per drop reason ("drop.ip.ttl"). */
+VIA_API bool via_counter_get(struct via *v, int n, const char **name, uint64_t *value);
+VIA_API const char *via_name(const struct via *v);
+
+/* Arena bytes in use by live objects; after all sockets are gone and timers have run it returns to its baseline. */
+VIA_API size_t via_arena_used(const struct via *v);
+/* Pages of the arena that are free, as runs; the owner may give them back to the system. False past the end. */
+VIA_API bool via_trim(struct via *v, int n, size_t *offset, size_t *len);
+/* Copy all protocol state out and in again (the arena only; the packet memory has its own snapshot). */
+VIA_API size_t via_snapshot(const struct via *v, void *out, size_t cap);
+VIA_API int via_restore(struct via *v, const void *in, size_t len);
+
+#endif

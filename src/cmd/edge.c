@@ -1,0 +1,100 @@
+/* cmd/edge.c - one stack on a TAP or TUN device of this machine. */
+#include "cmd/edge.h"
+#include "driver/tap.h"
+#include <errno.h>
+#include <stdlib.h>
+
+/* "10.0.0.2/24" into address and length. */
+static int prefix_parse(const char *text, struct via_addr *a, uint8_t *plen)
+{
+	const char *slash = strchr(text, '/');
+	char *end;
+	if (!slash || via_addr_parse(text, (size_t)(slash - text), a) < 0)
+		return -EINVAL;
+	long n = strtol(slash + 1, &end, 10);
+	if (end == slash + 1 || *end || n < 1 || n > (via_addr_is_v4(a) ? 32 : 128))
+		return -EINVAL;
+	*plen = (uint8_t)n;
+	return 0;
+}
+
+static int link_open(struct edge *e, const char *link)
+{
+	bool is_tun = strncmp(link, "tun:", 4) == 0;
+	if ((!is_tun && strncmp(link, "tap:", 4) != 0) || !link[4])
+		return cmd_fail(EXIT_USAGE, "-i wants tap:NAME or tun:NAME, not '%s'", link);
+	e->driver = tap_open(link + 4, is_tun);
+	if (e->driver)
+		return 0;
+	if (errno == EPERM || errno == EACCES)
+		return cmd_fail(EXIT_FAILED, "no right to open %s; as root: ip tuntap add dev %s mode %s user %s", link, link + 4, is_tun ? "tun" : "tap",
+				getenv("USER") ? getenv("USER") : "YOU");
+	if (errno == EBUSY)
+		return cmd_fail(EXIT_FAILED, "%s is in use by another program", link);
+	return cmd_fail(EXIT_FAILED, "cannot open %s: %s", link, strerror(errno));
+}
+
+static int addresses_set(struct edge *e, int ifindex, const char *prefix, const char *gateway)
+{
+	struct via_change c = {.kind = VIA_ADDR_ADD, .ifindex = ifindex};
+	if (prefix_parse(prefix, &c.addr, &c.plen) < 0)
+		return cmd_fail(EXIT_USAGE, "-a wants ADDRESS/LENGTH such as 10.0.0.2/24, not '%s'", prefix);
+	int err = via_configure(e->stack, &c);
+	if (err)
+		return cmd_fail(EXIT_FAILED, "cannot take the address %s: %s", prefix, strerror(-err));
+	e->local.addr = c.addr;
+	if (!gateway)
+		return 0;
+	struct via_change r = {.kind = VIA_ROUTE_ADD, .ifindex = ifindex, .addr = via_addr_v4(0)};
+	if (via_addr_parse(gateway, strlen(gateway), &r.gateway) < 0)
+		return cmd_fail(EXIT_USAGE, "--gw wants an address, not '%s'", gateway);
+	err = via_configure(e->stack, &r);
+	return err ? cmd_fail(EXIT_FAILED, "cannot route through %s: %s", gateway, strerror(-err)) : 0;
+}
+
+static int edge_open_all(struct edge *e, const char *link, const char *prefix, const char *gateway)
+{
+	int status = link_open(e, link);
+	if (status)
+		return status;
+	e->loop = loop_new();
+	e->mem = host_pktmem_new((size_t)1 << 30);
+	const struct host_stack_opts o = {.name = "via", .mem = e->mem, .now = loop_now()};
+	e->stack = e->loop && e->mem ? host_stack_new(&o) : NULL;
+	if (!e->stack)
+		return cmd_fail(EXIT_FAILED, "cannot make a stack: %s", strerror(errno));
+	int ifindex = via_iface_add(e->stack, e->driver, "eth0");
+	if (ifindex < 0)
+		return cmd_fail(EXIT_FAILED, "cannot attach %s: %s", link, strerror(-ifindex));
+	status = addresses_set(e, ifindex, prefix, gateway);
+	if (status)
+		return status;
+	e->runner = host_runner_new(e->loop, e->stack, "via");
+	if (!e->runner || host_runner_watch(e->runner, tap_fd(e->driver)) < 0)
+		return cmd_fail(EXIT_FAILED, "cannot watch %s: %s", link, strerror(errno));
+	return 0;
+}
+
+int edge_open(struct edge *e, const char *link, const char *prefix, const char *gateway)
+{
+	*e = (struct edge){0};
+	int status = edge_open_all(e, link, prefix, gateway);
+	if (status)
+		edge_close(e);
+	return status;
+}
+
+void edge_close(struct edge *e)
+{
+	if (e->runner)
+		host_runner_free(e->runner);
+	if (e->stack)
+		host_stack_free(e->stack);
+	if (e->driver)
+		tap_close(e->driver);
+	if (e->mem)
+		host_pktmem_free(e->mem);
+	if (e->loop)
+		loop_free(e->loop);
+	*e = (struct edge){0};
+}

@@ -1,0 +1,167 @@
+/* cmd/lab_exec.c - `via lab exec`: run a program on a node, of a private lab for its life (-t FILE) or of a running one.
+ *
+ * The program's exit status is ours. SIGINT and SIGTERM are passed on to it; we end when it ended. */
+#include "cmd/cmd.h"
+#include "cmd/control.h"
+#include "cmd/lab_host.h"
+#include "cmd/program.h"
+#include "lab/lab.h"
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+enum { OPT_TOPOLOGY, OPT_SEED, OPT_PCAPNG, OPT_STORY, OPT_CLEAN, OPT_ROOT, OPT_REPORT };
+static const struct cmd_option options[] = {
+	[OPT_TOPOLOGY] = {'t', "topology", "FILE", "a private lab from this file, for the life of the program"},
+	[OPT_SEED] = {'s', "seed", "N", "seed of loss, delay and all randomness (default: the file's, else 1)"},
+	[OPT_PCAPNG] = {0, "pcapng", "FILE", "capture every interface into FILE"},
+	[OPT_STORY] = {0, "story", "FILE", "write what happened as JSON (via lab story shows it)"},
+	[OPT_CLEAN] = {0, "no-impairments", NULL, "all links clean: no delay, loss or reordering"},
+	[OPT_ROOT] = {0, "www", "NODE=DIR", "serve DIR on NODE instead of the file's http folder"},
+	[OPT_REPORT] = {0, "report", NULL, "say what was taken and what not, even under -q"},
+	{0, NULL, NULL, NULL},
+};
+
+struct session {
+	struct loop *loop;
+	struct program *program;
+};
+
+static void on_ended(void *ctx, int status)
+{
+	struct session *s = ctx;
+	loop_stop(s->loop, status);
+}
+
+static void on_signal(void *ctx, int signo)
+{
+	struct session *s = ctx;
+	program_signal(s->program, signo);
+}
+
+static int run_program(struct session *s, struct lab *lab, const struct cmd_args *a)
+{
+	const char *name = a->words[0];
+	struct host_node *node = lab_node(lab, name);
+	char err[256];
+	if (!node)
+		return lab_host_no_node(lab, name);
+	const struct door_config c = {
+		.loop = s->loop, .node = node, .argv = a->program, .resolver = lab_node_resolver(lab, name), .ended = on_ended, .ctx = s};
+	int e = program_start(&c, &s->program, err);
+	if (e)
+		return program_failed(e, err);
+	loop_signal(s->loop, SIGINT, on_signal, s);
+	loop_signal(s->loop, SIGTERM, on_signal, s);
+	int status = loop_run(s->loop);
+	if (!cmd_global.quiet || a->opt[OPT_REPORT]) {
+		json_t *summary = program_summary(s->program);
+		program_summary_print(summary, stderr);
+		json_decref(summary);
+	}
+	if (a->opt[OPT_STORY] && lab_host_story_write(lab, a->opt[OPT_STORY]) < 0)
+		status = status ? status : EXIT_OURS;
+	program_free(s->program);
+	return status;
+}
+
+static int exec_private(const struct cmd_args *a)
+{
+	struct lab_opts o = {.real_time = true, .pcapng = a->opt[OPT_PCAPNG], .no_impairments = a->opt[OPT_CLEAN] != NULL, .story = a->opt[OPT_STORY] != NULL, .www = a->opt[OPT_ROOT]};
+	struct session s = {0};
+	int status = lab_host_seed(a->opt[OPT_SEED], &o);
+	if (status)
+		return status;
+	struct lab *lab = lab_host_load(a->opt[OPT_TOPOLOGY], &o);
+	if (!lab)
+		return EXIT_USAGE;
+	s.loop = loop_new();
+	if (!s.loop || lab_attach(lab, s.loop) < 0)
+		status = cmd_fail(EXIT_OURS, "cannot run the lab: %s", strerror(errno));
+	else
+		status = run_program(&s, lab, a);
+	lab_free(lab);
+	if (s.loop)
+		loop_free(s.loop);
+	return status;
+}
+
+/* The request to a running lab: program, environment and folder are ours, so that it feels like running here. */
+static json_t *request(const struct cmd_args *a)
+{
+	extern char **environ;
+	json_t *argv = json_array(), *env = json_array();
+	char cwd[4096];
+	for (char *const *p = a->program; *p; p++)
+		json_array_append_new(argv, json_string_nocheck(*p));
+	for (char **p = environ; *p; p++)
+		json_array_append_new(env, json_string(*p)); /* one that is not UTF-8 is left out */
+	return json_pack("{s:s, s:s, s:o, s:o, s:s}", "op", "exec", "node", a->words[1], "argv", argv, "env", env, "cwd", getcwd(cwd, sizeof cwd) ? cwd : "/");
+}
+
+/* Passes signals on until the answer comes. */
+static json_t *await_answer(int fd)
+{
+	sigset_t set;
+	sigemptyset(&set);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGTERM);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	int sfd = signalfd(-1, &set, SFD_CLOEXEC);
+	json_t *answer = NULL;
+	while (lab_host_wait_readable(fd, sfd) == sfd) {
+		struct signalfd_siginfo si;
+		if (read(sfd, &si, sizeof si) != (ssize_t)sizeof si)
+			break;
+		json_t *msg = json_pack("{s:s, s:i}", "op", "signal", "signo", (int)si.ssi_signo);
+		control_send(fd, msg, NULL, 0);
+		json_decref(msg);
+	}
+	answer = control_recv(fd, NULL, NULL);
+	close(sfd);
+	return answer;
+}
+
+static int exec_joined(const struct cmd_args *a)
+{
+	int fd = control_connect(a->words[0]);
+	if (fd < 0)
+		return cmd_fail(EXIT_OURS, "no lab named '%s' is running", a->words[0]);
+	static const int stdio[3] = {0, 1, 2};
+	json_t *msg = request(a);
+	int e = control_send(fd, msg, stdio, 3);
+	json_decref(msg);
+	json_t *answer = e ? NULL : await_answer(fd);
+	int status = EXIT_OURS;
+	if (!answer) {
+		cmd_fail(EXIT_OURS, "the lab '%s' ended", a->words[0]);
+	} else if (json_object_get(answer, "error")) {
+		status = cmd_fail((int)json_integer_value(json_object_get(answer, "status")), "%s", json_string_value(json_object_get(answer, "error")));
+	} else {
+		status = (int)json_integer_value(json_object_get(answer, "status"));
+		if (!cmd_global.quiet || a->opt[OPT_REPORT])
+			program_summary_print(json_object_get(answer, "summary"), stderr);
+	}
+	json_decref(answer);
+	close(fd);
+	return status;
+}
+
+static int lab_exec(const struct cmd_args *a)
+{
+	if (a->opt[OPT_TOPOLOGY] && a->n_words != 1)
+		return cmd_fail(EXIT_USAGE, "usage: via lab exec -t FILE NODE -- CMD...");
+	if (!a->opt[OPT_TOPOLOGY] && a->n_words != 2)
+		return cmd_fail(EXIT_USAGE, "usage: via lab exec NAME NODE -- CMD..., or via lab exec -t FILE NODE -- CMD...");
+	return a->opt[OPT_TOPOLOGY] ? exec_private(a) : exec_joined(a);
+}
+
+const struct cmd_command cmd_lab_exec = {
+	.name = "lab exec",
+	.usage = "-t FILE NODE -- CMD...   |   NAME NODE -- CMD...",
+	.summary = "run a program on a node of a lab",
+	.detail = "The program is unmodified; its sockets are sockets of the node's own TCP/IP stack. Its exit status is ours.",
+	.options = options, .words_min = 1, .words_max = 2, .takes_program = true, .run = lab_exec,
+};

@@ -1,0 +1,282 @@
+/* cmd/lab_host.c - a lab under its name: the control socket, and the programs that others start on its nodes.
+ *
+ * Each client connection is one program at most; when the client goes away its program is ended with SIGHUP, then SIGKILL
+ * by the door. */
+#include "cmd/lab_host.h"
+#include "cmd/control.h"
+#include "cmd/program.h"
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <unistd.h>
+
+struct client {
+	struct server *server;
+	struct client *next;
+	struct program *program;
+	char **argv, **envp;
+	char *cwd;
+	int fd;
+	int stdio[3];
+};
+
+struct server {
+	struct loop *loop;
+	struct lab *lab;
+	struct client *clients;
+	int fd;
+};
+
+struct lab *lab_host_load(const char *file, const struct lab_opts *o)
+{
+	struct lab_error e = {0};
+	struct lab *lab = lab_load(file, o, &e);
+	if (!lab && e.line)
+		fprintf(stderr, "%s:%d:%d: %s\n", e.file, e.line, e.col, e.text);
+	else if (!lab)
+		fprintf(stderr, "%s: %s\n", e.file[0] ? e.file : file, e.text);
+	return lab;
+}
+
+int lab_host_seed(const char *text, struct lab_opts *o)
+{
+	char *end;
+	if (!text)
+		return 0;
+	errno = 0;
+	o->seed = strtoull(text, &end, 0);
+	o->has_seed = true;
+	if (errno || end == text || *end || text[0] == '-')
+		return cmd_fail(EXIT_USAGE, "--seed wants a number, not '%s'", text);
+	return 0;
+}
+
+int lab_host_no_node(struct lab *lab, const char *name)
+{
+	const char *near = lab_node_nearest(lab, name);
+	if (near)
+		return cmd_fail(EXIT_USAGE, "no host or router named '%s' in lab '%s', did you mean '%s'?", name, lab_name(lab), near);
+	return cmd_fail(EXIT_USAGE, "no host or router named '%s' in lab '%s'", name, lab_name(lab));
+}
+
+int lab_host_story_write(struct lab *lab, const char *path)
+{
+	json_t *story = lab_story(lab);
+	int e = story ? json_dump_file(story, path, JSON_INDENT(1)) : -1;
+	json_decref(story);
+	if (e)
+		cmd_fail(EXIT_FAILED, "cannot write %s: %s", path, strerror(errno));
+	return e ? -EIO : 0;
+}
+
+void lab_host_print(const json_t *o)
+{
+	json_dumpf(o, stdout, cmd_global.pretty || !cmd_global.json ? JSON_INDENT(2) : JSON_COMPACT);
+	putchar('\n');
+}
+
+int lab_host_wait_readable(int a, int b)
+{
+	struct pollfd p[2] = {{a, POLLIN, 0}, {b, POLLIN, 0}};
+	while (poll(p, 2, -1) < 0) {
+		if (errno != EINTR)
+			return -1;
+	}
+	return p[0].revents ? a : b;
+}
+
+static void client_free(struct client *c)
+{
+	struct client **p = &c->server->clients;
+	while (*p != c)
+		p = &(*p)->next;
+	*p = c->next;
+	loop_fd_del(c->server->loop, c->fd);
+	close(c->fd);
+	for (int i = 0; i < 3; i++) {
+		if (c->stdio[i] >= 0)
+			close(c->stdio[i]);
+	}
+	for (char **s = c->argv; s && *s; s++)
+		free(*s);
+	for (char **s = c->envp; s && *s; s++)
+		free(*s);
+	free(c->argv);
+	free(c->envp);
+	free(c->cwd);
+	if (c->program)
+		program_free(c->program);
+	free(c);
+}
+
+static void answer_error(struct client *c, int status, const char *text)
+{
+	json_t *msg = json_pack("{s:s, s:i}", "error", text, "status", status);
+	control_send(c->fd, msg, NULL, 0);
+	json_decref(msg);
+}
+
+static void on_ended(void *ctx, int status)
+{
+	struct client *c = ctx;
+	json_t *msg = json_pack("{s:i, s:o}", "status", status, "summary", program_summary(c->program));
+	control_send(c->fd, msg, NULL, 0);
+	json_decref(msg);
+	client_free(c);
+}
+
+static char **strings_of(const json_t *a)
+{
+	size_t n = json_array_size(a), i;
+	char **out = calloc(n + 1, sizeof *out);
+	const json_t *s;
+	if (!out)
+		return NULL;
+	json_array_foreach(a, i, s)
+		out[i] = strdup(json_string_value(s) ? json_string_value(s) : "");
+	return out;
+}
+
+/* True if the client is to stay. */
+static bool client_exec(struct client *c, const json_t *msg)
+{
+	const char *name = json_string_value(json_object_get(msg, "node"));
+	struct host_node *node = name ? lab_node(c->server->lab, name) : NULL;
+	char err[256];
+	if (!node || c->program || c->stdio[2] < 0) {
+		const char *near = name ? lab_node_nearest(c->server->lab, name) : NULL;
+		snprintf(err, sizeof err, "no host or router named '%s' in lab '%s'%s%s%s", name ? name : "", lab_name(c->server->lab), near ? ", did you mean '" : "",
+			 near ? near : "", near ? "'?" : "");
+		answer_error(c, EXIT_USAGE, err);
+		return false;
+	}
+	c->argv = strings_of(json_object_get(msg, "argv"));
+	c->envp = strings_of(json_object_get(msg, "env"));
+	const char *cwd = json_string_value(json_object_get(msg, "cwd"));
+	c->cwd = cwd ? strdup(cwd) : NULL;
+	if (!c->argv || !c->argv[0] || !c->envp) {
+		answer_error(c, EXIT_USAGE, "no program is named");
+		return false;
+	}
+	const struct door_config d = {.loop = c->server->loop, .node = node, .argv = c->argv, .envp = c->envp, .cwd = c->cwd, .stdio = c->stdio,
+				      .resolver = lab_node_resolver(c->server->lab, name), .ended = on_ended, .ctx = c};
+	int e = program_start(&d, &c->program, err);
+	if (e) {
+		answer_error(c, EXIT_OURS, err[0] ? err : strerror(-e));
+		return false;
+	}
+	return true;
+}
+
+static bool client_request(struct client *c, const json_t *msg)
+{
+	const char *op = json_string_value(json_object_get(msg, "op"));
+	if (!op)
+		return false;
+	if (strcmp(op, "exec") == 0)
+		return client_exec(c, msg);
+	if (strcmp(op, "signal") == 0) {
+		if (c->program)
+			program_signal(c->program, (int)json_integer_value(json_object_get(msg, "signo")));
+		return true;
+	}
+	json_t *answer;
+	if (strcmp(op, "inspect") == 0)
+		answer = lab_inspect(c->server->lab);
+	else if (strcmp(op, "down") == 0)
+		answer = json_pack("{s:i}", "pid", (int)getpid());
+	else
+		answer = json_pack("{s:s, s:i}", "error", "unknown request", "status", EXIT_FAILED);
+	control_send(c->fd, answer, NULL, 0);
+	json_decref(answer);
+	if (strcmp(op, "down") == 0)
+		loop_stop(c->server->loop, EXIT_WELL);
+	return false;
+}
+
+static void on_client(void *ctx, uint32_t events)
+{
+	struct client *c = ctx;
+	int fds[3] = {-1, -1, -1}, n = 3;
+	json_t *msg = control_recv(c->fd, fds, &n);
+	for (int i = 0; i < n; i++) {
+		if (c->stdio[i] < 0)
+			c->stdio[i] = fds[i];
+		else
+			close(fds[i]);
+	}
+	bool stay = msg && client_request(c, msg);
+	json_decref(msg);
+	if (!stay && c->program && !msg) {
+		program_signal(c->program, SIGHUP); /* the other side left: its program does too */
+		client_free(c);
+	} else if (!stay) {
+		client_free(c);
+	}
+}
+
+static void on_connection(void *ctx, uint32_t events)
+{
+	struct server *s = ctx;
+	int fd = accept4(s->fd, NULL, NULL, SOCK_CLOEXEC);
+	struct client *c = fd >= 0 ? calloc(1, sizeof *c) : NULL;
+	if (!c) {
+		if (fd >= 0)
+			close(fd);
+		return;
+	}
+	/* A client that stops in mid-message may hold us up only this long. */
+	const struct timeval tv = {1, 0};
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &tv, sizeof tv);
+	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &tv, sizeof tv);
+	*c = (struct client){.server = s, .next = s->clients, .fd = fd, .stdio = {-1, -1, -1}};
+	s->clients = c;
+	loop_fd_add(s->loop, fd, EPOLLIN, on_client, c);
+}
+
+static void on_signal(void *ctx, int signo)
+{
+	struct server *s = ctx;
+	loop_stop(s->loop, EXIT_WELL);
+}
+
+int lab_host_serve(struct lab *lab, int ready_fd)
+{
+	struct server s = {.lab = lab, .fd = control_listen(lab_name(lab))};
+	char path[108];
+	if (s.fd == -EADDRINUSE)
+		return cmd_fail(EXIT_FAILED, "a lab named '%s' is already up", lab_name(lab));
+	if (s.fd < 0)
+		return cmd_fail(EXIT_FAILED, "cannot listen for lab '%s': %s", lab_name(lab), strerror(-s.fd));
+	int status = EXIT_FAILED;
+	s.loop = loop_new();
+	if (!s.loop || lab_attach(lab, s.loop) < 0) {
+		cmd_fail(EXIT_FAILED, "cannot run the lab: %s", strerror(errno));
+	} else {
+		signal(SIGPIPE, SIG_IGN);
+		loop_fd_add(s.loop, s.fd, EPOLLIN, on_connection, &s);
+		loop_signal(s.loop, SIGINT, on_signal, &s);
+		loop_signal(s.loop, SIGTERM, on_signal, &s);
+		if (ready_fd >= 0 && write(ready_fd, "r", 1) == 1)
+			close(ready_fd);
+		else if (ready_fd < 0) {
+			printf("lab %s is up\n", lab_name(lab));
+			fflush(stdout);
+		}
+		status = loop_run(s.loop);
+	}
+	while (s.clients)
+		client_free(s.clients);
+	close(s.fd);
+	if (control_path(lab_name(lab), false, path, sizeof path) == 0)
+		unlink(path);
+	if (s.loop) {
+		lab_detach(lab);
+		loop_free(s.loop);
+	}
+	return status;
+}

@@ -1,0 +1,22 @@
+/* cmd/lab_host.h - what the lab commands share: loading with one sentence per mistake, and running a lab under its name. */
+#ifndef CMD_LAB_HOST_H
+#define CMD_LAB_HOST_H
+
+#include "lab/lab.h"
+
+/* NULL after "FILE:LINE:COL: sentence" on stderr. */
+struct lab *lab_host_load(const char *file, const struct lab_opts *o);
+/* Read --seed; 0, or an exit status after a sentence. */
+int lab_host_seed(const char *text, struct lab_opts *o);
+/* "no node ..., did you mean ...?"; the exit status. */
+int lab_host_no_node(struct lab *lab, const char *name);
+/* Write the lab's story. 0 or -errno after a sentence. */
+int lab_host_story_write(struct lab *lab, const char *path);
+/* Wait until one of two descriptors is readable; that one, a first. -1 on error. */
+int lab_host_wait_readable(int a, int b);
+/* Run the lab under its name until told to end. ready_fd >= 0: a byte is written there once it can be joined. Exit status. */
+int lab_host_serve(struct lab *lab, int ready_fd);
+/* Print JSON to stdout as -j and -p ask. */
+void lab_host_print(const json_t *o);
+
+#endif

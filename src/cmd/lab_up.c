@@ -1,0 +1,192 @@
+/* cmd/lab_up.c - `via lab up`, `down`, `ls`, `check`, `inspect`: labs by file and by name. */
+#include "cmd/cmd.h"
+#include "cmd/control.h"
+#include "cmd/lab_host.h"
+#include "cmd/table.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { UP_TOPOLOGY, UP_DETACH, UP_SEED, UP_PCAPNG, UP_CLEAN, UP_ROOT };
+static const struct cmd_option up_options[] = {
+	[UP_TOPOLOGY] = {'t', "topology", "FILE", "the lab to run"},
+	[UP_DETACH] = {'d', "detach", NULL, "go to the background once it is up"},
+	[UP_SEED] = {'s', "seed", "N", "seed of loss, delay and all randomness (default: the file's, else 1)"},
+	[UP_PCAPNG] = {0, "pcapng", "FILE", "capture every interface into FILE"},
+	[UP_CLEAN] = {0, "no-impairments", NULL, "all links clean: no delay, loss or reordering"},
+	[UP_ROOT] = {0, "www", "NODE=DIR", "serve DIR on NODE instead of the file's http folder"},
+	{0, NULL, NULL, NULL},
+};
+
+/* In the background: the child reports readiness through a pipe, so that its sentences reach our terminal. */
+static int up_detached(const char *file, const struct lab_opts *o)
+{
+	int p[2];
+	char c, name[128] = "";
+	if (pipe2(p, O_CLOEXEC) < 0)
+		return cmd_fail(EXIT_FAILED, "cannot make a pipe: %s", strerror(errno));
+	fflush(stdout);
+	pid_t pid = fork();
+	if (pid < 0)
+		return cmd_fail(EXIT_FAILED, "cannot fork: %s", strerror(errno));
+	if (pid == 0) {
+		close(p[0]);
+		setsid();
+		struct lab *lab = lab_host_load(file, o);
+		if (!lab)
+			_exit(EXIT_USAGE);
+		dprintf(p[1], "%s\n", lab_name(lab));
+		int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+		dup2(null, 0);
+		dup2(null, 1);
+		int status = lab_host_serve(lab, p[1]);
+		lab_free(lab);
+		_exit(status);
+	}
+	close(p[1]);
+	size_t n = 0;
+	while (n < sizeof name - 1 && read(p[0], &c, 1) == 1 && c != '\n')
+		name[n++] = c;
+	bool ready = read(p[0], &c, 1) == 1;
+	close(p[0]);
+	if (ready) {
+		printf("lab %s is up\n", name);
+		return EXIT_WELL;
+	}
+	int status = 0;
+	waitpid(pid, &status, 0);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : EXIT_FAILED;
+}
+
+static int lab_up(const struct cmd_args *a)
+{
+	struct lab_opts o = {.real_time = true, .pcapng = a->opt[UP_PCAPNG], .no_impairments = a->opt[UP_CLEAN] != NULL, .www = a->opt[UP_ROOT]};
+	int status = lab_host_seed(a->opt[UP_SEED], &o);
+	if (status)
+		return status;
+	if (!a->opt[UP_TOPOLOGY])
+		return cmd_fail(EXIT_USAGE, "which lab? usage: via lab up -t FILE");
+	if (a->opt[UP_DETACH])
+		return up_detached(a->opt[UP_TOPOLOGY], &o);
+	struct lab *lab = lab_host_load(a->opt[UP_TOPOLOGY], &o);
+	if (!lab)
+		return EXIT_USAGE;
+	status = lab_host_serve(lab, -1);
+	lab_free(lab);
+	return status;
+}
+
+/* Ask a running lab one thing; NULL after a sentence. */
+static json_t *ask(const char *name, const char *op)
+{
+	int fd = control_connect(name);
+	if (fd < 0) {
+		cmd_fail(EXIT_FAILED, "no lab named '%s' is running", name);
+		return NULL;
+	}
+	json_t *msg = json_pack("{s:s}", "op", op);
+	control_send(fd, msg, NULL, 0);
+	json_decref(msg);
+	json_t *answer = control_recv(fd, NULL, NULL);
+	close(fd);
+	if (!answer)
+		cmd_fail(EXIT_FAILED, "lab '%s' did not answer", name);
+	return answer;
+}
+
+static int lab_down(const struct cmd_args *a)
+{
+	json_t *answer = ask(a->words[0], "down");
+	if (!answer)
+		return EXIT_FAILED;
+	pid_t pid = (pid_t)json_integer_value(json_object_get(answer, "pid"));
+	json_decref(answer);
+	for (int i = 0; i < 500 && kill(pid, 0) == 0; i++) /* "down" means gone */
+		usleep(10000);
+	if (!cmd_global.quiet)
+		printf("lab %s is down\n", a->words[0]);
+	return EXIT_WELL;
+}
+
+static int lab_ls(const struct cmd_args *a)
+{
+	json_t *names = control_names(), *live = json_array(), *s;
+	size_t i;
+	json_array_foreach(names, i, s) {
+		int fd = control_connect(json_string_value(s));
+		if (fd >= 0) {
+			json_array_append(live, s);
+			close(fd);
+		}
+	}
+	if (cmd_global.json) {
+		lab_host_print(live);
+	} else {
+		json_array_foreach(live, i, s)
+			puts(json_string_value(s));
+	}
+	json_decref(names);
+	json_decref(live);
+	return EXIT_WELL;
+}
+
+static int lab_check_file(const struct cmd_args *a)
+{
+	struct lab_error e = {0};
+	if (lab_check(a->words[0], &e) == 0) {
+		if (cmd_global.json)
+			puts("{\"ok\":true}");
+		return EXIT_WELL;
+	}
+	if (cmd_global.json) {
+		json_t *o = json_pack("{s:b, s:s, s:i, s:i, s:s}", "ok", 0, "file", e.file, "line", e.line, "column", e.col, "error", e.text);
+		lab_host_print(o);
+		json_decref(o);
+	} else if (e.line) {
+		fprintf(stderr, "%s:%d:%d: %s\n", e.file, e.line, e.col, e.text);
+	} else {
+		fprintf(stderr, "%s: %s\n", e.file[0] ? e.file : a->words[0], e.text);
+	}
+	return EXIT_USAGE;
+}
+
+static const struct cmd_option inspect_options[] = {
+	{'t', "topology", "FILE", "a lab that is not running, from its file"},
+	{0, NULL, NULL, NULL},
+};
+
+static int lab_inspect_show(const struct cmd_args *a)
+{
+	json_t *o;
+	if (!a->opt[0] == !a->n_words)
+		return cmd_fail(EXIT_USAGE, "usage: via lab inspect NAME | -t FILE");
+	if (a->opt[0]) {
+		const struct lab_opts opts = {.real_time = false};
+		struct lab *lab = lab_host_load(a->opt[0], &opts);
+		if (!lab)
+			return EXIT_USAGE;
+		o = lab_inspect(lab);
+		lab_free(lab);
+	} else {
+		o = ask(a->words[0], "inspect");
+	}
+	if (!o)
+		return EXIT_FAILED;
+	if (cmd_global.json)
+		lab_host_print(o);
+	else
+		table_inspect(o);
+	json_decref(o);
+	return EXIT_WELL;
+}
+
+static const struct cmd_option no_options[] = {{0, NULL, NULL, NULL}};
+
+const struct cmd_command cmd_lab_up = {"lab up", "-t FILE [-d]", "run a lab under its name", NULL, up_options, 0, 0, false, lab_up};
+const struct cmd_command cmd_lab_down = {"lab down", "NAME", "end a running lab", NULL, no_options, 1, 1, false, lab_down};
+const struct cmd_command cmd_lab_ls = {"lab ls", "", "list the running labs", NULL, no_options, 0, 0, false, lab_ls};
+const struct cmd_command cmd_lab_check = {"lab check", "FILE", "check a topology: exit 0, or 2 and FILE:LINE:COL: sentence", NULL, no_options, 1, 1, false, lab_check_file};
+const struct cmd_command cmd_lab_inspect = {"lab inspect", "NAME | -t FILE", "show nodes, interfaces, addresses, routes and links", NULL, inspect_options, 0, 1, false, lab_inspect_show};

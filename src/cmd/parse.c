@@ -1,0 +1,271 @@
+/* cmd/parse.c - the table of commands, its parsing and its help. Adding a command is adding a row here and a file. */
+#include "cmd/cmd.h"
+#include <stdarg.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#ifndef VIA_VERSION
+#define VIA_VERSION "unknown"
+#endif
+
+struct cmd_global cmd_global;
+
+const struct cmd_command *const cmd_table[] = {
+	&cmd_run, &cmd_serve, &cmd_lab_exec, &cmd_lab_up, &cmd_lab_down, &cmd_lab_ls, &cmd_lab_check, &cmd_lab_inspect, &cmd_lab_story, NULL,
+};
+
+static const struct cmd_option global_options[] = {
+	{'j', "json", NULL, "print JSON"},
+	{'p', "pretty", NULL, "indent the JSON"},
+	{'c', "color", NULL, "colours even without a terminal"},
+	{'q', "quiet", NULL, "say only what was asked for"},
+	{'v', "verbose", NULL, "say more"},
+	{'h', "help", NULL, "this text"},
+	{'V', "version", NULL, "print the version"},
+	{0, NULL, NULL, NULL},
+};
+
+int cmd_fail(int status, const char *format, ...)
+{
+	va_list ap;
+	va_start(ap, format);
+	fputs("via: ", stderr);
+	vfprintf(stderr, format, ap);
+	fputc('\n', stderr);
+	va_end(ap);
+	return status;
+}
+
+/* Levenshtein distance, cut off for long words. */
+static unsigned distance(const char *a, const char *b)
+{
+	size_t la = strlen(a), lb = strlen(b);
+	unsigned row[64];
+	if (la > 60 || lb > 60)
+		return 99;
+	for (size_t j = 0; j <= lb; j++)
+		row[j] = (unsigned)j;
+	for (size_t i = 1; i <= la; i++) {
+		unsigned diagonal = row[0];
+		row[0] = (unsigned)i;
+		for (size_t j = 1; j <= lb; j++) {
+			unsigned up = row[j];
+			unsigned best = MIN(row[j - 1], up) + 1;
+			row[j] = MIN(best, diagonal + (a[i - 1] != b[j - 1]));
+			diagonal = up;
+		}
+	}
+	return row[lb];
+}
+
+const char *cmd_nearest(const char *word, const char *const *words)
+{
+	const char *best = NULL;
+	unsigned best_d = (unsigned)strlen(word) / 2 + 1;
+	for (; *words; words++) {
+		unsigned d = distance(word, *words);
+		if (d < best_d) {
+			best_d = d;
+			best = *words;
+		}
+	}
+	return best;
+}
+
+static void print_options(const struct cmd_option *o)
+{
+	for (; o->name; o++) {
+		char left[64];
+		snprintf(left, sizeof left, "--%s%s%s", o->name, o->arg ? " " : "", o->arg ? o->arg : "");
+		if (o->letter)
+			printf("  -%c, %-24s %s\n", o->letter, left, o->help);
+		else
+			printf("      %-24s %s\n", left, o->help);
+	}
+}
+
+static int print_help(void)
+{
+	puts("via - a TCP/IP internet in user space\n\nusage: via [OPTIONS] COMMAND ...\n\ncommands:");
+	for (const struct cmd_command *const *c = cmd_table; *c; c++)
+		printf("  %-12s %s\n", (*c)->name, (*c)->summary);
+	puts("\noptions:");
+	print_options(global_options);
+	puts("\n`via COMMAND --help` tells more.");
+	return EXIT_WELL;
+}
+
+static int print_command_help(const struct cmd_command *c)
+{
+	printf("via %s - %s\n\nusage: via %s [OPTIONS] %s\n", c->name, c->summary, c->name, c->usage);
+	if (c->detail)
+		printf("\n%s\n", c->detail);
+	puts("\noptions:");
+	print_options(c->options);
+	print_options(global_options);
+	return EXIT_WELL;
+}
+
+static int global_set(char letter, const struct cmd_command *c)
+{
+	switch (letter) {
+	case 'j': cmd_global.json = true; break;
+	case 'p': cmd_global.pretty = true; break;
+	case 'c': cmd_global.color = true; break;
+	case 'q': cmd_global.quiet = true; break;
+	case 'v': cmd_global.verbose = true; break;
+	case 'h': exit(c ? print_command_help(c) : print_help());
+	case 'V': printf("via %s\n", VIA_VERSION); exit(EXIT_WELL);
+	default: return -1;
+	}
+	return 0;
+}
+
+/* Index of an option by "--name" or "-x"; -1. */
+static int option_find(const struct cmd_option *o, const char *word, size_t len)
+{
+	for (int i = 0; o[i].name; i++) {
+		if (word[1] == '-' ? strlen(o[i].name) == len - 2 && strncmp(o[i].name, word + 2, len - 2) == 0
+				   : len == 2 && o[i].letter && o[i].letter == word[1])
+			return i;
+	}
+	return -1;
+}
+
+static int unknown_option(const struct cmd_command *c, const char *word)
+{
+	const char *names[40];
+	int n = 0;
+	for (const struct cmd_option *o = c ? c->options : global_options; o->name; o++)
+		names[n++] = o->name;
+	names[n] = NULL;
+	const char *near = word[1] == '-' ? cmd_nearest(word + 2, names) : NULL;
+	if (near)
+		return cmd_fail(EXIT_USAGE, "unknown option '%s', did you mean '--%s'?", word, near);
+	return cmd_fail(EXIT_USAGE, "unknown option '%s'; see via %s%s--help", word, c ? c->name : "", c ? " " : "");
+}
+
+/* One option word of `c` (NULL: global). Returns words used, or -1 after a sentence. */
+static int option_take(const struct cmd_command *c, int argc, char **argv, struct cmd_args *a)
+{
+	const char *eq = argv[0][1] == '-' ? strchr(argv[0], '=') : NULL;
+	size_t len = eq ? (size_t)(eq - argv[0]) : strlen(argv[0]);
+	int i = c ? option_find(c->options, argv[0], len) : -1;
+	if (i < 0) {
+		int g = option_find(global_options, argv[0], len);
+		if (g < 0 || eq) {
+			unknown_option(c, argv[0]);
+			return -1;
+		}
+		global_set(global_options[g].letter, c);
+		return 1;
+	}
+	if (!c->options[i].arg) {
+		a->opt[i] = "";
+		return 1;
+	}
+	if (eq) {
+		a->opt[i] = eq + 1;
+		return 1;
+	}
+	if (argc < 2) {
+		cmd_fail(EXIT_USAGE, "--%s needs %s", c->options[i].name, c->options[i].arg);
+		return -1;
+	}
+	a->opt[i] = argv[1];
+	return 2;
+}
+
+static int command_run(const struct cmd_command *c, int argc, char **argv)
+{
+	struct cmd_args a = {0};
+	char **words = calloc((size_t)argc + 1, sizeof *words);
+	if (!words)
+		return cmd_fail(EXIT_FAILED, "out of memory");
+	a.words = words;
+	int status = EXIT_USAGE;
+	for (int i = 0; i < argc;) {
+		if (strcmp(argv[i], "--") == 0) {
+			a.program = argv + i + 1;
+			break;
+		}
+		if (argv[i][0] == '-' && argv[i][1]) {
+			int used = option_take(c, argc - i, argv + i, &a);
+			if (used < 0)
+				goto out;
+			i += used;
+		} else {
+			words[a.n_words++] = argv[i++];
+		}
+	}
+	if (a.n_words < c->words_min || a.n_words > c->words_max)
+		cmd_fail(EXIT_USAGE, "usage: via %s [OPTIONS] %s", c->name, c->usage);
+	else if (c->takes_program && (!a.program || !a.program[0]))
+		cmd_fail(EXIT_USAGE, "no program is named; usage: via %s [OPTIONS] %s", c->name, c->usage);
+	else if (!c->takes_program && a.program)
+		cmd_fail(EXIT_USAGE, "via %s takes no program", c->name);
+	else
+		status = c->run(&a);
+out:
+	free(words);
+	return status;
+}
+
+/* The command `argv[0]`, or two words of it; *used words. */
+static const struct cmd_command *command_find(int argc, char **argv, int *used)
+{
+	for (const struct cmd_command *const *c = cmd_table; *c; c++) {
+		const char *space = strchr((*c)->name, ' ');
+		if (!space && strcmp((*c)->name, argv[0]) == 0) {
+			*used = 1;
+			return *c;
+		}
+		size_t first = space ? (size_t)(space - (*c)->name) : 0;
+		if (space && argc > 1 && strlen(argv[0]) == first && strncmp((*c)->name, argv[0], first) == 0 && strcmp(space + 1, argv[1]) == 0) {
+			*used = 2;
+			return *c;
+		}
+	}
+	return NULL;
+}
+
+static int unknown_command(int argc, char **argv)
+{
+	char text[80];
+	const char *names[32];
+	int n = 0;
+	bool is_group = false;
+	for (const struct cmd_command *const *c = cmd_table; *c; c++) {
+		names[n++] = (*c)->name;
+		is_group = is_group || (strncmp((*c)->name, argv[0], strlen(argv[0])) == 0 && (*c)->name[strlen(argv[0])] == ' ');
+	}
+	names[n] = NULL;
+	snprintf(text, sizeof text, "%s%s%s", argv[0], is_group && argc > 1 ? " " : "", is_group && argc > 1 ? argv[1] : "");
+	const char *near = cmd_nearest(text, names);
+	if (near)
+		return cmd_fail(EXIT_USAGE, "unknown command '%s', did you mean '%s'?", text, near);
+	return cmd_fail(EXIT_USAGE, "unknown command '%s'; see via --help", text);
+}
+
+int cmd_main(int argc, char **argv)
+{
+	int i = 1;
+	cmd_global.color = isatty(STDOUT_FILENO);
+	while (i < argc && argv[i][0] == '-') {
+		int used = option_take(NULL, argc - i, argv + i, NULL);
+		if (used < 0)
+			return EXIT_USAGE;
+		i += used;
+	}
+	if (i >= argc) {
+		print_help();
+		return EXIT_USAGE;
+	}
+	int used = 0;
+	const struct cmd_command *c = command_find(argc - i, argv + i, &used);
+	if (!c && argc - i > 1 && (strcmp(argv[i + 1], "--help") == 0 || strcmp(argv[i + 1], "-h") == 0))
+		return print_help();
+	if (!c)
+		return unknown_command(argc - i, argv + i);
+	return command_run(c, argc - i - used, argv + i + used);
+}

@@ -1,0 +1,96 @@
+/* cmd/program.c - one program behind the door. The stack's retransmission counter is read before and after, so that the
+ * summary tells what happened during the program's life on its host. */
+#include "cmd/program.h"
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+
+struct program {
+	struct door *door;
+	struct via *stack;
+	uint64_t retrans_before, segments_before;
+	int64_t started;
+};
+
+static uint64_t counter(struct via *v, const char *wanted)
+{
+	const char *name;
+	uint64_t value;
+	for (int i = 0; via_counter_get(v, i, &name, &value); i++) {
+		if (strcmp(name, wanted) == 0)
+			return value;
+	}
+	return 0;
+}
+
+int program_start(const struct door_config *c, struct program **out, char err[256])
+{
+	struct program *p = calloc(1, sizeof *p);
+	err[0] = 0;
+	if (!p)
+		return -ENOMEM;
+	p->stack = c->node->stack;
+	p->retrans_before = counter(p->stack, "tcp.retransmitted");
+	p->segments_before = counter(p->stack, "tcp.sent");
+	p->started = loop_now();
+	int e = door_spawn(c, &p->door, err);
+	if (e) {
+		free(p);
+		return e;
+	}
+	*out = p;
+	return 0;
+}
+
+void program_signal(struct program *p, int signo)
+{
+	door_signal(p->door, signo);
+}
+
+void program_free(struct program *p)
+{
+	door_free(p->door);
+	free(p);
+}
+
+json_t *program_summary(const struct program *p)
+{
+	struct door_stats s;
+	door_stats_get(p->door, &s);
+	return json_pack("{s:{s:I,s:I,s:{s:I,s:I,s:I,s:I}}, s:{s:I,s:I}, s:{s:I,s:I}, s:I, s:I, s:I, s:I, s:b, s:f}",
+		"sockets", "taken", (json_int_t)s.sockets_taken, "taken_udp", (json_int_t)s.sockets_udp,
+		"left", "unix", (json_int_t)s.left_unix, "netlink", (json_int_t)s.left_netlink, "other", (json_int_t)s.left_other, "inet6_refused", (json_int_t)s.refused_inet6,
+		"calls", "notified", (json_int_t)s.notifications, "sendmsg_recvmsg", (json_int_t)s.sendmsg_recvmsg,
+		"bytes", "sent", (json_int_t)s.bytes_out, "received", (json_int_t)s.bytes_in,
+		"connects", (json_int_t)s.connects, "accepts", (json_int_t)s.accepts, "dns_questions", (json_int_t)s.dns_questions,
+		"retransmissions", (json_int_t)(counter(p->stack, "tcp.retransmitted") - p->retrans_before),
+		"sync_wake_up", s.has_sync_wake_up, "seconds", (double)(loop_now() - p->started) / 1e9);
+}
+
+static json_int_t number(const json_t *o, const char *group, const char *key)
+{
+	return json_integer_value(json_object_get(group ? json_object_get(o, group) : o, key));
+}
+
+void program_summary_print(const json_t *s, FILE *to)
+{
+	if (cmd_global.json) {
+		json_dumpf(s, to, cmd_global.pretty ? JSON_INDENT(2) : JSON_COMPACT);
+		fputc('\n', to);
+		return;
+	}
+	const json_t *left = json_object_get(json_object_get(s, "sockets"), "left");
+	json_int_t kept = number(left, NULL, "unix") + number(left, NULL, "netlink") + number(left, NULL, "other");
+	fprintf(to, "via: %" JSON_INTEGER_FORMAT " sockets taken (%" JSON_INTEGER_FORMAT " UDP), %" JSON_INTEGER_FORMAT " left to the kernel (%" JSON_INTEGER_FORMAT
+		" unix, %" JSON_INTEGER_FORMAT " netlink, %" JSON_INTEGER_FORMAT " other families), %" JSON_INTEGER_FORMAT " IPv6 refused; %" JSON_INTEGER_FORMAT
+		" bytes sent, %" JSON_INTEGER_FORMAT " received, %" JSON_INTEGER_FORMAT " segments retransmitted by its host\n",
+		number(s, "sockets", "taken"), number(s, "sockets", "taken_udp"), kept, number(left, NULL, "unix"), number(left, NULL, "netlink"), number(left, NULL, "other"),
+		number(left, NULL, "inet6_refused"), number(s, "bytes", "sent"), number(s, "bytes", "received"), number(s, NULL, "retransmissions"));
+}
+
+int program_failed(int error, const char *err)
+{
+	if (err[0])
+		return cmd_fail(EXIT_OURS, "%s", err);
+	return cmd_fail(EXIT_OURS, "cannot start the program: %s", strerror(-error));
+}

@@ -1,0 +1,23 @@
+/* cmd/program.h - one program behind the door of one node, and the summary of what it did. */
+#ifndef CMD_PROGRAM_H
+#define CMD_PROGRAM_H
+
+#include "cmd/cmd.h"
+#include "door/door.h"
+#include <jansson.h>
+
+struct program;
+
+/* Start it. c->ended and c->ctx are the caller's; 0, or -errno after a sentence in err. */
+int program_start(const struct door_config *c, struct program **out, char err[256]);
+void program_signal(struct program *p, int signo);
+/* What happened so far: sockets taken and left, bytes, retransmissions. Gives. */
+json_t *program_summary(const struct program *p);
+void program_free(struct program *p);
+
+/* Print a summary as one paragraph, or as JSON under -j. */
+void program_summary_print(const json_t *summary, FILE *to);
+/* Sentence for a door_spawn() failure whose err is empty. */
+int program_failed(int error, const char *err);
+
+#endif

@@ -1,0 +1,110 @@
+/* cmd/run.c - `via run`: an unmodified program on its own stack, on a TAP or TUN device. */
+#include "cmd/cmd.h"
+#include "cmd/edge.h"
+#include "cmd/program.h"
+#include "serve/dns.h"
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+
+#define ARENA_BYTES ((size_t)16 << 20)
+
+enum { OPT_LINK, OPT_ADDRESS, OPT_GATEWAY, OPT_DNS, OPT_REPORT };
+static const struct cmd_option options[] = {
+	[OPT_LINK] = {'i', "interface", "tap:NAME", "the device to run on"},
+	[OPT_ADDRESS] = {'a', "address", "ADDR/LEN", "the program's address there"},
+	[OPT_GATEWAY] = {0, "gw", "ADDR", "default gateway"},
+	[OPT_DNS] = {0, "dns", "ADDR", "name server to ask (default: none, only the program's own host is known)"},
+	[OPT_REPORT] = {0, "report", NULL, "say what was taken and what not, even under -q"},
+	{0, NULL, NULL, NULL},
+};
+
+struct session {
+	struct edge edge;
+	struct program *program;
+	struct arena *arena; /* the resolver's */
+	struct dns_zone zone;
+	struct serve_dns dns;
+	bool has_dns;
+};
+
+static void on_ended(void *ctx, int status)
+{
+	struct session *s = ctx;
+	loop_stop(s->edge.loop, status);
+}
+
+static void on_signal(void *ctx, int signo)
+{
+	struct session *s = ctx;
+	program_signal(s->program, signo);
+}
+
+/* A resolver on this host's 127.0.0.53 that knows the host alone, so that every question is answered at once. */
+static int resolver_start(struct session *s, struct via_addr *out)
+{
+	void *mem = mmap(NULL, ARENA_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	s->arena = mem == MAP_FAILED ? NULL : arena_init(mem, ARENA_BYTES);
+	*out = via_addr_v4(0x7f000035);
+	if (!s->arena)
+		return -ENOMEM;
+	int err = dns_zone_init(s->arena, &s->zone, "lab", 60, (struct prf_key){(uint64_t)loop_now(), 1});
+	if (!err)
+		err = dns_zone_add(s->arena, &s->zone, "via", &s->edge.local.addr);
+	const struct serve_dns_config c = {.arena = s->arena, .via = s->edge.stack, .zone_arena = s->arena, .zone = &s->zone, .local = {.addr = *out, .port = 53}};
+	if (!err)
+		err = serve_dns_start(&s->dns, &c);
+	s->has_dns = !err;
+	return err;
+}
+
+static int run_program(struct session *s, const struct cmd_args *a)
+{
+	char err[256];
+	struct door_config c = {.loop = s->edge.loop, .node = host_runner_node(s->edge.runner), .argv = a->program, .ended = on_ended, .ctx = s};
+	if (a->opt[OPT_DNS]) {
+		if (via_addr_parse(a->opt[OPT_DNS], strlen(a->opt[OPT_DNS]), &c.resolver) < 0)
+			return cmd_fail(EXIT_OURS, "--dns wants an address, not '%s'", a->opt[OPT_DNS]);
+	} else if (resolver_start(s, &c.resolver) < 0) {
+		return cmd_fail(EXIT_OURS, "cannot start the resolver");
+	}
+	int e = program_start(&c, &s->program, err);
+	if (e)
+		return program_failed(e, err);
+	loop_signal(s->edge.loop, SIGINT, on_signal, s);
+	loop_signal(s->edge.loop, SIGTERM, on_signal, s);
+	int status = loop_run(s->edge.loop);
+	if (!cmd_global.quiet || a->opt[OPT_REPORT]) {
+		json_t *summary = program_summary(s->program);
+		program_summary_print(summary, stderr);
+		json_decref(summary);
+	}
+	program_free(s->program);
+	return status;
+}
+
+static int run(const struct cmd_args *a)
+{
+	struct session s = {0};
+	if (!a->opt[OPT_LINK])
+		return cmd_fail(EXIT_OURS, "running without -i needs the gateway to the outside, which is not there yet; name a device with -i tap:NAME");
+	if (!a->opt[OPT_ADDRESS])
+		return cmd_fail(EXIT_OURS, "usage: via run -i tap:NAME -a ADDR/LEN [--gw ADDR] -- CMD...");
+	int status = edge_open(&s.edge, a->opt[OPT_LINK], a->opt[OPT_ADDRESS], a->opt[OPT_GATEWAY]);
+	if (status)
+		return EXIT_OURS;
+	status = run_program(&s, a);
+	if (s.has_dns)
+		serve_dns_stop(&s.dns);
+	edge_close(&s.edge);
+	if (s.arena)
+		munmap(s.arena, ARENA_BYTES);
+	return status;
+}
+
+const struct cmd_command cmd_run = {
+	.name = "run", .usage = "-i tap:NAME -a ADDR/LEN [--gw ADDR] -- CMD...", .summary = "run a program on a stack of its own",
+	.detail = "The program is unmodified; its sockets are sockets of the stack. Its exit status is ours.",
+	.options = options, .words_min = 0, .words_max = 0, .takes_program = true, .run = run,
+};

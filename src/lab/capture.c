@@ -1,0 +1,167 @@
+/* lab/capture.c - see capture.h. Frames that leave in the future (rate) wait as clones in a heap by (time, order); most
+ * never do. */
+#include "lab/capture.h"
+#include "driver/pcapng.h"
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+struct held {
+	int64_t when;
+	uint64_t order;
+	struct pkt *pkt;
+	int iface;
+	unsigned fate;
+};
+struct capture {
+	struct pcapng *w;
+	struct pktmem *mem;
+	int *iface; /* by end */
+	struct held *heap;
+	size_t n, cap;
+	uint64_t order;
+	int64_t now;
+	int failed;
+};
+
+struct capture *capture_open(const char *path, struct pktmem *m, int n)
+{
+	struct capture *c = calloc(1, sizeof *c);
+	if (!c || !(c->iface = calloc((size_t)n + 1, sizeof(int)))) {
+		free(c);
+		errno = ENOMEM;
+		return NULL;
+	}
+	c->mem = m;
+	c->w = pcapng_open(path, "viaduct lab");
+	if (!c->w) {
+		int e = errno;
+		free(c->iface);
+		free(c);
+		errno = e;
+		return NULL;
+	}
+	return c;
+}
+
+int capture_iface(struct capture *c, int end, const char *name)
+{
+	int id = pcapng_iface(c->w, name, VIA_L2_ETHER);
+	if (id < 0)
+		return id;
+	c->iface[end] = id;
+	return 0;
+}
+
+static const struct {
+	unsigned fate;
+	const char *word;
+} fate_words[] = {
+	{FATE_LOST, "loss: the link lost it"},
+	{FATE_LIMITED, "limit: the link's queue was full"},
+	{FATE_REORDERED, "reorder: overtakes those before it"},
+	{FATE_DUPLICATED, "duplicate: the link delivers it twice"},
+	{FATE_CORRUPTED, "corrupt: the link flips a bit"},
+};
+
+static void comment_of(unsigned why, unsigned fate, char out[CAPTURE_COMMENT])
+{
+	int n = 0;
+	out[0] = 0;
+	if (why != WHY_NONE && why != WHY_FORWARD && why < WHY_COUNT)
+		n = snprintf(out, CAPTURE_COMMENT, "%s: %s", why_name((enum why)why), why_text((enum why)why));
+	for (size_t i = 0; i < ARRAY_LEN(fate_words); i++)
+		if ((fate & fate_words[i].fate) && n < CAPTURE_COMMENT)
+			n += snprintf(out + n, (size_t)(CAPTURE_COMMENT - n), "%s%s", n ? "; " : "", fate_words[i].word);
+}
+
+void capture_comment(const struct link_sent *s, char out[CAPTURE_COMMENT])
+{
+	comment_of(s->pkt->m.why, s->fate, out);
+}
+
+static void write_out(struct capture *c, int iface, int64_t when, const struct pkt *p, unsigned fate)
+{
+	char text[CAPTURE_COMMENT];
+	comment_of(p->m.why, fate, text);
+	int rc = pcapng_packet(c->w, iface, when, c->mem, p, true, text[0] ? text : NULL);
+	if (rc < 0 && !c->failed)
+		c->failed = rc;
+}
+
+static bool held_before(const struct held *a, const struct held *b)
+{
+	return a->when != b->when ? a->when < b->when : a->order < b->order;
+}
+
+static void hold(struct capture *c, struct held h)
+{
+	if (c->n == c->cap) {
+		size_t cap = c->cap ? 2 * c->cap : 64;
+		struct held *more = realloc(c->heap, cap * sizeof *more);
+		if (!more) {
+			c->failed = -ENOMEM;
+			pkt_free(c->mem, h.pkt);
+			return;
+		}
+		c->heap = more;
+		c->cap = cap;
+	}
+	size_t at = c->n++;
+	for (; at && held_before(&h, &c->heap[(at - 1) / 2]); at = (at - 1) / 2)
+		c->heap[at] = c->heap[(at - 1) / 2];
+	c->heap[at] = h;
+}
+
+static struct held unhold(struct capture *c)
+{
+	struct held first = c->heap[0], last = c->heap[--c->n];
+	size_t at = 0, child;
+	while ((child = 2 * at + 1) < c->n) {
+		if (child + 1 < c->n && held_before(&c->heap[child + 1], &c->heap[child]))
+			child++;
+		if (!held_before(&c->heap[child], &last))
+			break;
+		c->heap[at] = c->heap[child];
+		at = child;
+	}
+	c->heap[at] = last;
+	return first;
+}
+
+void capture_flush(struct capture *c, int64_t now)
+{
+	c->now = now;
+	while (c->n && c->heap[0].when <= now) {
+		struct held h = unhold(c);
+		write_out(c, h.iface, h.when, h.pkt, h.fate);
+		pkt_free(c->mem, h.pkt);
+	}
+}
+
+void capture_add(struct capture *c, const struct link_sent *s)
+{
+	int iface = c->iface[s->dir->end];
+	if (s->leaves <= c->now) {
+		write_out(c, iface, s->leaves, s->pkt, s->fate);
+		return;
+	}
+	struct pkt *copy = pkt_clone(c->mem, s->pkt);
+	if (!copy) {
+		c->failed = -ENOMEM;
+		return;
+	}
+	hold(c, (struct held){s->leaves, c->order++, copy, iface, s->fate});
+}
+
+int capture_close(struct capture *c)
+{
+	capture_flush(c, TIME_NEVER);
+	int rc = pcapng_close(c->w);
+	if (c->failed)
+		rc = c->failed;
+	free(c->heap);
+	free(c->iface);
+	free(c);
+	return rc;
+}

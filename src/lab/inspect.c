@@ -1,0 +1,150 @@
+/* lab/inspect.c - what `via lab inspect` shows: nodes, interfaces, addresses, routes, links, asked from the stacks. */
+#include "lab/state.h"
+
+static void put_addr(json_t *o, const char *key, const struct via_addr *a, int plen)
+{
+	char text[VIA_ADDR_STRLEN], full[VIA_ADDR_STRLEN + 12];
+	via_addr_format(a, text);
+	if (plen < 0)
+		snprintf(full, sizeof full, "%s", text);
+	else
+		snprintf(full, sizeof full, "%s/%d", text, plen);
+	json_object_set_new(o, key, json_string(full));
+}
+
+static json_t *addresses_json(struct via *v, int ifindex)
+{
+	json_t *all = json_array();
+	struct via_addr_info a = {.size = sizeof a};
+	for (int i = 0; via_addr_get(v, i, &a); i++) {
+		char text[VIA_ADDR_STRLEN], full[VIA_ADDR_STRLEN + 12];
+		if (a.ifindex != ifindex)
+			continue;
+		snprintf(full, sizeof full, "%s/%u", via_addr_format(&a.addr, text), a.plen);
+		json_array_append_new(all, json_string(full));
+	}
+	return all;
+}
+
+static json_t *interfaces_json(struct via *v)
+{
+	json_t *all = json_array();
+	struct via_iface_info f = {.size = sizeof f};
+	for (int i = 0; via_iface_get(v, i, &f); i++) {
+		char mac[18];
+		snprintf(mac, sizeof mac, "%02x:%02x:%02x:%02x:%02x:%02x", f.mac[0], f.mac[1], f.mac[2], f.mac[3], f.mac[4], f.mac[5]);
+		json_t *o = json_pack("{s:s, s:i, s:s, s:I, s:b, s:o}", "name", f.name, "index", f.ifindex, "mac", mac, "mtu", (json_int_t)f.mtu,
+				      "up", (int)f.up, "addresses", addresses_json(v, f.ifindex));
+		json_object_set_new(o, "rx_packets", json_integer((json_int_t)f.rx_packets));
+		json_object_set_new(o, "rx_bytes", json_integer((json_int_t)f.rx_bytes));
+		json_object_set_new(o, "tx_packets", json_integer((json_int_t)f.tx_packets));
+		json_object_set_new(o, "tx_bytes", json_integer((json_int_t)f.tx_bytes));
+		json_array_append_new(all, o);
+	}
+	return all;
+}
+
+static const char *iface_name(struct via *v, int ifindex, struct via_iface_info *f)
+{
+	f->size = sizeof *f;
+	for (int i = 0; via_iface_get(v, i, f); i++)
+		if (f->ifindex == ifindex)
+			return f->name;
+	return "";
+}
+
+static json_t *routes_json(struct via *v)
+{
+	json_t *all = json_array();
+	struct via_route_info r = {.size = sizeof r};
+	struct via_iface_info f;
+	for (int i = 0; via_route_get(v, i, &r); i++) {
+		json_t *o = json_object();
+		put_addr(o, "to", &r.dst, r.plen);
+		if (via_addr_is_any(&r.gateway))
+			json_object_set_new(o, "via", json_null());
+		else
+			put_addr(o, "via", &r.gateway, -1);
+		json_object_set_new(o, "interface", json_string(iface_name(v, r.ifindex, &f)));
+		json_array_append_new(all, o);
+	}
+	return all;
+}
+
+static json_t *services_json(const struct topo_node *t)
+{
+	static const char *const names[] = {[TOPO_HTTP] = "http", [TOPO_ECHO] = "echo", [TOPO_DNS] = "dns"};
+	json_t *all = json_array();
+	for (int i = 0; i < t->n_services; i++) {
+		json_t *o = json_pack("{s:s, s:i}", "name", names[t->services[i].kind], "port", (int)t->services[i].port);
+		if (t->services[i].root)
+			json_object_set_new(o, "root", json_string(t->services[i].root));
+		json_array_append_new(all, o);
+	}
+	return all;
+}
+
+static json_t *node_json(const struct lab_node *n)
+{
+	static const char *const kinds[] = {[TOPO_HOST] = "host", [TOPO_ROUTER] = "router", [TOPO_SWITCH] = "switch", [TOPO_TAP] = "tap"};
+	json_t *o = json_pack("{s:s, s:s}", "name", n->t->name, "kind", kinds[n->t->kind]);
+	if (n->t->kind == TOPO_TAP)
+		json_object_set_new(o, "tap", json_string(n->t->tap));
+	json_object_set_new(o, "interfaces", n->stack ? interfaces_json(n->stack) : json_array());
+	json_object_set_new(o, "routes", n->stack ? routes_json(n->stack) : json_array());
+	json_object_set_new(o, "services", services_json(n->t));
+	return o;
+}
+
+/* Parts per 10^9 as a percentage with the digits it needs. */
+static json_t *share_json(uint32_t ppb)
+{
+	char text[24];
+	int n = snprintf(text, sizeof text, "%u.%07u", ppb / 10000000, ppb % 10000000);
+	while (text[n - 1] == '0')
+		text[--n] = 0;
+	if (text[n - 1] == '.')
+		text[--n] = 0;
+	snprintf(text + n, sizeof text - (size_t)n, "%%");
+	return json_string(text);
+}
+
+static json_t *impair_json(const struct lab_impair *i)
+{
+	json_t *o = json_object();
+	const struct {
+		const char *name;
+		uint32_t ppb;
+	} shares[] = {{"loss", i->loss_ppb}, {"reorder", i->reorder_ppb}, {"duplicate", i->duplicate_ppb}, {"corrupt", i->corrupt_ppb}};
+	json_object_set_new(o, "delay_ns", json_integer(i->delay_ns));
+	json_object_set_new(o, "jitter_ns", json_integer(i->jitter_ns));
+	for (size_t k = 0; k < ARRAY_LEN(shares); k++)
+		json_object_set_new(o, shares[k].name, share_json(shares[k].ppb));
+	json_object_set_new(o, "rate_bps", json_integer((json_int_t)i->rate_bps));
+	json_object_set_new(o, "limit", json_integer(i->limit ? i->limit : LINK_LIMIT_DEFAULT));
+	return o;
+}
+
+static json_t *link_json(const struct lab_link_stats *st, uint32_t mtu)
+{
+	json_t *o = json_pack("{s:s, s:s, s:I, s:o}", "from", st->from, "to", st->to, "mtu", (json_int_t)mtu, "impairments", impair_json(&st->impair));
+	const struct {
+		const char *name;
+		uint64_t value;
+	} v[] = {{"sent", st->sent}, {"bytes", st->bytes}, {"lost", st->lost}, {"limited", st->limited}, {"reordered", st->reordered},
+		{"duplicated", st->duplicated}, {"corrupted", st->corrupted}, {"delivered", st->delivered}};
+	for (size_t i = 0; i < ARRAY_LEN(v); i++)
+		json_object_set_new(o, v[i].name, json_integer((json_int_t)v[i].value));
+	return o;
+}
+
+json_t *lab_inspect(struct lab *l)
+{
+	json_t *nodes = json_array(), *links = json_array();
+	for (int i = 0; i < l->topo->n_nodes; i++)
+		json_array_append_new(nodes, node_json(&l->nodes[i]));
+	for (int i = 0; i < 2 * l->topo->n_links; i++)
+		json_array_append_new(links, link_json(&l->links[i / 2].dir[i % 2].st, l->topo->links[i / 2].mtu));
+	return json_pack("{s:s, s:I, s:I, s:o, s:o}", "name", l->topo->name, "seed", (json_int_t)l->seed, "now_ns", (json_int_t)l->env.now,
+			 "nodes", nodes, "links", links);
+}

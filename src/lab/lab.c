@@ -1,0 +1,458 @@
+/* lab/lab.c - from a topology to stacks, links, services; and what others ask a lab for. See lab.h, state.h.
+ *
+ * Everything random comes from the lab's seed and a name (of the node, of the link), so that adding a node does not change
+ * the luck of the others. One packet memory is shared by all stacks: a superframe crosses a clean link by reference. */
+#include "lab/state.h"
+#include "base/prf.h"
+#include "lab/yaml.h"
+#include <errno.h>
+#include <stdarg.h>
+#include <stdlib.h>
+
+enum { PKTMEM_MIB = 2048, FEW_NODES = 64, ARENA_MIB = 256, ARENA_MANY_MIB = 64 };
+
+uint64_t lab_seed(const struct lab *l, const char *purpose, const char *name)
+{
+	struct prf_key k = {l->seed, siphash_2_4((struct prf_key){l->seed, 0}, purpose, strlen(purpose))};
+	return siphash_2_4(k, name, strlen(name));
+}
+
+/* A sentence about something that is not a place in the file. */
+static int fail(struct lab *l, struct topo_mark at, struct lab_error *err, int rc, const char *what, const char *name)
+{
+	topo_fail(err, l->topo->file, at, "%s '%s': %s", what, name, strerror(-rc));
+	return -EINVAL;
+}
+
+/* --- observers --- */
+
+static void on_sent(struct link_env *e, const struct link_sent *s)
+{
+	struct lab *l = (struct lab *)e;
+	if (l->capture)
+		capture_add(l->capture, s);
+	if (l->opts.trace_hash)
+		trace_hash_add(&l->hash, l->mem, s);
+	if (l->story)
+		story_add(l->story, s);
+}
+
+static void on_wake(struct link_env *e, int node, int64_t when)
+{
+	sched_lower(&((struct lab *)e)->sched, node, when);
+}
+
+static int start_observers(struct lab *l, struct lab_error *err)
+{
+	const struct topo *t = l->topo;
+	if (l->opts.trace_hash && trace_hash_init(&l->hash))
+		return topo_fail(err, t->file, (struct topo_mark){0, 0}, "no memory");
+	if (l->opts.story && !(l->story = story_new(t, l->mem)))
+		return topo_fail(err, t->file, (struct topo_mark){0, 0}, "no memory");
+	if (!l->opts.pcapng)
+		return 0;
+	l->capture = capture_open(l->opts.pcapng, l->mem, 2 * t->n_links);
+	if (!l->capture)
+		return fail(l, (struct topo_mark){0, 0}, err, -errno, "cannot capture into", l->opts.pcapng);
+	for (int i = 0; i < t->n_nodes; i++)
+		for (int k = 0; k < t->nodes[i].n_ends; k++) {
+			int e = t->nodes[i].ends[k], rc = capture_iface(l->capture, e, l->end_names[e]);
+			if (rc)
+				return fail(l, (struct topo_mark){0, 0}, err, rc, "cannot capture into", l->opts.pcapng);
+		}
+	return 0;
+}
+
+/* --- links --- */
+
+static bool is_stack(const struct topo_node *n)
+{
+	return n->kind == TOPO_HOST || n->kind == TOPO_ROUTER;
+}
+
+static void make_link(struct lab *l, int i)
+{
+	const struct topo *t = l->topo;
+	struct link_config cfg = {.env = &l->env, .mtu = t->links[i].mtu};
+	for (int s = 0; s < 2; s++) {
+		int e = 2 * i + s;
+		cfg.end[s] = e;
+		cfg.node[s] = t->ends[e].node;
+		cfg.plain |= !is_stack(&t->nodes[t->ends[e].node]);
+		if (!l->opts.no_impairments)
+			cfg.impair[s] = t->links[i].impair[s];
+		/* Locally administered; the end's number makes it unique. */
+		memcpy(cfg.mac[s], (uint8_t[6]){0x02, 0x76, (uint8_t)(e >> 24), (uint8_t)(e >> 16), (uint8_t)(e >> 8), (uint8_t)e}, 6);
+	}
+	cfg.seed = lab_seed(l, "link", l->end_names[2 * i]);
+	link_init(&l->links[i], &cfg);
+	for (int s = 0; s < 2; s++) {
+		l->links[i].dir[s].st.from = l->end_names[2 * i + s];
+		l->links[i].dir[s].st.to = l->end_names[2 * i + !s];
+	}
+}
+
+/* --- stacks --- */
+
+static int add_interfaces(struct lab *l, struct lab_node *n, struct lab_error *err)
+{
+	const struct topo *t = l->topo;
+	for (int k = 0; k < n->t->n_ends; k++) {
+		int e = n->t->ends[k];
+		struct link_port *p = lab_port(l, e);
+		int rc = via_iface_add(n->stack, &p->d, t->ends[e].ifname);
+		if (rc < 0)
+			return fail(l, t->ends[e].mark, err, rc, "cannot add interface", l->end_names[e]);
+		p->ifindex = l->end_ifindex[e] = rc;
+		rc = via_configure(n->stack, &(struct via_change){.kind = VIA_ADDR_ADD, .ifindex = p->ifindex,
+			.addr = via_addr_v4(t->ends[e].addr.addr), .plen = t->ends[e].addr.plen});
+		if (rc)
+			return fail(l, t->ends[e].mark, err, rc, "cannot give an address to", l->end_names[e]);
+	}
+	return 0;
+}
+
+static int make_stack(struct lab *l, struct lab_node *n, struct lab_error *err)
+{
+	uint8_t seed[32];
+	for (int i = 0; i < 4; i++) {
+		uint64_t word = lab_seed(l, (const char *const[]){"node 1", "node 2", "node 3", "node 4"}[i], n->t->name);
+		memcpy(seed + 8 * i, &word, 8);
+	}
+	size_t arena = (size_t)(l->topo->n_nodes <= FEW_NODES ? ARENA_MIB : ARENA_MANY_MIB) << 20;
+	n->stack = host_stack_new(&(struct host_stack_opts){.name = n->t->name, .arena_bytes = arena, .mem = l->mem, .seed = seed,
+		.now = l->env.now, .forwarding = n->t->kind == TOPO_ROUTER});
+	if (!n->stack)
+		return fail(l, n->t->mark, err, -errno, "cannot make node", n->t->name);
+	n->hn.stack = n->stack;
+	return add_interfaces(l, n, err);
+}
+
+static int make_switch(struct lab *l, struct lab_node *n, struct lab_error *err)
+{
+	struct link_port *ports[TOPO_SWITCH_PORTS];
+	for (int k = 0; k < n->t->n_ends; k++)
+		ports[k] = lab_port(l, n->t->ends[k]);
+	n->sw = lab_switch_new(&l->env, ports, n->t->n_ends, lab_seed(l, "switch", n->t->name));
+	return n->sw ? 0 : fail(l, n->t->mark, err, -errno, "cannot make node", n->t->name);
+}
+
+static int make_tap(struct lab *l, struct lab_node *n, struct lab_error *err)
+{
+	if (!l->opts.real_time)
+		return topo_fail(err, l->topo->file, n->t->mark, "node '%s' is a tap: a lab under virtual time has no real interfaces", n->t->name);
+	int rc = lab_tap_open(n);
+	if (rc == -EPERM || rc == -EACCES)
+		return topo_fail(err, l->topo->file, n->t->mark, "may not open the interface '%s': that needs CAP_NET_ADMIN, or a tap made for you with "
+				 "`ip tuntap add mode tap user NAME name %s`", n->t->tap, n->t->tap);
+	return rc ? fail(l, n->t->mark, err, rc, "cannot open the interface", n->t->tap) : 0;
+}
+
+static int make_node(struct lab *l, int i, struct lab_error *err)
+{
+	struct lab_node *n = &l->nodes[i];
+	n->lab = l;
+	n->index = i;
+	n->t = &l->topo->nodes[i];
+	n->hn.name = n->t->name;
+	n->hn.touched = lab_node_touched;
+	n->spin_at = -1;
+	switch (n->t->kind) {
+	case TOPO_HOST:
+	case TOPO_ROUTER:
+		return make_stack(l, n, err);
+	case TOPO_SWITCH:
+		return make_switch(l, n, err);
+	case TOPO_TAP:
+		return make_tap(l, n, err);
+	}
+	return 0;
+}
+
+/* --- routes --- */
+
+struct routing {
+	struct lab *l;
+	int rc;
+};
+
+static void add_route(void *ctx, int node, const struct topo_path *p)
+{
+	struct routing *r = ctx;
+	for (int h = 0; h < p->n_hops && !r->rc; h++)
+		r->rc = via_configure(r->l->nodes[node].stack, &(struct via_change){.kind = VIA_ROUTE_ADD,
+			.ifindex = r->l->end_ifindex[p->hops[h].end], .addr = via_addr_v4(p->net), .plen = p->plen,
+			.gateway = via_addr_v4(p->hops[h].gateway)});
+}
+
+static int add_routes(struct lab *l, struct lab_error *err)
+{
+	struct routing r = {.l = l};
+	int rc = topo_routes(l->topo, add_route, &r);
+	if (rc || r.rc)
+		return topo_fail(err, l->topo->file, (struct topo_mark){0, 0}, "cannot set up the routes: %s", strerror(rc ? -rc : -r.rc));
+	for (int i = 0; i < l->topo->n_nodes; i++)
+		for (int k = 0; k < l->topo->nodes[i].n_routes; k++) {
+			const struct topo_route *given = &l->topo->nodes[i].routes[k];
+			rc = via_configure(l->nodes[i].stack, &(struct via_change){.kind = VIA_ROUTE_ADD, .addr = via_addr_v4(given->to.addr),
+				.plen = given->to.plen, .gateway = via_addr_v4(given->via)});
+			if (rc)
+				return fail(l, given->mark, err, rc, "cannot add this route to node", l->topo->nodes[i].name);
+		}
+	return 0;
+}
+
+/* --- services --- */
+
+static int start_service(struct lab *l, struct lab_node *n, enum topo_service_kind kind, const char *root, struct via_sockaddr local)
+{
+	if (!n->services && !(n->services = lab_services_new(n->stack, n->t->name)))
+		return -ENOMEM;
+	if (kind == TOPO_DNS && !l->names && !(l->names = lab_names_new(l->topo, lab_seed(l, "names", l->topo->name))))
+		return -ENOMEM;
+	return lab_service_start(n->services, kind, root, &local, l->names);
+}
+
+/* The folder that `--www NODE=DIR` puts in the place of the file's, or NULL. */
+static const char *root_override(const struct lab *l, const char *node)
+{
+	const char *w = l->opts.www, *eq = w ? strchr(w, '=') : NULL;
+	return eq && (size_t)(eq - w) == strlen(node) && strncmp(w, node, strlen(node)) == 0 ? eq + 1 : NULL;
+}
+
+static int start_services(struct lab *l, struct lab_node *n, struct lab_error *err)
+{
+	static const char *const names[] = {[TOPO_HTTP] = "http", [TOPO_ECHO] = "echo", [TOPO_DNS] = "dns"};
+	for (int i = 0; i < n->t->n_services; i++) {
+		const struct topo_service *s = &n->t->services[i];
+		const char *root = root_override(l, n->t->name);
+		int rc = start_service(l, n, s->kind, root ? root : s->root, (struct via_sockaddr){via_addr_v4(0), s->port});
+		if (rc && s->kind == TOPO_HTTP && root)
+			return fail(l, s->mark, err, rc, "cannot serve the folder", root);
+		if (rc)
+			return fail(l, s->mark, err, rc, "cannot start the service", names[s->kind]);
+	}
+	if (n->stack)
+		n->baseline = via_arena_used(n->stack);
+	return 0;
+}
+
+/* --- life --- */
+
+static bool allocate(struct lab *l)
+{
+	const struct topo *t = l->topo;
+	size_t nodes = (size_t)t->n_nodes, ends = 2 * (size_t)t->n_links;
+	l->nodes = calloc(nodes + 1, sizeof *l->nodes);
+	l->links = calloc((size_t)t->n_links + 1, sizeof *l->links);
+	l->end_names = calloc(ends + 1, sizeof *l->end_names);
+	l->end_ifindex = calloc(ends + 1, sizeof *l->end_ifindex);
+	l->touched = calloc(nodes + 1, sizeof *l->touched);
+	l->mem = host_pktmem_new((size_t)PKTMEM_MIB << 20);
+	return l->nodes && l->links && l->end_names && l->end_ifindex && l->touched && l->mem && sched_init(&l->sched, t->n_nodes) == 0;
+}
+
+static int build(struct lab *l, struct lab_error *err)
+{
+	const struct topo *t = l->topo;
+	if (!allocate(l))
+		return topo_fail(err, t->file, (struct topo_mark){0, 0}, "no memory for this lab");
+	l->env = (struct link_env){.mem = l->mem, .whole_frames = l->opts.pcapng || l->opts.story, .wake = on_wake, .sent = on_sent};
+	for (int e = 0; e < 2 * t->n_links; e++)
+		topo_end_name(t, e, l->end_names[e]);
+	int rc = start_observers(l, err);
+	for (int i = 0; i < t->n_links && !rc; i++)
+		make_link(l, i);
+	for (int i = 0; i < t->n_nodes && !rc; i++)
+		rc = make_node(l, i, err);
+	if (!rc)
+		rc = add_routes(l, err);
+	for (int i = 0; i < t->n_nodes && !rc; i++) {
+		rc = start_services(l, &l->nodes[i], err);
+		sched_lower(&l->sched, i, 0);
+	}
+	return rc;
+}
+
+/* Takes t. */
+static struct lab *lab_new(struct topo *t, const struct lab_opts *o, struct lab_error *err)
+{
+	struct lab *l = calloc(1, sizeof *l);
+	if (!l) {
+		topo_fail(err, t->file, (struct topo_mark){0, 0}, "no memory");
+		topo_free(t);
+		return NULL;
+	}
+	l->topo = t;
+	l->opts = *o;
+	l->seed = o->has_seed ? o->seed : t->has_seed ? t->seed : 1;
+	if (build(l, err)) {
+		lab_free(l);
+		return NULL;
+	}
+	return l;
+}
+
+struct lab *lab_load_text(const char *text, size_t len, const char *name, const struct lab_opts *o, struct lab_error *err)
+{
+	struct topo *t = topo_parse(text, len, name, err);
+	return t ? lab_new(t, o, err) : NULL;
+}
+
+/* The file's text, ended by a zero byte; NULL with *err. Gives. */
+static char *read_file(const char *file, size_t *len, struct lab_error *err)
+{
+	enum { FILE_MAX = 16 << 20 };
+	FILE *f = fopen(file, "re");
+	char *text = f ? malloc(FILE_MAX + 1) : NULL;
+	int rc = text ? 0 : errno;
+	if (text) {
+		*len = fread(text, 1, FILE_MAX + 1, f);
+		rc = ferror(f) ? errno : *len > FILE_MAX ? EFBIG : 0;
+	}
+	if (f)
+		fclose(f);
+	if (!rc)
+		return text;
+	free(text);
+	topo_fail(err, file, (struct topo_mark){0, 0}, "cannot be read: %s", strerror(rc));
+	return NULL;
+}
+
+struct lab *lab_load(const char *file, const struct lab_opts *o, struct lab_error *err)
+{
+	size_t len;
+	char *text = read_file(file, &len, err);
+	struct lab *l = text ? lab_load_text(text, len, file, o, err) : NULL;
+	free(text);
+	return l;
+}
+
+int lab_check(const char *file, struct lab_error *err)
+{
+	size_t len;
+	char *text = read_file(file, &len, err);
+	struct topo *t = text ? topo_parse(text, len, file, err) : NULL;
+	free(text);
+	if (!t)
+		return -EINVAL;
+	topo_free(t);
+	return 0;
+}
+
+static void node_free(struct lab_node *n)
+{
+	lab_services_free(n->services);
+	if (n->stack)
+		host_stack_free(n->stack);
+	lab_switch_free(n->sw);
+	lab_tap_close(n);
+}
+
+void lab_free(struct lab *l)
+{
+	if (!l)
+		return;
+	lab_detach(l);
+	for (int i = 0; l->nodes && i < l->topo->n_nodes; i++)
+		node_free(&l->nodes[i]);
+	if (l->capture)
+		capture_close(l->capture);
+	for (int i = 0; l->links && i < l->topo->n_links; i++)
+		if (l->links[i].dir[0].env)
+			link_fini(&l->links[i]);
+	trace_hash_fini(&l->hash);
+	story_free(l->story);
+	lab_names_free(l->names);
+	sched_fini(&l->sched);
+	if (l->mem)
+		host_pktmem_free(l->mem);
+	free(l->touched);
+	free(l->end_ifindex);
+	free(l->end_names);
+	free(l->links);
+	free(l->nodes);
+	topo_free(l->topo);
+	free(l);
+}
+
+/* --- questions --- */
+
+const char *lab_name(const struct lab *l)
+{
+	return l->topo->name;
+}
+
+struct host_node *lab_node(struct lab *l, const char *name)
+{
+	int i = topo_node_find(l->topo, name);
+	return i >= 0 && l->nodes[i].stack ? &l->nodes[i].hn : NULL;
+}
+
+const char *lab_node_nearest(struct lab *l, const char *name)
+{
+	const char *best = NULL;
+	unsigned least = UINT32_MAX;
+	for (int i = 0; i < l->topo->n_nodes; i++) {
+		unsigned d = nearest_distance(name, l->topo->nodes[i].name, 64);
+		if (l->nodes[i].stack && d < least) {
+			least = d;
+			best = l->topo->nodes[i].name;
+		}
+	}
+	return best;
+}
+
+struct via_addr lab_node_resolver(struct lab *l, const char *node)
+{
+	enum { RESOLVER = 0x7f000035 /* 127.0.0.53 */ };
+	struct via_addr a = via_addr_v4(RESOLVER);
+	int i = topo_node_find(l->topo, node);
+	if (i < 0 || !l->nodes[i].stack)
+		return via_addr_v4(0);
+	size_t before = via_arena_used(l->nodes[i].stack);
+	int rc = start_service(l, &l->nodes[i], TOPO_DNS, NULL, (struct via_sockaddr){a, 53});
+	l->nodes[i].baseline += via_arena_used(l->nodes[i].stack) - before;
+	return rc == 0 || rc == -EEXIST ? a : via_addr_v4(0); /* a dns service of the node's listens on all addresses */
+}
+
+uint64_t lab_trace_hash(const struct lab *l)
+{
+	return l->hash.value;
+}
+
+bool lab_link_get(struct lab *l, int n, struct lab_link_stats *out)
+{
+	if (n < 0 || n >= 2 * l->topo->n_links)
+		return false;
+	*out = l->links[n / 2].dir[n % 2].st;
+	return true;
+}
+
+int lab_link_set(struct lab *l, const char *end, const struct lab_impair *im)
+{
+	for (int e = 0; e < 2 * l->topo->n_links; e++)
+		if (strcmp(l->end_names[e], end) == 0) {
+			link_impair(&l->links[e / 2], 0, im);
+			link_impair(&l->links[e / 2], 1, im);
+			return 0;
+		}
+	return -ENOENT;
+}
+
+bool lab_arena_get(struct lab *l, int n, const char **node, size_t *used, size_t *baseline)
+{
+	for (int i = 0; i < l->topo->n_nodes; i++)
+		if (l->nodes[i].stack && n-- == 0) {
+			*node = l->nodes[i].t->name;
+			*used = via_arena_used(l->nodes[i].stack);
+			*baseline = l->nodes[i].baseline;
+			return true;
+		}
+	return false;
+}
+
+json_t *lab_story(struct lab *l)
+{
+	return l->story ? story_json(l->story, l->seed, l->env.now) : NULL;
+}

@@ -1,0 +1,77 @@
+/* lab/lab.h - an internet in one process: nodes, links, services from a YAML file, under virtual or real time. */
+#ifndef LAB_LAB_H
+#define LAB_LAB_H
+
+#include "host/node.h"
+#include <jansson.h>
+#include <stdio.h>
+#include <viaduct/viaduct.h>
+
+struct lab;
+
+/* Where a topology is wrong. */
+struct lab_error {
+	char file[256];
+	int line, col;      /* 0: unknown */
+	char text[256];     /* one sentence */
+};
+
+/* netem's words, per direction. */
+struct lab_impair {
+	int64_t delay_ns, jitter_ns;
+	uint32_t loss_ppb, reorder_ppb, duplicate_ppb, corrupt_ppb;
+	uint64_t rate_bps;  /* bits per second, 0: unlimited */
+	uint32_t limit;     /* packets queued, 0: 1000 */
+};
+
+struct lab_opts {
+	uint64_t seed;
+	bool has_seed;           /* else the file's, else 1 */
+	bool real_time;          /* paced by the clock */
+	const char *pcapng;      /* capture everything here, or NULL */
+	bool no_impairments;     /* all links clean */
+	bool trace_hash;         /* keep lab_trace_hash() */
+	bool story;              /* keep what lab_story() needs */
+	const char *www;         /* "NODE=DIR": NODE's http service serves DIR instead of the file's folder; or NULL */
+};
+
+/* Parse and check only. 0 or -EINVAL with *err. */
+int lab_check(const char *file, struct lab_error *err);
+/* Build from a file, or from text (name is used in errors). NULL with *err. */
+struct lab *lab_load(const char *file, const struct lab_opts *o, struct lab_error *err);
+struct lab *lab_load_text(const char *text, size_t len, const char *name, const struct lab_opts *o, struct lab_error *err);
+void lab_free(struct lab *l);
+const char *lab_name(const struct lab *l);
+
+/* A node by name (borrowed), or NULL; lab_node_nearest() gives the closest existing name for an error sentence. */
+struct host_node *lab_node(struct lab *l, const char *name);
+const char *lab_node_nearest(struct lab *l, const char *name);
+/* Where a node's programs have their DNS questions answered. */
+struct via_addr lab_node_resolver(struct lab *l, const char *node);
+
+/* Virtual time: run until `until` (ns since start), or until nothing is left to happen, or done(ctx) says true (asked after each event). */
+void lab_run(struct lab *l, int64_t until, bool (*done)(void *ctx), void *ctx);
+int64_t lab_now(const struct lab *l);
+/* Real time: make it a task of the loop. */
+int lab_attach(struct lab *l, struct loop *loop);
+void lab_detach(struct lab *l);
+
+/* Hash over every packet's bytes, interface and time so far. */
+uint64_t lab_trace_hash(const struct lab *l);
+/* Per-link, per-direction counters. */
+struct lab_link_stats {
+	const char *from, *to;   /* "r1:eth1" */
+	uint64_t sent, bytes, lost, limited, reordered, duplicated, corrupted, delivered;
+	struct lab_impair impair;
+};
+bool lab_link_get(struct lab *l, int n, struct lab_link_stats *out);
+/* Change a link's impairments now; both directions. -ENOENT. */
+int lab_link_set(struct lab *l, const char *end, const struct lab_impair *i);
+/* Everything `via lab inspect` shows, gives. */
+json_t *lab_inspect(struct lab *l);
+/* Everything the demo tells: connections, handshakes, per-path counts, ports, ladder events. Gives. */
+json_t *lab_story(struct lab *l);
+/* All stacks' arena bytes in use, and at creation (the baseline after services started). */
+bool lab_arena_get(struct lab *l, int n, const char **node, size_t *used, size_t *baseline);
+
+#endif

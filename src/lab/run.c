@@ -1,0 +1,153 @@
+/* lab/run.c - time: virtual (as fast as the machine goes, replayed by the seed) and real (paced by the loop's clock).
+ *
+ * One event: the node that is due first is polled at its due time, its sockets' events are given to their handlers, and
+ * its next deadline goes back into the heap. A packet on a link counts as the receiving node's. Under real time the lab
+ * is one task of the loop: it does everything that was due up to now, each at its own time, so a late turn does not bend
+ * the simulation; nodes that programs touched are polled at the time of the turn. */
+#include "driver/tap.h"
+#include "lab/state.h"
+#include <errno.h>
+#include <sys/epoll.h>
+
+enum { BUDGET = 256, ROUNDS = 16, EVENTS_PER_TURN = 512, SPINS_MAX = 10000 };
+
+/* Guard: a node that asks for the same instant without end is pushed a microsecond on, so time always passes. */
+static int64_t next_time(struct lab_node *n, int64_t next)
+{
+	int64_t now = n->lab->env.now;
+	if (next > now)
+		return next;
+	if (n->spin_at != now) {
+		n->spin_at = now;
+		n->spins = 0;
+	}
+	return ++n->spins < SPINS_MAX ? now : now + NS_PER_US;
+}
+
+static void stack_run(struct lab_node *n)
+{
+	struct lab *l = n->lab;
+	bool again = true;
+	for (int round = 0; round < ROUNDS && again; round++) {
+		again = via_poll(n->stack, l->env.now, BUDGET) == VIA_AGAIN;
+		if (n->services)
+			lab_services_tick(n->services, l->env.now);
+		again |= via_dispatch(n->stack) > 0;
+	}
+	sched_set(&l->sched, n->index, next_time(n, again ? l->env.now : via_next_deadline(n->stack)));
+}
+
+void lab_node_run(struct lab_node *n)
+{
+	if (n->stack)
+		stack_run(n);
+	else if (n->sw)
+		sched_set(&n->lab->sched, n->index, lab_switch_run(n->sw));
+	else if (n->tap)
+		lab_tap_run(n);
+	else
+		sched_set(&n->lab->sched, n->index, TIME_NEVER);
+}
+
+void lab_node_touched(struct host_node *hn)
+{
+	struct lab_node *n = (struct lab_node *)hn;
+	struct lab *l = n->lab;
+	if (!l->loop || l->is_running) {
+		sched_lower(&l->sched, n->index, l->env.now);
+	} else if (!n->touched) {
+		n->touched = true;
+		l->touched[l->n_touched++] = n->index;
+	}
+}
+
+/* The first event, if it is due by `until`. */
+static bool run_one(struct lab *l, int64_t until)
+{
+	int i;
+	int64_t when = sched_first(&l->sched, &i);
+	if (when == TIME_NEVER || when > until)
+		return false;
+	l->env.now = MAX(l->env.now, when);
+	if (l->capture)
+		capture_flush(l->capture, l->env.now);
+	lab_node_run(&l->nodes[i]);
+	return true;
+}
+
+void lab_run(struct lab *l, int64_t until, bool (*done)(void *ctx), void *ctx)
+{
+	l->is_running = true;
+	while (!(done && done(ctx)))
+		if (!run_one(l, until)) {
+			if (until != TIME_NEVER)
+				l->env.now = MAX(l->env.now, until);
+			break;
+		}
+	l->is_running = false;
+}
+
+int64_t lab_now(const struct lab *l)
+{
+	return l->env.now;
+}
+
+/* --- real time --- */
+
+static int64_t lab_turn(void *ctx, int64_t now)
+{
+	struct lab *l = ctx;
+	int64_t target = MAX(now - l->start, l->env.now);
+	l->is_running = true;
+	for (int i = 0; i < l->n_touched; i++) {
+		l->nodes[l->touched[i]].touched = false;
+		sched_lower(&l->sched, l->touched[i], target);
+	}
+	l->n_touched = 0;
+	int n = 0;
+	while (n < EVENTS_PER_TURN && run_one(l, target))
+		n++;
+	l->is_running = false;
+	if (n == EVENTS_PER_TURN)
+		return now; /* descriptors get their turn, then more */
+	l->env.now = target;
+	if (l->capture)
+		capture_flush(l->capture, target);
+	int64_t next = sched_first(&l->sched, NULL);
+	return next == TIME_NEVER ? TIME_NEVER : next + l->start;
+}
+
+static void on_tap(void *ctx, uint32_t events)
+{
+	lab_node_touched(ctx);
+}
+
+int lab_attach(struct lab *l, struct loop *loop)
+{
+	l->loop = loop;
+	l->start = loop_now() - l->env.now;
+	l->task = (struct loop_task){.run = lab_turn, .ctx = l};
+	for (int i = 0; i < l->topo->n_nodes; i++) {
+		int rc = l->nodes[i].tap ? loop_fd_add(loop, tap_fd(l->nodes[i].tap), EPOLLIN, on_tap, &l->nodes[i]) : 0;
+		if (rc) {
+			while (i-- > 0)
+				if (l->nodes[i].tap)
+					loop_fd_del(loop, tap_fd(l->nodes[i].tap));
+			l->loop = NULL;
+			return rc;
+		}
+	}
+	loop_task_add(loop, &l->task);
+	return 0;
+}
+
+void lab_detach(struct lab *l)
+{
+	if (!l->loop)
+		return;
+	loop_task_del(l->loop, &l->task);
+	for (int i = 0; i < l->topo->n_nodes; i++)
+		if (l->nodes[i].tap)
+			loop_fd_del(l->loop, tap_fd(l->nodes[i].tap));
+	l->loop = NULL;
+}

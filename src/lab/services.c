@@ -1,0 +1,141 @@
+/* lab/services.c - see services.h. Each node's services share one arena of their own, mapped when the first one starts.
+ * The http service is told a time before 1970, so it sends no Date: a run does not depend on the day it is run. */
+#include "lab/services.h"
+#include "host/map.h"
+#include "lab/folder.h"
+#include "serve/dns.h"
+#include "serve/echo.h"
+#include "serve/http.h"
+#include <errno.h>
+#include <stdlib.h>
+
+enum { SERVICE_ARENA = 64 << 20, ZONE_ARENA = 64 << 20, ZONE_TTL = 60 };
+#define BEFORE_1970 (INT64_MIN / 2)
+
+struct lab_names {
+	struct host_map map;
+	struct arena *arena;
+	struct dns_zone zone;
+};
+
+struct lab_services {
+	struct via *via;
+	struct host_map map;
+	struct arena *arena;
+	bool has[TOPO_DNS + 1];
+	struct serve_http http;
+	struct serve_files files;
+	struct serve_echo echo;
+	struct serve_dns dns;
+	int64_t ticked;
+};
+
+struct lab_names *lab_names_new(const struct topo *t, uint64_t seed)
+{
+	struct lab_names *n = calloc(1, sizeof *n);
+	if (!n || host_map_new(&n->map, ZONE_ARENA)) {
+		free(n);
+		return NULL;
+	}
+	n->arena = arena_init(n->map.at, n->map.bytes);
+	int rc = n->arena ? dns_zone_init(n->arena, &n->zone, "lab", ZONE_TTL, (struct prf_key){seed, ~seed}) : -ENOMEM;
+	for (int i = 0; i < t->n_nodes && !rc; i++)
+		for (int e = 0; e < t->nodes[i].n_ends && !rc; e++) {
+			const struct topo_prefix *p = &t->ends[t->nodes[i].ends[e]].addr;
+			struct via_addr a = via_addr_v4(p->addr);
+			rc = p->set ? dns_zone_add(n->arena, &n->zone, t->nodes[i].name, &a) : 0;
+			if (rc == -ENOSPC) /* more addresses than an answer tells */
+				rc = 0;
+		}
+	if (rc) {
+		lab_names_free(n);
+		return NULL;
+	}
+	return n;
+}
+
+void lab_names_free(struct lab_names *n)
+{
+	if (!n)
+		return;
+	if (n->arena)
+		arena_fini(n->arena);
+	host_map_free(&n->map);
+	free(n);
+}
+
+struct lab_services *lab_services_new(struct via *v, const char *node)
+{
+	struct lab_services *s = calloc(1, sizeof *s);
+	if (!s || host_map_new(&s->map, SERVICE_ARENA)) {
+		free(s);
+		return NULL;
+	}
+	s->via = v;
+	s->ticked = INT64_MIN;
+	s->arena = arena_init(s->map.at, s->map.bytes);
+	if (!s->arena) {
+		host_map_free(&s->map);
+		free(s);
+		return NULL;
+	}
+	return s;
+}
+
+void lab_services_free(struct lab_services *s)
+{
+	if (!s)
+		return;
+	if (s->has[TOPO_HTTP]) {
+		serve_http_stop(&s->http);
+		folder_close(&s->files);
+	}
+	if (s->has[TOPO_ECHO])
+		serve_echo_stop(&s->echo);
+	if (s->has[TOPO_DNS])
+		serve_dns_stop(&s->dns);
+	arena_fini(s->arena);
+	host_map_free(&s->map);
+	free(s);
+}
+
+static int start_http(struct lab_services *s, const char *root, const struct via_sockaddr *local)
+{
+	int rc = folder_open(root, &s->files);
+	if (rc)
+		return rc;
+	rc = serve_http_start(&s->http, &(struct serve_http_config){.arena = s->arena, .via = s->via, .files = s->files, .local = *local}, BEFORE_1970);
+	if (rc)
+		folder_close(&s->files);
+	return rc;
+}
+
+int lab_service_start(struct lab_services *s, enum topo_service_kind kind, const char *root, const struct via_sockaddr *local,
+		      const struct lab_names *names)
+{
+	int rc = -EINVAL;
+	if (s->has[kind])
+		return -EEXIST;
+	switch (kind) {
+	case TOPO_HTTP:
+		rc = start_http(s, root, local);
+		break;
+	case TOPO_ECHO:
+		rc = serve_echo_start(&s->echo, &(struct serve_echo_config){.arena = s->arena, .via = s->via, .local = *local});
+		break;
+	case TOPO_DNS:
+		rc = serve_dns_start(&s->dns, &(struct serve_dns_config){.arena = s->arena, .via = s->via, .zone_arena = names->arena,
+			.zone = &names->zone, .local = *local});
+		break;
+	}
+	s->has[kind] = rc == 0;
+	return rc;
+}
+
+void lab_services_tick(struct lab_services *s, int64_t now)
+{
+	if (!s->has[TOPO_HTTP] || (s->ticked != INT64_MIN && now - s->ticked < NS_PER_S))
+		return;
+	s->ticked = now;
+	serve_http_tick(&s->http, BEFORE_1970 + now);
+}

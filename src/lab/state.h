@@ -1,0 +1,74 @@
+/* lab/state.h - struct lab and its nodes, for the files of this room. */
+#ifndef LAB_STATE_H
+#define LAB_STATE_H
+
+#include "host/map.h"
+#include "lab/capture.h"
+#include "lab/hash.h"
+#include "lab/lab.h"
+#include "lab/link.h"
+#include "lab/sched.h"
+#include "lab/services.h"
+#include "lab/story.h"
+#include "lab/switch.h"
+#include "lab/topo.h"
+
+struct lab_node {
+	struct host_node hn; /* first */
+	struct lab *lab;
+	const struct topo_node *t;
+	int index;
+	bool touched;               /* in lab.touched */
+	int64_t spin_at;            /* polled again and again at this time: see run.c */
+	uint32_t spins;
+	struct via *stack;          /* host, router */
+	struct lab_switch *sw;      /* switch */
+	struct via_driver *tap;     /* tap */
+	struct lab_services *services; /* or NULL */
+	size_t baseline;            /* arena bytes after everything was set up */
+};
+
+struct lab {
+	struct link_env env;        /* first; env.now is the lab's clock */
+	struct topo *topo;
+	struct lab_opts opts;
+	uint64_t seed;
+	struct pktmem *mem;
+	struct lab_node *nodes;
+	struct link *links;
+	char (*end_names)[TOPO_END_NAME]; /* by end */
+	int *end_ifindex;           /* by end: at its stack, 0 elsewhere */
+	struct sched sched;
+	bool is_running;
+	struct capture *capture;    /* these three: or NULL */
+	struct trace_hash hash;
+	struct story *story;
+	struct lab_names *names;    /* the zone; made by the first DNS service */
+	struct loop *loop;          /* real time */
+	struct loop_task task;
+	int64_t start;              /* loop time of env.now 0 */
+	int *touched, n_touched;
+};
+
+/* The driver end of link end `end`. */
+static inline struct link_port *lab_port(struct lab *l, int end)
+{
+	return &l->links[end / 2].port[end % 2];
+}
+
+/* --- run.c --- */
+/* Poll one node at env.now and note when it wants to be polled again. */
+void lab_node_run(struct lab_node *n);
+void lab_node_touched(struct host_node *hn);
+
+/* --- tap.c --- */
+/* Open the interface. 0, or -errno. */
+int lab_tap_open(struct lab_node *n);
+void lab_tap_close(struct lab_node *n);
+/* Frames both ways. */
+void lab_tap_run(struct lab_node *n);
+
+/* A 64-bit seed for a purpose of this lab, from its seed and a name. */
+uint64_t lab_seed(const struct lab *l, const char *purpose, const char *name);
+
+#endif

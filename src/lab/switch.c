@@ -1,0 +1,91 @@
+/* lab/switch.c - see switch.h. A frame that a full link refuses, or that is longer than its MTU, is dropped there. */
+#include "lab/switch.h"
+#include "host/map.h"
+#include <errno.h>
+#include <stdlib.h>
+
+struct lab_switch {
+	struct link_env *env;
+	struct link_port **ports;
+	int n;
+	struct host_map map;
+	struct arena *arena;
+	struct bridge bridge;
+};
+
+struct lab_switch *lab_switch_new(struct link_env *env, struct link_port **ports, int n, uint64_t seed)
+{
+	struct lab_switch *s = calloc(1, sizeof *s);
+	if (!s || !(s->ports = calloc((size_t)n + 1, sizeof(struct link_port *))) || host_map_new(&s->map, 1u << 20)) {
+		if (s)
+			free(s->ports);
+		free(s);
+		errno = ENOMEM;
+		return NULL;
+	}
+	memcpy(s->ports, ports, (size_t)n * sizeof(struct link_port *));
+	s->env = env;
+	s->n = n;
+	s->arena = arena_init(s->map.at, s->map.bytes);
+	uint64_t all = n >= 64 ? UINT64_MAX : (UINT64_C(1) << n) - 1;
+	if (!s->arena || bridge_init(&s->bridge, s->arena, (struct prf_key){seed, ~seed}, all, 0)) {
+		lab_switch_free(s);
+		errno = ENOMEM;
+		return NULL;
+	}
+	return s;
+}
+
+void lab_switch_free(struct lab_switch *s)
+{
+	if (!s)
+		return;
+	if (s->arena)
+		arena_fini(s->arena);
+	host_map_free(&s->map);
+	free(s->ports);
+	free(s);
+}
+
+/* Takes p. */
+static void send_by(struct lab_switch *s, int port, struct pkt *p)
+{
+	struct link_port *to = s->ports[port];
+	if (p->len > to->d.mtu + ETH_HLEN || link_send(to, &p, 1, s->env->now) == 0) {
+		to->out->st.limited++;
+		pkt_free(s->env->mem, p);
+	}
+}
+
+/* Takes p. */
+static void forward(struct lab_switch *s, int port, struct pkt *p)
+{
+	struct eth_hdr h;
+	uint64_t out = 0;
+	if (pkt_pullup(s->env->mem, p, MIN(p->len, ETH_HLEN + 4)) == 0 && eth_parse(pkt_data(p), p->head_len, &h) == 0)
+		bridge_input(&s->bridge, s->arena, port, &h, s->env->now, &out);
+	while (out) {
+		int to = __builtin_ctzll(out);
+		out &= out - 1;
+		struct pkt *copy = out ? pkt_clone(s->env->mem, p) : p;
+		if (!out)
+			p = NULL;
+		if (copy)
+			send_by(s, to, copy);
+	}
+	if (p)
+		pkt_free(s->env->mem, p);
+}
+
+int64_t lab_switch_run(struct lab_switch *s)
+{
+	int64_t next = TIME_NEVER;
+	for (int i = 0; i < s->n; i++) {
+		struct pkt *p;
+		while ((p = link_receive(s->ports[i])))
+			forward(s, i, p);
+	}
+	for (int i = 0; i < s->n; i++)
+		next = MIN(next, link_next(s->ports[i]));
+	return next;
+}

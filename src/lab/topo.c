@@ -1,0 +1,320 @@
+/* lab/topo.c - subnets and addresses.
+ *
+ * Link ends that meet at a switch, or at the two ends of one link, share a subnet. Its prefix is the one of the addresses
+ * given in it, else its links' `subnet`, else the next free 10.x.y.0/24, counted in the order of the links. Ends without
+ * an address get the lowest free host numbers, in the order of the links. */
+#include "lab/topo.h"
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <strings.h>
+
+int topo_node_find(const struct topo *t, const char *name)
+{
+	for (int i = 0; i < t->n_nodes; i++)
+		if (strcasecmp(t->nodes[i].name, name) == 0)
+			return i;
+	return -1;
+}
+
+void topo_end_name(const struct topo *t, int end, char out[TOPO_END_NAME])
+{
+	snprintf(out, TOPO_END_NAME, "%s:%s", t->nodes[t->ends[end].node].name, t->ends[end].ifname);
+}
+
+void topo_free(struct topo *t)
+{
+	if (!t)
+		return;
+	for (int i = 0; i < t->n_nodes; i++) {
+		struct topo_node *n = &t->nodes[i];
+		for (int s = 0; s < n->n_services; s++)
+			free(n->services[s].root);
+		free(n->services);
+		free(n->routes);
+		free(n->ends);
+		free(n->name);
+	}
+	for (int i = 0; i < t->n_domains; i++)
+		free(t->domains[i].ends);
+	free(t->domains);
+	free(t->nodes);
+	free(t->links);
+	free(t->ends);
+	free(t->name);
+	free(t->file);
+	free(t);
+}
+
+static uint32_t mask_of(uint8_t plen)
+{
+	return plen ? UINT32_MAX << (32 - plen) : 0;
+}
+
+/* --- which ends share a subnet --- */
+
+static int find_root(int *up, int i)
+{
+	while (up[i] != i)
+		i = up[i] = up[up[i]];
+	return i;
+}
+
+static int add_to_domain(struct topo_domain *d, int end)
+{
+	if ((d->n_ends & (d->n_ends + 1)) == 0) {
+		int *more = realloc(d->ends, (size_t)(2 * d->n_ends + 2) * sizeof *more);
+		if (!more)
+			return -ENOMEM;
+		d->ends = more;
+	}
+	d->ends[d->n_ends++] = end;
+	return 0;
+}
+
+/* Union of links at switches; domains are numbered by their first link. */
+static int make_domains(struct topo *t)
+{
+	int *up = malloc(((size_t)t->n_links + 1) * sizeof *up), *number = malloc(((size_t)t->n_links + 1) * sizeof *number);
+	int rc = up && number ? 0 : -ENOMEM;
+	t->domains = calloc((size_t)t->n_links + 1, sizeof *t->domains);
+	if (!t->domains)
+		rc = -ENOMEM;
+	for (int i = 0; i < t->n_links && !rc; i++) {
+		up[i] = i;
+		number[i] = -1;
+	}
+	for (int n = 0; n < t->n_nodes && !rc; n++)
+		if (t->nodes[n].kind == TOPO_SWITCH)
+			for (int e = 1; e < t->nodes[n].n_ends; e++)
+				up[find_root(up, t->nodes[n].ends[e] / 2)] = find_root(up, t->nodes[n].ends[0] / 2);
+	for (int e = 0; e < 2 * t->n_links && !rc; e++) {
+		int root = find_root(up, e / 2);
+		if (number[root] < 0)
+			number[root] = t->n_domains++;
+		t->ends[e].domain = -1;
+		if (t->nodes[t->ends[e].node].kind == TOPO_SWITCH)
+			continue;
+		t->ends[e].domain = number[root];
+		rc = add_to_domain(&t->domains[number[root]], e);
+	}
+	for (int i = 0; i < t->n_links && !rc; i++) { /* a subnet given on any of its links */
+		struct topo_domain *d = &t->domains[number[find_root(up, i)]];
+		if (t->links[i].subnet.set && !d->plen) {
+			d->plen = t->links[i].subnet.plen;
+			d->net = t->links[i].subnet.addr & mask_of(d->plen);
+		}
+	}
+	free(up);
+	free(number);
+	return rc;
+}
+
+/* --- numbers --- */
+
+/* `address` of a node is that of its only link. */
+static int place_node_addresses(struct topo *t, struct lab_error *err)
+{
+	for (int i = 0; i < t->n_nodes; i++) {
+		struct topo_node *n = &t->nodes[i];
+		if (!n->address.set)
+			continue;
+		if (n->n_ends != 1)
+			return topo_fail(err, t->file, n->address_mark, "'address' is for a node with one link, but '%s' has %d; give addresses on the links (ipv4)",
+					 n->name, n->n_ends);
+		struct topo_end *e = &t->ends[n->ends[0]];
+		if (e->addr.set)
+			return topo_fail(err, t->file, n->address_mark, "node '%s' has an address here and another on its link", n->name);
+		e->addr = n->address;
+		e->mark = n->address_mark;
+	}
+	return 0;
+}
+
+static bool is_host_number(uint32_t addr, uint8_t plen)
+{
+	uint32_t host = addr & ~mask_of(plen);
+	return plen >= 31 || (host && host != ~mask_of(plen));
+}
+
+/* Take the prefix from the addresses given in the domain; they must agree. */
+static int check_given(struct topo *t, struct topo_domain *d, struct lab_error *err)
+{
+	char name[TOPO_END_NAME];
+	for (int i = 0; i < d->n_ends; i++) {
+		const struct topo_end *e = &t->ends[d->ends[i]];
+		topo_end_name(t, d->ends[i], name);
+		if (!e->addr.set)
+			continue;
+		if (!d->plen) {
+			d->plen = e->addr.plen;
+			d->net = e->addr.addr & mask_of(d->plen);
+		}
+		if (e->addr.plen < 8 || !is_host_number(e->addr.addr, e->addr.plen) || (e->addr.addr >> 24) == 0 || (e->addr.addr >> 24) == 127 || (e->addr.addr >> 24) >= 224)
+			return topo_fail(err, t->file, e->mark, "the address of '%s' is not one an interface can have", name);
+		if (e->addr.plen != d->plen || (e->addr.addr & mask_of(d->plen)) != d->net)
+			return topo_fail(err, t->file, e->mark, "the address of '%s' lies outside the subnet of its link", name);
+		for (int k = 0; k < i; k++)
+			if (t->ends[d->ends[k]].addr.set && t->ends[d->ends[k]].addr.addr == e->addr.addr)
+				return topo_fail(err, t->file, e->mark, "the address of '%s' is already used in its subnet", name);
+	}
+	return 0;
+}
+
+static int net_cmp(const void *a, const void *b)
+{
+	const struct topo_domain *const *x = a, *const *y = b;
+	if ((*x)->net != (*y)->net)
+		return (*x)->net < (*y)->net ? -1 : 1;
+	return (int)(*x)->plen - (int)(*y)->plen;
+}
+
+/* Subnets must not overlap. One sort, one pass. */
+static int check_overlap(struct topo *t, struct lab_error *err)
+{
+	struct topo_domain **v = malloc(((size_t)t->n_domains + 1) * sizeof(struct topo_domain *));
+	int n = 0, rc = 0;
+	if (!v)
+		return -ENOMEM;
+	for (int i = 0; i < t->n_domains; i++)
+		if (t->domains[i].plen && t->domains[i].n_ends)
+			v[n++] = &t->domains[i];
+	qsort(v, (size_t)n, sizeof(struct topo_domain *), net_cmp);
+	for (int i = 1; i < n && !rc; i++) {
+		uint32_t last = v[i - 1]->net | ~mask_of(v[i - 1]->plen);
+		if (v[i]->net <= last) {
+			char a[TOPO_END_NAME], b[TOPO_END_NAME];
+			topo_end_name(t, v[i - 1]->ends[0], a);
+			topo_end_name(t, v[i]->ends[0], b);
+			rc = topo_fail(err, t->file, t->ends[v[i]->ends[0]].mark, "the subnets of '%s' and '%s' overlap", a, b);
+		}
+	}
+	free(v);
+	return rc;
+}
+
+static int addr_cmp(const void *a, const void *b)
+{
+	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+	return x < y ? -1 : x > y;
+}
+
+/* The next 10.x.y.0/24 that no given subnet touches; *next counts on. False when they are used up. */
+static bool next_subnet(const struct topo *t, uint32_t *next, uint32_t *net)
+{
+	for (; *next < 65536; (*next)++) {
+		uint32_t candidate = 0x0a000000u | *next << 8;
+		bool clash = false;
+		for (int i = 0; i < t->n_domains && !clash; i++) {
+			const struct topo_domain *d = &t->domains[i];
+			clash = d->plen && !((d->net ^ candidate) & mask_of(MIN(d->plen, 24)));
+		}
+		if (!clash) {
+			*net = candidate;
+			(*next)++;
+			return true;
+		}
+	}
+	return false;
+}
+
+/* Subnets without a prefix get one. The given ones are looked at once each, the automatic ones only grow. */
+static int number_domains(struct topo *t, struct lab_error *err)
+{
+	uint32_t next = 1;
+	uint32_t *nets = malloc(((size_t)t->n_domains + 1) * sizeof *nets);
+	int *who = malloc(((size_t)t->n_domains + 1) * sizeof *who), n = 0;
+	bool full = !nets || !who;
+	for (int i = 0; i < t->n_domains && !full; i++) {
+		if (t->domains[i].plen)
+			continue;
+		full = !next_subnet(t, &next, &nets[n]);
+		who[n++] = i;
+	}
+	for (int i = 0; i < n && !full; i++) {
+		t->domains[who[i]].net = nets[i];
+		t->domains[who[i]].plen = 24;
+	}
+	free(nets);
+	free(who);
+	return full ? topo_fail(err, t->file, (struct topo_mark){0, 0}, "no 10.x.y.0/24 is left for %d subnets", t->n_domains) : 0;
+}
+
+/* Ends without an address get the lowest free host numbers. */
+static int number_ends(struct topo *t, struct topo_domain *d, struct lab_error *err)
+{
+	uint32_t *used = malloc(((size_t)d->n_ends + 1) * sizeof *used), next = d->net, last = d->net | ~mask_of(d->plen);
+	int n = 0, at = 0;
+	if (!used)
+		return topo_fail(err, t->file, (struct topo_mark){0, 0}, "no memory");
+	for (int i = 0; i < d->n_ends; i++)
+		if (t->ends[d->ends[i]].addr.set)
+			used[n++] = t->ends[d->ends[i]].addr.addr;
+	qsort(used, (size_t)n, sizeof *used, addr_cmp);
+	for (int i = 0; i < d->n_ends; i++) {
+		struct topo_end *e = &t->ends[d->ends[i]];
+		if (e->addr.set)
+			continue;
+		for (;; next++) {
+			while (at < n && used[at] < next)
+				at++;
+			if (next > last || (is_host_number(next, d->plen) && !(at < n && used[at] == next)))
+				break;
+		}
+		if (next > last || next < d->net) {
+			free(used);
+			return topo_fail(err, t->file, e->mark, "the subnet of '%s' has no address left; give a larger 'subnet' on its link", e->ifname);
+		}
+		e->addr = (struct topo_prefix){next++, d->plen, true};
+	}
+	free(used);
+	return 0;
+}
+
+static int check_ports(const struct topo *t, struct lab_error *err)
+{
+	for (int i = 0; i < t->n_nodes; i++) {
+		const struct topo_node *n = &t->nodes[i];
+		int most = n->kind == TOPO_SWITCH ? TOPO_SWITCH_PORTS : n->kind == TOPO_TAP ? 1 : TOPO_IFACES_MAX;
+		if (n->n_ends > most)
+			return topo_fail(err, t->file, t->ends[n->ends[most]].mark, "node '%s' has more than %d links", n->name, most);
+	}
+	return 0;
+}
+
+/* Given routes must lead to a neighbour: `via` lies in a subnet the node is in. */
+static int check_routes(const struct topo *t, struct lab_error *err)
+{
+	for (int i = 0; i < t->n_nodes; i++)
+		for (int r = 0; r < t->nodes[i].n_routes; r++) {
+			const struct topo_node *n = &t->nodes[i];
+			const struct topo_route *route = &n->routes[r];
+			bool found = false;
+			for (int e = 0; e < n->n_ends; e++) {
+				const struct topo_prefix *p = &t->ends[n->ends[e]].addr;
+				found |= p->set && p->addr != route->via && !((p->addr ^ route->via) & mask_of(p->plen));
+			}
+			if (!found)
+				return topo_fail(err, t->file, route->mark, "via is not an address in a subnet of node '%s'", n->name);
+		}
+	return 0;
+}
+
+int topo_address(struct topo *t, struct lab_error *err)
+{
+	int rc = check_ports(t, err);
+	if (rc)
+		return rc;
+	if (make_domains(t))
+		return topo_fail(err, t->file, (struct topo_mark){0, 0}, "no memory");
+	rc = place_node_addresses(t, err);
+	for (int i = 0; i < t->n_domains && !rc; i++)
+		rc = check_given(t, &t->domains[i], err);
+	if (!rc)
+		rc = number_domains(t, err);
+	for (int i = 0; i < t->n_domains && !rc; i++)
+		rc = number_ends(t, &t->domains[i], err);
+	if (!rc)
+		rc = check_overlap(t, err);
+	return rc ? rc : check_routes(t, err);
+}

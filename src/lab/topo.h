@@ -1,0 +1,127 @@
+/* lab/topo.h - a topology as values: what the file says, then addresses and routes worked out from it.
+ *
+ * topo_parse() reads and checks the file (yaml.c, topo_yaml.c); topo_address() groups link ends into subnets (a subnet
+ * is what switches join) and numbers those without addresses; topo_routes() finds shortest paths. Pure values on the
+ * heap, owned by the topology. Nothing here knows of a stack. */
+#ifndef LAB_TOPO_H
+#define LAB_TOPO_H
+
+#include "lab/lab.h"
+
+enum topo_kind { TOPO_HOST, TOPO_ROUTER, TOPO_SWITCH, TOPO_TAP };
+enum topo_service_kind { TOPO_HTTP, TOPO_ECHO, TOPO_DNS };
+
+/* Where in the file something stands, both from 1. */
+struct topo_mark {
+	int line, col;
+};
+
+struct topo_prefix {
+	uint32_t addr; /* host byte order */
+	uint8_t plen;
+	bool set;
+};
+
+struct topo_route {
+	struct topo_prefix to;
+	uint32_t via;
+	struct topo_mark mark;
+};
+
+struct topo_service {
+	enum topo_service_kind kind;
+	uint16_t port;
+	char *root; /* http: the folder, relative ones resolved against the file's */
+	struct topo_mark mark;
+};
+
+struct topo_node {
+	char *name;
+	enum topo_kind kind;
+	struct topo_mark mark;
+	uint32_t mtu; /* 0: the link's */
+	struct topo_prefix address; /* for its only link */
+	struct topo_mark address_mark;
+	struct topo_route *routes; /* given ones; then none are computed */
+	int n_routes;
+	struct topo_service *services;
+	int n_services;
+	char tap[16];
+	int *ends; /* indices of topo.ends, in the order of the links */
+	int n_ends;
+};
+
+/* One end of a link; the ends of link i are 2i and 2i+1. */
+struct topo_end {
+	int node;
+	int domain; /* -1 at a switch */
+	char ifname[16];
+	struct topo_prefix addr; /* not set at a switch */
+	struct topo_mark mark;
+};
+
+struct topo_link {
+	struct lab_impair impair[2]; /* [0]: from the first end to the second */
+	struct topo_prefix subnet;
+	uint32_t mtu;
+	struct topo_mark mark;
+};
+
+/* A subnet: link ends that reach each other without a router. */
+struct topo_domain {
+	uint32_t net;
+	uint8_t plen;
+	int *ends;
+	int n_ends;
+};
+
+struct topo {
+	char *name, *file;
+	uint64_t seed;
+	bool has_seed;
+	struct topo_node *nodes;
+	int n_nodes;
+	struct topo_end *ends;
+	struct topo_link *links;
+	int n_links;
+	struct topo_domain *domains;
+	int n_domains;
+};
+
+#define TOPO_END_NAME 96 /* bytes of a "node:interface" */
+#define TOPO_NODES_MAX 65536
+#define TOPO_IFACES_MAX 62    /* of a host or router */
+#define TOPO_SWITCH_PORTS 64
+#define TOPO_PATHS_MAX 8 /* equal paths to one destination that are installed */
+
+/* Parse, check and number. Gives, or NULL with *err. */
+struct topo *topo_parse(const char *text, size_t len, const char *file, struct lab_error *err);
+void topo_free(struct topo *t);
+int topo_node_find(const struct topo *t, const char *name); /* index or -1 */
+/* Subnets and addresses. 0 or -EINVAL with *err. */
+int topo_address(struct topo *t, struct lab_error *err);
+/* "home:eth1" of an end. */
+void topo_end_name(const struct topo *t, int end, char out[TOPO_END_NAME]);
+
+/* A computed route: a prefix and its equal next hops. */
+struct topo_hop {
+	uint32_t gateway;
+	int end; /* the link end it leaves by */
+};
+struct topo_path {
+	uint32_t net;
+	uint8_t plen;
+	uint8_t n_hops;
+	struct topo_hop hops[TOPO_PATHS_MAX];
+};
+/* Called once per route of a node. */
+typedef void topo_route_cb(void *ctx, int node, const struct topo_path *p);
+/* Shortest paths (hops) from every host and router to every subnet, equal ones all kept, neighbouring prefixes with the
+ * same next hops merged; a host's most used next hops become its default. Nodes with routes of their own and directly
+ * connected subnets are passed over. 0 or -ENOMEM. */
+int topo_routes(const struct topo *t, topo_route_cb *cb, void *ctx);
+
+/* Fill err: file, place and a printf sentence. Returns -EINVAL. */
+int topo_fail(struct lab_error *err, const char *file, struct topo_mark at, const char *fmt, ...) __attribute__((format(printf, 4, 5)));
+
+#endif

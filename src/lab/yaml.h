@@ -1,0 +1,54 @@
+/* lab/yaml.h - reading a YAML tree with a schema: known keys, typed scalars with units, and sentences with line and column.
+ *
+ * On libyaml's document tree and not on libcyaml's schemas: those have no mapping whose keys are free (node names), no
+ * column of a mistake, and no nearest match. */
+#ifndef LAB_YAML_H
+#define LAB_YAML_H
+
+#include "lab/topo.h"
+#include <yaml.h>
+
+struct yaml_tree {
+	yaml_document_t doc;
+	const char *file;
+	struct lab_error *err;
+};
+typedef yaml_node_t ynode;
+
+/* 0, or -EINVAL with the error set (nothing to free then). */
+int yaml_tree_load(struct yaml_tree *y, const char *text, size_t len, const char *file, struct lab_error *err);
+void yaml_tree_free(struct yaml_tree *y);
+
+struct topo_mark yaml_mark(const ynode *n);
+#define yaml_fail(y, n, ...) topo_fail((y)->err, (y)->file, yaml_mark(n), __VA_ARGS__)
+
+/* What a mapping may hold. In `out`, values by position in `keys`; NULL where the key is absent. */
+#define YAML_KEYS_MAX 16
+struct yaml_map {
+	const ynode *val[YAML_KEYS_MAX];
+};
+/* n must be a mapping (or null: an empty one) of the NULL-terminated `keys`; unknown and repeated keys are errors. what: "a node". */
+int yaml_map_read(struct yaml_tree *y, const ynode *n, const char *what, const char *const keys[], struct yaml_map *out);
+/* The i-th pair of a mapping with free keys; false at the end. */
+bool yaml_pair(struct yaml_tree *y, const ynode *map, int i, const ynode **key, const ynode **val);
+/* The i-th item of a sequence, or NULL at the end. */
+const ynode *yaml_item(struct yaml_tree *y, const ynode *seq, int i);
+bool yaml_is_map(const ynode *n);
+bool yaml_is_list(const ynode *n);
+bool yaml_is_null(const ynode *n);
+
+/* Scalars: 0 or -EINVAL with the error set; `what` names the value in the sentence. */
+int yaml_text(struct yaml_tree *y, const ynode *n, const char *what, const char **out);
+int yaml_uint(struct yaml_tree *y, const ynode *n, const char *what, uint64_t lo, uint64_t hi, uint64_t *out);
+int yaml_time(struct yaml_tree *y, const ynode *n, const char *what, int64_t *ns);     /* "5ms"; ns us ms s; 0 bare */
+int yaml_share(struct yaml_tree *y, const ynode *n, const char *what, uint32_t *ppb);  /* "1%"; 0 bare */
+int yaml_rate(struct yaml_tree *y, const ynode *n, const char *what, uint64_t *bps);   /* "100mbit" */
+int yaml_ip4(struct yaml_tree *y, const ynode *n, const char *what, uint32_t *addr);
+int yaml_prefix(struct yaml_tree *y, const ynode *n, const char *what, struct topo_prefix *out); /* a length must be given */
+
+/* The word of `words` (NULL-terminated) nearest to `word`, or NULL when none is near. */
+const char *nearest_word(const char *word, const char *const words[]);
+/* Edit distance with swaps of neighbours (Damerau, restricted), at most `limit` + 1. */
+unsigned nearest_distance(const char *a, const char *b, unsigned limit);
+
+#endif

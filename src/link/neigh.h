@@ -1,0 +1,117 @@
+/* link/neigh.h - the one neighbour cache: who has which MAC. ARP feeds it now, ND will.
+ *
+ * Pure state machine in the arena: it says what to ask (struct neigh_ask), stack/ sends it. States as RFC 4861 §7.3.2:
+ *   INCOMPLETE  asked, packets wait (at most NEIGH_QUEUE each, NEIGH_QUEUE_TOTAL in all; the oldest gives way)
+ *   REACHABLE   confirmed within 15 to 45 s (30 s x random, so that hosts do not ask in step)
+ *   STALE       known but old: used as it is, the first use makes it DELAY; unused for 60 s it goes
+ *   DELAY       5 s for an upper layer to confirm, then PROBE
+ *   PROBE       asked by unicast, 3 times a second apart, then it goes
+ *   PERMANENT   configured
+ * A neighbour that does not answer 3 questions a second apart (RFC 1122 §2.3.2.1) goes at once; its packets are given
+ * back as failed. Caps: unresolved entries and resolved ones are counted apart, so a scan cannot push out a neighbour in
+ * use (ARP-006); among resolved ones a STALE one gives way, else the newcomer is refused. Unsolicited replies create nothing. */
+#ifndef LINK_NEIGH_H
+#define LINK_NEIGH_H
+#include "base/list.h"
+#include "base/prf.h"
+#include "base/wheel.h"
+#include "pkt/pkt.h"
+#include <viaduct/types.h>
+
+#define NEIGH_RESOLVED_MAX 1024u
+#define NEIGH_UNRESOLVED_MAX 256u
+#define NEIGH_QUEUE 64u
+#define NEIGH_QUEUE_TOTAL 1024u
+#define NEIGH_TRIES 3
+#define NEIGH_RETRY_NS NS_PER_S
+#define NEIGH_REACHABLE_NS (30 * NS_PER_S)
+#define NEIGH_DELAY_NS (5 * NS_PER_S)
+#define NEIGH_STALE_NS (60 * NS_PER_S)
+
+enum neigh_state { NEIGH_INCOMPLETE = 1, NEIGH_REACHABLE, NEIGH_STALE, NEIGH_DELAY, NEIGH_PROBE, NEIGH_PERMANENT };
+
+struct neigh {
+	struct wheel_node timer; /* must be first */
+	ref_t hash_next;
+	struct list_link link; /* in cache.unresolved or cache.resolved, the longest unconfirmed first */
+	struct via_addr addr;
+	uint16_t ifindex;
+	uint8_t state; /* enum neigh_state */
+	uint8_t tries; /* questions sent in INCOMPLETE or PROBE */
+	uint8_t mac[6];
+	struct pktq queue; /* INCOMPLETE: packets that begin at their IP header */
+};
+
+/* Lives in the arena, inside the stack's state. */
+struct neigh_cache {
+	struct pool pool;
+	struct list unresolved, resolved;
+	ref_t buckets;
+	uint32_t n_buckets;
+	uint32_t n_queued; /* packets waiting, all neighbours */
+	uint32_t gen;      /* raised when an entry goes or its MAC changes: whoever keeps a ready L2 header compares it */
+	struct prf_key key;
+	struct prf_stream random;
+	uint8_t kind; /* wheel kind of the timers */
+};
+
+/* What the cache may touch; process-local. */
+struct neigh_env {
+	struct arena *arena;
+	struct wheel *wheel;
+	struct pktmem *mem;
+	int64_t now;
+};
+
+/* A question to send for the cache. */
+struct neigh_ask {
+	bool ask;
+	bool unicast; /* to mac, else broadcast */
+	uint8_t mac[6];
+	uint16_t ifindex;
+	struct via_addr addr;
+};
+
+/* 0 or -ENOMEM. kind: wheel kind of its timers. */
+int neigh_cache_init(struct neigh_env *e, struct neigh_cache *c, struct prf_key key, uint8_t kind);
+/* Forget everything of an interface (0: of all); what waited goes to `dropped`. */
+void neigh_flush(struct neigh_env *e, struct neigh_cache *c, uint16_t ifindex, struct pktq *dropped);
+/* The n-th entry for listing, or 0 past the end. */
+ref_t neigh_get(struct neigh_env *e, struct neigh_cache *c, uint32_t n);
+ref_t neigh_find(struct neigh_env *e, struct neigh_cache *c, uint16_t ifindex, const struct via_addr *addr);
+static inline struct neigh *neigh_at(const struct arena *a, ref_t r) { return (struct neigh *)arena_at(a, r); }
+
+enum neigh_verdict {
+	NEIGH_READY,   /* *out is the neighbour, its mac is good; p stays the caller's */
+	NEIGH_WAITS,   /* p was taken and waits; send *ask if ask->ask; *dropped got what had to give way (m.drop tells why) */
+	NEIGH_REFUSED, /* memory is out; p stays the caller's */
+};
+enum neigh_verdict neigh_resolve(struct neigh_env *e, struct neigh_cache *c, uint16_t ifindex, const struct via_addr *addr,
+				 struct pkt *p, struct neigh_ask *ask, struct pktq *dropped, ref_t *out);
+
+void neigh_start_delay(struct neigh_env *e, struct neigh *n);
+/* A packet leaves by n's MAC: a STALE one begins to be doubted. */
+static inline void neigh_use(struct neigh_env *e, struct neigh *n)
+{
+	if (UNLIKELY(n->state == NEIGH_STALE))
+		neigh_start_delay(e, n);
+}
+/* Forward progress above: n answers (RFC 4861 §7.3.1). */
+void neigh_confirm(struct neigh_env *e, struct neigh_cache *c, ref_t n);
+
+enum neigh_news {
+	NEIGH_ANSWERED,  /* a reply addressed to us; confirms only if we had asked */
+	NEIGH_ASKED_US,  /* it asked for our address: may make an entry */
+	NEIGH_OVERHEARD, /* it told somebody else: updates an entry only */
+};
+/* addr has mac. What waited goes to `ready`, for *out; *out is 0 when nothing is known or kept of it. */
+void neigh_heard(struct neigh_env *e, struct neigh_cache *c, uint16_t ifindex, const struct via_addr *addr, const uint8_t mac[6],
+		 enum neigh_news news, struct pktq *ready, ref_t *out);
+/* Configure a neighbour for good; what waited goes to `ready`. -ENOMEM, -ENOSPC at the cap. */
+int neigh_set(struct neigh_env *e, struct neigh_cache *c, uint16_t ifindex, const struct via_addr *addr, const uint8_t mac[6],
+	      struct pktq *ready, ref_t *out);
+/* Take a neighbour out; what waited goes to `dropped`. */
+void neigh_remove(struct neigh_env *e, struct neigh_cache *c, ref_t n, struct pktq *dropped);
+/* The wheel says n's deadline came. A question may be due (*ask); packets given up go to `failed`. */
+void neigh_timeout(struct neigh_env *e, struct neigh_cache *c, ref_t n, struct neigh_ask *ask, struct pktq *failed);
+#endif

@@ -1,0 +1,139 @@
+/* net/addrs.c - the address table (see addrs.h). Broadcasts: RFC 1122 §3.2.1.3; source choice: RFC 1122 §3.3.4.3. */
+#include "net/addrs.h"
+
+#include <errno.h>
+
+#include "wire/addr.h"
+
+enum { CAP_MIN = 4 };
+
+/* The index where addr is or would be. */
+static uint32_t addrs_place(const struct arena *a, const struct addrs *t, const struct via_addr *addr, bool *found)
+{
+	const struct addr_entry *v = t->n ? arena_at(a, t->v) : NULL;
+	uint32_t lo = 0, hi = t->n;
+	*found = false;
+	while (lo < hi) {
+		uint32_t mid = (lo + hi) / 2;
+		int c = memcmp(v[mid].addr.b, addr->b, 16);
+		if (c == 0) {
+			*found = true;
+			return mid;
+		}
+		if (c < 0)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo;
+}
+
+static int addrs_grow(struct arena *a, struct addrs *t)
+{
+	uint16_t cap = (uint16_t)(t->cap ? t->cap * 2 : CAP_MIN);
+	if (t->cap >= ADDRS_MAX)
+		return -ENOSPC;
+	ref_t bigger = arena_buf_take(a, cap * sizeof(struct addr_entry));
+	if (!bigger)
+		return -ENOMEM;
+	if (t->cap) {
+		memcpy(arena_at(a, bigger), arena_at(a, t->v), t->n * sizeof(struct addr_entry));
+		arena_buf_give(a, t->v, t->cap * sizeof(struct addr_entry));
+	}
+	t->v = bigger;
+	t->cap = cap;
+	return 0;
+}
+
+int addrs_add(struct arena *a, struct addrs *t, uint16_t ifindex, const struct via_addr *addr, uint8_t plen)
+{
+	bool found;
+	uint32_t i = addrs_place(a, t, addr, &found);
+	if (found)
+		return -EEXIST;
+	if (t->n == t->cap) {
+		int err = addrs_grow(a, t);
+		if (err)
+			return err;
+	}
+	struct addr_entry *v = arena_at(a, t->v);
+	memmove(&v[i + 1], &v[i], (t->n - i) * sizeof(*v));
+	v[i] = (struct addr_entry){.addr = *addr, .ifindex = ifindex, .plen = plen, .order = t->order++};
+	t->n++;
+	return 0;
+}
+
+int addrs_del(struct arena *a, struct addrs *t, uint16_t ifindex, const struct via_addr *addr)
+{
+	bool found;
+	uint32_t i = addrs_place(a, t, addr, &found);
+	struct addr_entry *v = found ? arena_at(a, t->v) : NULL;
+	if (!found || v[i].ifindex != ifindex)
+		return -EADDRNOTAVAIL;
+	t->n--;
+	memmove(&v[i], &v[i + 1], (t->n - i) * sizeof(*v));
+	return 0;
+}
+
+const struct addr_entry *addrs_find(const struct arena *a, const struct addrs *t, const struct via_addr *addr)
+{
+	bool found;
+	uint32_t i = addrs_place(a, t, addr, &found);
+	return found ? (const struct addr_entry *)arena_at(a, t->v) + i : NULL;
+}
+
+const struct addr_entry *addrs_get(const struct arena *a, const struct addrs *t, uint32_t n)
+{
+	return n < t->n ? (const struct addr_entry *)arena_at(a, t->v) + n : NULL;
+}
+
+bool addrs_is_broadcast(const struct arena *a, const struct addrs *t, uint16_t ifindex, const struct via_addr *dst)
+{
+	if (!via_addr_is_v4(dst))
+		return false;
+	uint32_t d = via_addr_to_v4(dst);
+	for (uint32_t i = 0; i < t->n; i++) {
+		const struct addr_entry *e = addrs_get(a, t, i);
+		if ((ifindex && e->ifindex != ifindex) || !via_addr_is_v4(&e->addr) || e->plen > 30 || e->plen == 0)
+			continue;
+		uint32_t host = 0xffffffffu >> e->plen;
+		if (((d ^ via_addr_to_v4(&e->addr)) & ~host) == 0 && ((d & host) == host || (d & host) == 0))
+			return true;
+	}
+	return false;
+}
+
+const struct addr_entry *addrs_source(const struct arena *a, const struct addrs *t, uint16_t ifindex, const struct via_addr *next)
+{
+	const struct addr_entry *best = NULL;
+	int best_score = -1;
+	for (uint32_t i = 0; i < t->n; i++) {
+		const struct addr_entry *e = addrs_get(a, t, i);
+		if (e->ifindex != ifindex)
+			continue;
+		int score = addr_in_prefix(next, &e->addr, e->plen) ? e->plen + 1 : 0;
+		if (score > best_score || (score == best_score && e->order < best->order)) {
+			best = e;
+			best_score = score;
+		}
+	}
+	return best;
+}
+
+const struct addr_entry *addrs_any(const struct arena *a, const struct addrs *t, uint16_t except)
+{
+	const struct addr_entry *best = NULL;
+	for (uint32_t i = 0; i < t->n; i++) {
+		const struct addr_entry *e = addrs_get(a, t, i);
+		if (e->ifindex != except && (!best || e->order < best->order))
+			best = e;
+	}
+	return best;
+}
+
+void addrs_free(struct arena *a, struct addrs *t)
+{
+	if (t->cap)
+		arena_buf_give(a, t->v, t->cap * sizeof(struct addr_entry));
+	*t = (struct addrs){0};
+}

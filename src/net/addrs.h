@@ -1,0 +1,41 @@
+/* net/addrs.h - the addresses of this stack, each on an interface with its prefix length.
+ *
+ * A sorted array in the arena: "is it ours?" is a binary search. Several addresses per interface and the same prefix on
+ * several interfaces are fine; one address is on one interface. */
+#ifndef NET_ADDRS_H
+#define NET_ADDRS_H
+#include "base/arena.h"
+#include <viaduct/types.h>
+
+#define ADDRS_MAX 1024u
+
+struct addr_entry {
+	struct via_addr addr;
+	uint16_t ifindex;
+	uint8_t plen;
+	uint32_t order; /* smaller: added earlier; the first of an interface is its primary one */
+};
+/* Lives in the arena, inside the stack's state. */
+struct addrs {
+	ref_t v; /* struct addr_entry[cap] or 0 */
+	uint16_t n, cap;
+	uint32_t order;
+};
+
+/* -EEXIST, -ENOSPC, -ENOMEM. */
+int addrs_add(struct arena *a, struct addrs *t, uint16_t ifindex, const struct via_addr *addr, uint8_t plen);
+/* -EADDRNOTAVAIL. */
+int addrs_del(struct arena *a, struct addrs *t, uint16_t ifindex, const struct via_addr *addr);
+/* The entry of exactly this address, or NULL. 127/8 is not special here. */
+const struct addr_entry *addrs_find(const struct arena *a, const struct addrs *t, const struct via_addr *addr);
+const struct addr_entry *addrs_get(const struct arena *a, const struct addrs *t, uint32_t n);
+/* Is `dst` the broadcast address of a prefix on `ifindex` (0: on any interface)? All ones and, for what RFC 1122 §3.3.6
+ * calls the old form, all zeros; not for /31 and /32 (RFC 3021). */
+bool addrs_is_broadcast(const struct arena *a, const struct addrs *t, uint16_t ifindex, const struct via_addr *dst);
+/* The best source on `ifindex` towards `next` (gateway or destination): one whose prefix holds it with the longest match,
+ * else the interface's first. NULL: it has none. */
+const struct addr_entry *addrs_source(const struct arena *a, const struct addrs *t, uint16_t ifindex, const struct via_addr *next);
+/* The first address of any interface but `except`, or NULL. */
+const struct addr_entry *addrs_any(const struct arena *a, const struct addrs *t, uint16_t except);
+void addrs_free(struct arena *a, struct addrs *t);
+#endif

@@ -1,0 +1,117 @@
+/* serve/dns.c - svc/dns on UDP and TCP (RFC 1035 §4.2, RFC 7766 §6.2). */
+#include "serve/dns.h"
+
+#include "base/bytes.h"
+
+#include <errno.h>
+
+enum { DNS_PORT = 53, DNS_CONNS = 64, PREFIX = 2, ERRORS_MAX = 16 };
+
+struct dns_conn {
+	struct serve_conn base; /* first */
+	const uint8_t *at;      /* what is still to be sent, in out */
+	uint64_t left;
+	uint16_t in_len;
+	uint8_t in[PREFIX + DNS_QUERY_MAX];
+	uint8_t out[PREFIX + DNS_REPLY_MAX];
+};
+
+static size_t dns_ask(struct serve_dns *s, const uint8_t *query, size_t len, uint8_t *out, bool is_tcp)
+{
+	size_t n = dns_serve(s->cfg.zone_arena, s->cfg.zone, query, len, out, DNS_REPLY_MAX, is_tcp);
+	s->n_queries++;
+	s->n_answers += n > 0;
+	return n;
+}
+
+/* Answer the first query in c->in if it is there whole. 1: answered, 0: more bytes are needed, -1: not a query. */
+static int dns_conn_answer(struct serve_dns *s, struct dns_conn *c)
+{
+	if (c->in_len < PREFIX)
+		return 0;
+	size_t len = get_be16(c->in);
+	if (len > DNS_QUERY_MAX)
+		return -1;
+	if (c->in_len < PREFIX + len)
+		return 0;
+	size_t n = dns_ask(s, c->in + PREFIX, len, c->out + PREFIX, true);
+	if (n == 0)
+		return -1;
+	put_be16(c->out, (uint16_t)n);
+	c->at = c->out;
+	c->left = PREFIX + n;
+	c->in_len = (uint16_t)(c->in_len - PREFIX - len);
+	memmove(c->in, c->in + PREFIX + len, c->in_len);
+	return 1;
+}
+
+static void dns_conn_event(struct serve_conn *base, uint32_t edges)
+{
+	struct dns_conn *c = CONTAINER_OF(base, struct dns_conn, base);
+	struct serve_dns *s = CONTAINER_OF(base->set, struct serve_dns, conns);
+	for (;;) {
+		int r = serve_push(base->set->via, base->sock, &c->at, &c->left, 0);
+		if (r == 0)
+			return;
+		if (r > 0)
+			r = dns_conn_answer(s, c);
+		if (r > 0)
+			continue;
+		int64_t n = r;
+		if (r == 0)
+			n = via_recv(base->set->via, base->sock, c->in + c->in_len, (uint32_t)(sizeof(c->in) - c->in_len), 0);
+		if (n == -EAGAIN)
+			return;
+		if (n <= 0) {
+			serve_conn_close(base);
+			return;
+		}
+		c->in_len = (uint16_t)(c->in_len + n);
+	}
+}
+
+static void dns_datagrams(struct via_handler *h, struct via *v, via_sock sock, uint32_t edges)
+{
+	struct serve_dns *s = CONTAINER_OF(h, struct serve_dns, udp);
+	uint8_t in[DNS_QUERY_MAX], out[DNS_REPLY_MAX];
+	for (int errors = 0; errors < ERRORS_MAX;) {
+		struct via_sockaddr from;
+		int64_t n = via_recvfrom(v, sock, in, sizeof(in), 0, &from, NULL);
+		if (n == -EAGAIN)
+			return;
+		if (n < 0) { /* a pending ICMP error: told once, datagrams may wait behind it */
+			errors++;
+			continue;
+		}
+		size_t m = dns_ask(s, in, (size_t)n, out, false);
+		if (m > 0)
+			via_sendto(v, sock, out, (uint32_t)m, 0, &from);
+	}
+}
+
+int serve_dns_start(struct serve_dns *s, const struct serve_dns_config *cfg)
+{
+	memset(s, 0, sizeof(*s));
+	s->cfg = *cfg;
+	s->udp.event = dns_datagrams;
+	if (s->cfg.local.port == 0)
+		s->cfg.local.port = DNS_PORT;
+	struct serve_conns_config cc = {
+		.via = cfg->via, .arena = cfg->arena, .local = s->cfg.local, .name = "dns_conn", .conn_bytes = sizeof(struct dns_conn),
+		.conns_max = cfg->conns_max ? cfg->conns_max : DNS_CONNS, .event = dns_conn_event,
+	};
+	int err = serve_conns_start(&s->conns, &cc);
+	if (!err)
+		err = serve_bind(cfg->via, VIA_DGRAM, &s->cfg.local, DNS_PORT, &s->udp, &s->dgram);
+	if (err)
+		serve_dns_stop(s);
+	return err;
+}
+
+void serve_dns_stop(struct serve_dns *s)
+{
+	serve_conns_stop(&s->conns);
+	if (s->dgram)
+		via_close(s->cfg.via, s->dgram);
+	s->dgram = 0;
+}

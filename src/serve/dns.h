@@ -1,0 +1,36 @@
+/* serve/dns.h - svc/dns on UDP and TCP port 53 of one stack.
+ *
+ * TCP queries carry a two-byte length (RFC 1035 §4.2.2), may be pipelined and are answered in order; a query longer than
+ * DNS_QUERY_MAX closes the connection. Process-local: the arena is the service's own; the zone may live in another. */
+#ifndef SERVE_DNS_H
+#define SERVE_DNS_H
+
+#include "serve/conns.h"
+#include "svc/dns.h"
+#include <viaduct/socket.h>
+
+#define DNS_QUERY_MAX 1024
+
+struct serve_dns_config {
+	struct arena *arena;             /* borrowed; 4 KiB a connection */
+	struct via *via;                 /* borrowed */
+	const struct arena *zone_arena;  /* where zone's objects live; may be the same as arena */
+	const struct dns_zone *zone;     /* borrowed; may grow meanwhile */
+	struct via_sockaddr local;       /* port 0 means 53 */
+	uint32_t conns_max;              /* 0: 64 */
+};
+
+struct serve_dns {
+	struct serve_conns conns;        /* first */
+	struct via_handler udp;
+	struct serve_dns_config cfg;
+	via_sock dgram;
+	uint64_t n_queries, n_answers;
+};
+
+/* 0 or -errno. */
+int serve_dns_start(struct serve_dns *s, const struct serve_dns_config *cfg);
+/* Close everything; the arena is as it was before start. */
+void serve_dns_stop(struct serve_dns *s);
+
+#endif

@@ -1,0 +1,241 @@
+/* sock/dgram.c - what UDP and ping sockets share: the receive queue, the peer, the way out.
+ *
+ * A queued packet is led by a struct dgram_tag that tells where it came from; its memory is charged by true size to
+ * SO_RCVBUF, and one datagram always fits. Payload of a few bytes is made linear, so it does not pin a block. */
+#include "sock/endpoint.h"
+
+#include <errno.h>
+
+struct dgram_tag {
+	struct via_addr from, to;
+	uint16_t port;
+};
+
+static uint32_t true_size(const struct pkt *p)
+{
+	return PKT_BYTES + p->n_slices * BLK_BYTES;
+}
+
+/* A packet with room for the tag in front: p itself, or a fresh one (p is freed); NULL when memory is out (p is freed). */
+static struct pkt *with_room(struct sock_env *env, struct pkt *p)
+{
+	if (p->head >= sizeof(struct dgram_tag))
+		return p;
+	struct pkt *q = pkt_new(env->mem, sizeof(struct dgram_tag));
+	bool ok = q && !pkt_append(env->mem, q, pkt_data(p), p->head_len);
+	for (uint32_t i = 0; ok && i < p->n_slices; i++)
+		ok = !pkt_append_slice(env->mem, q, p->slices[i].blk, p->slices[i].off, p->slices[i].len);
+	if (ok)
+		q->m = p->m;
+	pkt_free(env->mem, p);
+	if (ok)
+		return q;
+	pkt_free(env->mem, q);
+	return NULL;
+}
+
+enum drop dgram_queue(struct sock_env *env, struct endpoint *ep, struct pkt *p, const struct via_addr *from,
+		      uint16_t port, const struct via_addr *to)
+{
+	if (p->n_slices && p->len <= PKT_LINEAR - p->head)
+		pkt_pullup(env->mem, p, p->len);
+	p = with_room(env, p);
+	if (!p)
+		return DROP_NO_MEMORY;
+	uint32_t size = true_size(p);
+	if (ep->flags & EPF_SHUT_RD || (ep->charged && ep->charged + size > ep_rcvbuf(env, ep))) {
+		pkt_free(env->mem, p);
+		return DROP_UDP_RCVBUF;
+	}
+	struct dgram_tag tag = {.from = *from, .to = *to, .port = port};
+	memcpy(pkt_push(p, sizeof(tag)), &tag, sizeof(tag));
+	ep->charged += size;
+	pktq_push(env->mem, &ep->q, p);
+	ep_edge(env, ep, VIA_IN);
+	return DROP_NONE;
+}
+
+static void dgram_pop(struct sock_env *env, struct endpoint *ep)
+{
+	struct pkt *p = pktq_pop(env->mem, &ep->q);
+	ep->charged -= true_size(p);
+	pkt_free(env->mem, p);
+}
+
+int64_t dgram_recv(struct sock_env *env, struct endpoint *ep, void *data, uint32_t len, int flags,
+		   struct via_sockaddr *from, struct via_sockaddr *local)
+{
+	if (ep->err)
+		return ep_err_take(ep);
+	struct pkt *p = pktq_peek(env->mem, &ep->q);
+	if (!p)
+		return ep->flags & EPF_SHUT_RD ? 0 : -EAGAIN;
+	struct dgram_tag tag;
+	memcpy(&tag, pkt_data(p), sizeof(tag));
+	uint32_t whole = p->len - (uint32_t)sizeof(tag);
+	uint32_t n = len && whole ? pkt_copy_out(env->mem, p, sizeof(tag), data, MIN(len, whole)) : 0;
+	if (from)
+		*from = (struct via_sockaddr){tag.from, tag.port};
+	if (local)
+		*local = (struct via_sockaddr){tag.to, ep->lport};
+	if (!(flags & VIA_PEEK))
+		dgram_pop(env, ep);
+	return flags & VIA_TRUNC ? whole : n;
+}
+
+int dgram_peek(struct sock_env *env, struct endpoint *ep, struct via_iov *iov, int n)
+{
+	if (ep->err)
+		return ep_err_take(ep);
+	struct pkt *p = pktq_peek(env->mem, &ep->q);
+	if (!p)
+		return ep->flags & EPF_SHUT_RD ? 0 : -EAGAIN;
+	int k = 0;
+	if (k < n)
+		iov[k++] = (struct via_iov){pkt_data(p) + sizeof(struct dgram_tag), p->head_len - (uint32_t)sizeof(struct dgram_tag)};
+	for (uint32_t i = 0; i < p->n_slices && k < n; i++)
+		iov[k++] = (struct via_iov){blk_data(env->mem, p->slices[i].blk) + p->slices[i].off, p->slices[i].len};
+	return k;
+}
+
+int dgram_consume(struct sock_env *env, struct endpoint *ep)
+{
+	if (!ep->q.n)
+		return -EAGAIN;
+	dgram_pop(env, ep);
+	return 0;
+}
+
+uint32_t dgram_inq(const struct sock_env *env, const struct endpoint *ep)
+{
+	const struct pkt *p = ep->q.head ? pkt_at(env->mem, ep->q.head) : NULL;
+	return p ? p->len - (uint32_t)sizeof(struct dgram_tag) : 0;
+}
+
+uint32_t dgram_ready(const struct endpoint *ep)
+{
+	uint32_t bits = VIA_OUT | (ep->q.n || ep->err ? VIA_IN : 0);
+	if (ep->flags & EPF_SHUT_RD)
+		bits |= VIA_IN | VIA_RDHUP;
+	if (ep->flags & EPF_SHUT_RD && ep->flags & EPF_SHUT_WR)
+		bits |= VIA_HUP;
+	return bits;
+}
+
+int dgram_shutdown(struct sock_env *env, struct endpoint *ep, enum via_how how)
+{
+	if (how != VIA_SHUT_WR)
+		ep->flags |= EPF_SHUT_RD;
+	if (how != VIA_SHUT_RD)
+		ep->flags |= EPF_SHUT_WR;
+	ep_edge(env, ep, dgram_ready(ep) & (VIA_IN | VIA_RDHUP | VIA_HUP));
+	return ep->state == EP_CONN ? 0 : -ENOTCONN;
+}
+
+/* Leave the peer. What bind() did not fix becomes open again (Linux: __udp_disconnect). */
+static void dgram_disconnect(struct sock_env *env, struct endpoint *ep)
+{
+	if (ep->state != EP_CONN)
+		return;
+	if (ep->type == VIA_DGRAM)
+		demux_pair_del(env, ep);
+	ep->state = EP_IDLE;
+	ep->remote = addr_any4();
+	ep->rport = 0;
+	uint16_t port = ep->flags & EPF_PORT_BOUND ? ep->lport : 0;
+	if (port && ep->flags & EPF_ADDR_BOUND) {
+		port_receives(env, ep, true);
+		return;
+	}
+	port_release(env, ep);
+	if (!(ep->flags & EPF_ADDR_BOUND))
+		ep->local = addr_any4();
+	ep->lport = 0;
+	/* It had the port a moment ago at one address; at all addresses another may stand in the way, then it is unbound. */
+	if (port && port_bind(env, ep, port))
+		ep->flags &= ~(uint32_t)EPF_PORT_BOUND;
+}
+
+/* Fix the local address of a socket bound to any: its use moves to that address. */
+static int dgram_settle(struct sock_env *env, struct endpoint *ep, const struct via_addr *local)
+{
+	if (ep->use && via_addr_eq(&ep->local, local))
+		return 0;
+	uint16_t port = ep->lport;
+	struct via_addr was = ep->local;
+	port_release(env, ep);
+	ep->local = *local;
+	int e = port_bind(env, ep, port);
+	if (e) {
+		ep->local = was;
+		ep->lport = 0;
+		if (port && port_bind(env, ep, port))
+			ep->flags &= ~(uint32_t)EPF_PORT_BOUND;
+	}
+	return e;
+}
+
+int dgram_connect(struct sock_env *env, struct endpoint *ep, const struct via_sockaddr *remote)
+{
+	static const uint8_t zero[16];
+	bool no_family = !memcmp(remote->addr.b, zero, 16);
+	if (no_family || (via_addr_is_any(&remote->addr) && !remote->port)) {
+		dgram_disconnect(env, ep);
+		return 0;
+	}
+	struct via_addr dst = addr_or_loopback(&remote->addr);
+	ref_t path;
+	int e = env->ops->path_get(env->ctx, &ep->local, &dst, &path);
+	if (e)
+		return e;
+	struct via_addr local = env->ops->path_at(env->ctx, path)->local;
+	env->ops->path_drop(env->ctx, path);
+	if (via_addr_is_any(&ep->local) || !ep->use)
+		e = dgram_settle(env, ep, &local);
+	if (e)
+		return e == -EADDRINUSE ? -EAGAIN : e;
+	if (ep->type == VIA_DGRAM && ep->state == EP_CONN)
+		demux_pair_del(env, ep);
+	else if (ep->type == VIA_DGRAM)
+		port_receives(env, ep, false);
+	ep->remote = dst;
+	ep->rport = remote->port;
+	ep->state = EP_CONN;
+	if (ep->type == VIA_DGRAM)
+		demux_pair_add(env, ep);
+	return 0;
+}
+
+int dgram_route(struct sock_env *env, struct endpoint *ep, const struct via_sockaddr *to, struct via_sockaddr *dst, struct via_addr *src)
+{
+	if (ep->flags & EPF_SHUT_WR)
+		return -EPIPE;
+	if (!to && ep->state != EP_CONN)
+		return -EDESTADDRREQ;
+	if (ep->err)
+		return ep_err_take(ep);
+	*dst = to ? (struct via_sockaddr){addr_or_loopback(&to->addr), to->port} : (struct via_sockaddr){ep->remote, ep->rport};
+	if (ep->type == VIA_DGRAM && !dst->port)
+		return -EINVAL;
+	if (!(ep->flags & EPF_BROADCAST) && via_addr_is_v4(&dst->addr) && via_addr_to_v4(&dst->addr) == UINT32_MAX)
+		return -EACCES;
+	ref_t path;
+	int e = env->ops->path_get(env->ctx, &ep->local, &dst->addr, &path);
+	if (e)
+		return e;
+	*src = env->ops->path_at(env->ctx, path)->local;
+	env->ops->path_drop(env->ctx, path);
+	e = ep->use ? 0 : port_bind(env, ep, 0);
+	return e == -EADDRINUSE ? -EAGAIN : e;
+}
+
+int dgram_tx(struct sock_env *env, struct endpoint *ep, struct pkt *p, const struct via_addr *src, const struct via_addr *dst)
+{
+	const struct ep_opts *o = ep_opts_of(env, ep);
+	int32_t ttl = via_addr_is_multicast(dst) ? o->mcast_ttl : o->ttl;
+	int e = env->ops->tx_datagram(env->ctx, p, ep_proto(ep), src, dst, ttl < 0 ? 0 : (uint8_t)ttl, (uint8_t)o->tos);
+	/* A full queue below is a loss like any other unless the user wants to know (Linux: udp_send_skb). */
+	if (e == -EAGAIN || e == -ENOBUFS || e == -ENOMEM)
+		return ep->flags & EPF_RECVERR ? -ENOBUFS : 0;
+	return e;
+}

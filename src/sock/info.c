@@ -1,0 +1,90 @@
+/* sock/info.c - what `ss` shows: every endpoint without a connection, then every TCP node, owned or not.
+ *
+ * The cursor is (phase << 32 | where): phase 0 walks the handle slots, phase 1 TCP's nodes. Sockets that come or go
+ * during a walk may be missed or not; none is shown twice. */
+#include "sock/endpoint.h"
+
+#include <errno.h>
+
+#define PHASE_NODES (UINT64_C(1) << 32)
+
+static void endpoint_info(struct sock_env *env, const struct endpoint *ep, struct via_sock_info *o)
+{
+	o->type = (enum via_type)ep->type;
+	o->local = (struct via_sockaddr){ep->local, ep->lport};
+	o->remote = (struct via_sockaddr){ep->remote, ep->rport};
+	if (ep->type != VIA_STREAM) {
+		o->rcv_queue = ep->charged;
+		return;
+	}
+	o->tcp_state = ep->state == EP_LISTEN ? TCP_LISTEN : TCP_CLOSED;
+	if (ep->state == EP_LISTEN) {
+		const struct tcp_listener *l = tcp_listener_at(env->tcp, ep->tcp);
+		o->rcv_queue = l->accept.n;
+		o->snd_queue = l->backlog;
+	}
+}
+
+static void node_info(struct sock_env *env, ref_t node, struct via_sock_info *o)
+{
+	const struct tcp_node *n = tcp_node_at(env->tcp, node);
+	const struct tcp_path *p = env->ops->path_at(env->ctx, n->path);
+	o->type = VIA_STREAM;
+	o->local = (struct via_sockaddr){p->local, n->lport};
+	o->remote = (struct via_sockaddr){p->remote, n->rport};
+	tcp_node_info(env->tcp, node, o);
+}
+
+/* The caller's struct may be older and shorter. */
+static void info_give(struct via_sock_info *out, struct via_sock_info *o)
+{
+	o->size = out->size;
+	memcpy(out, o, MIN(out->size, sizeof(*o)));
+}
+
+int sock_info(struct sock_env *env, via_sock s, struct via_sock_info *out)
+{
+	const struct endpoint *ep = ep_of(env, s);
+	if (!ep)
+		return -EBADF;
+	if (out->size < sizeof(out->size))
+		return -EINVAL;
+	struct via_sock_info o = {.size = sizeof(o)};
+	if (ep->type == VIA_STREAM && ep->state == EP_CONN && !stream_is_over(env, ep))
+		node_info(env, ep->tcp, &o);
+	else
+		endpoint_info(env, ep, &o);
+	info_give(out, &o);
+	return 0;
+}
+
+bool sock_next(struct sock_env *env, uint64_t *cursor, struct via_sock_info *out)
+{
+	const struct sock_tab *t = tab_of(env);
+	struct via_sock_info o = {.size = sizeof(o)};
+	if (out->size < sizeof(out->size))
+		return false;
+	while (*cursor < PHASE_NODES) {
+		if (*cursor >= t->n_slots) {
+			*cursor = PHASE_NODES;
+			break;
+		}
+		const struct sock_slot *s = (const struct sock_slot *)arena_at(env->arena, t->slots) + (*cursor)++;
+		const struct endpoint *ep = s->gen ? ep_at(env, s->ep) : NULL;
+		if (!ep || (ep->type == VIA_STREAM && ep->state == EP_CONN && !stream_is_over(env, ep)))
+			continue;
+		endpoint_info(env, ep, &o);
+		info_give(out, &o);
+		return true;
+	}
+	/* A closed connection was shown with its endpoint, or waits for its last packets only. */
+	do {
+		ref_t node = tcp_node_next(env->tcp, (ref_t)*cursor);
+		if (!node)
+			return false;
+		*cursor = PHASE_NODES | node;
+		node_info(env, node, &o);
+	} while (o.tcp_state == TCP_CLOSED);
+	info_give(out, &o);
+	return true;
+}

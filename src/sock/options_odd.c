@@ -1,0 +1,298 @@
+/* sock/options_odd.c - socket options that are neither a boolean nor a number in a range.
+ *
+ * Constants and roundings are Linux's: SO_SNDBUF and SO_RCVBUF are doubled with a floor, TCP_DEFER_ACCEPT is rounded up to
+ * what the SYN-ACK's retransmissions last, TCP_MAXSEG tells 536 before a connection, IP_TOS of a stream keeps the ECN bits. */
+#include "sock/options.h"
+
+#include <errno.h>
+#include <linux/tcp.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+#define BUF_MAX (4 << 20)      /* before doubling; Linux's net.core.rmem_max */
+#define SNDBUF_MIN 4608
+#define RCVBUF_MIN 2304
+#define DGRAM_BUF 212992
+#define MSS_DEFAULT 536
+#define CC_NAME "reno"         /* the one algorithm there is (RFC 5681, 6582) */
+#define CC_NAME_LEN 16u
+
+#define SET(field, v) opt_num_set(env, ep, offsetof(struct ep_opts, field), v)
+
+/* Linux: min(val as unsigned, cap) doubled, at least `floor`. */
+static int32_t buf_rounded(int32_t v, int32_t floor)
+{
+	uint32_t u = MIN((uint32_t)v, (uint32_t)BUF_MAX);
+	return MAX((int32_t)u * 2, floor);
+}
+
+uint32_t ep_rcvbuf(const struct sock_env *env, const struct endpoint *ep)
+{
+	int32_t v = ep_opts_of(env, ep)->rcvbuf;
+	return v ? (uint32_t)v : ep->type == VIA_STREAM ? env->tcp->rmem : DGRAM_BUF;
+}
+
+static uint32_t ep_sndbuf(const struct sock_env *env, const struct endpoint *ep)
+{
+	int32_t v = ep_opts_of(env, ep)->sndbuf;
+	return v ? (uint32_t)v : ep->type == VIA_STREAM ? env->tcp->wmem : DGRAM_BUF;
+}
+
+static int linger_set(struct sock_env *env, struct endpoint *ep, const void *val, uint32_t len)
+{
+	struct linger l;
+	if (len < sizeof(l))
+		return -EINVAL;
+	memcpy(&l, val, sizeof(l));
+	int e = l.l_onoff ? SET(linger_s, l.l_linger) : 0;
+	if (!e)
+		ep->flags = l.l_onoff ? ep->flags | EPF_LINGER : ep->flags & ~(uint32_t)EPF_LINGER;
+	return e;
+}
+
+static int timeo_set(struct sock_env *env, struct endpoint *ep, int name, const void *val, uint32_t len)
+{
+	int64_t tv[2];
+	if (len < sizeof(tv))
+		return -EINVAL;
+	memcpy(tv, val, sizeof(tv));
+	if (tv[1] < 0 || tv[1] >= 1000000)
+		return -EDOM;
+	struct ep_opts *o = ep_opts_own(env, ep);
+	if (!o)
+		return -ENOMEM;
+	if (tv[0] < 0)
+		tv[0] = tv[1] = 0;
+	memcpy(name == SO_RCVTIMEO ? o->rcvtimeo : o->sndtimeo, tv, sizeof(tv));
+	return 0;
+}
+
+/* How often a SYN-ACK is sent within `s` seconds, and back: 1, 3, 7, 15 ... up to 120 s apart. */
+static int32_t defer_rounded(int32_t s)
+{
+	int32_t period = 1, timeout = 1;
+	if (s <= 0)
+		return 0;
+	for (int n = 1; s > period && n < 255; n++) {
+		timeout = MIN(timeout * 2, 120);
+		period += timeout;
+	}
+	return period;
+}
+
+static int socket_set(struct sock_env *env, struct endpoint *ep, int name, int32_t v, const void *val, uint32_t len)
+{
+	switch (name) {
+	case SO_SNDBUF:
+		return SET(sndbuf, buf_rounded(v, SNDBUF_MIN));
+	case SO_RCVBUF:
+		return SET(rcvbuf, buf_rounded(v, RCVBUF_MIN));
+	case SO_RCVLOWAT:
+		return SET(rcvlowat, v < 0 ? INT32_MAX : v ? v : 1);
+	case SO_LINGER:
+		return linger_set(env, ep, val, len);
+	case SO_RCVTIMEO:
+	case SO_SNDTIMEO:
+		return timeo_set(env, ep, name, val, len);
+	default:
+		return -ENOPROTOOPT;
+	}
+}
+
+static int congestion_set(const void *val, uint32_t len)
+{
+	if (len < 1)
+		return -EINVAL;
+	size_t n = strnlen(val, MIN(len, CC_NAME_LEN - 1));
+	return n == sizeof(CC_NAME) - 1 && !memcmp(val, CC_NAME, n) ? 0 : -ENOENT;
+}
+
+static int tcp_set(struct sock_env *env, struct endpoint *ep, int name, int32_t v, const void *val, uint32_t len)
+{
+	switch (name) {
+	case TCP_QUICKACK:
+		ep->flags &= ~(uint32_t)(EPF_QUICKACK | EPF_NO_QUICKACK);
+		ep->flags |= v ? EPF_QUICKACK : EPF_NO_QUICKACK;
+		return 0;
+	case TCP_MAXSEG:
+		return v && (v < 88 || v > 32767) ? -EINVAL : SET(maxseg, v);
+	case TCP_DEFER_ACCEPT:
+		return SET(defer_accept, defer_rounded(v));
+	case TCP_CONGESTION:
+		return congestion_set(val, len);
+	default:
+		return -ENOPROTOOPT;
+	}
+}
+
+/* struct in_addr, or a struct ip_mreqn whose second word is the local address. */
+static int mcast_if_set(struct sock_env *env, struct endpoint *ep, const void *val, uint32_t len)
+{
+	uint8_t b[12] = {0};
+	if (ep->type == VIA_STREAM || len < 4)
+		return -EINVAL;
+	memcpy(b, val, MIN(len, sizeof(b)));
+	const uint8_t *ip = len >= 8 ? b + 4 : b;
+	struct via_addr a = via_addr_v4((uint32_t)ip[0] << 24 | (uint32_t)ip[1] << 16 | (uint32_t)ip[2] << 8 | ip[3]);
+	if (!via_addr_is_any(&a) && !env->ops->addr_is_ours(env->ctx, &a))
+		return -EADDRNOTAVAIL;
+	int32_t v;
+	memcpy(&v, ip, sizeof(v));
+	return SET(mcast_if, v);
+}
+
+static int ip_set(struct sock_env *env, struct endpoint *ep, int name, int32_t v, const void *val, uint32_t len)
+{
+	switch (name) {
+	case IP_TTL:
+		return len < 1 || (v != -1 && (v < 1 || v > 255)) ? -EINVAL : SET(ttl, v);
+	case IP_TOS:
+		if (ep->type == VIA_STREAM)
+			v = (v & ~3) | (ep_opts_of(env, ep)->tos & 3);
+		return SET(tos, v & 0xff);
+	case IP_MULTICAST_TTL:
+		if (ep->type == VIA_STREAM || len < 1 || v < -1 || v > 255)
+			return -EINVAL;
+		return SET(mcast_ttl, v == -1 ? 1 : v);
+	case IP_MULTICAST_LOOP:
+		if (len < 1)
+			return -EINVAL;
+		ep->flags = v ? ep->flags & ~(uint32_t)EPF_NO_MCAST_LOOP : ep->flags | EPF_NO_MCAST_LOOP;
+		return 0;
+	case IP_MULTICAST_IF:
+		return mcast_if_set(env, ep, val, len);
+	default:
+		return -ENOPROTOOPT;
+	}
+}
+
+int opt_odd_set(struct sock_env *env, struct endpoint *ep, const struct opt *o, int32_t v, const void *val, uint32_t len)
+{
+	if (o->level == SOL_SOCKET)
+		return socket_set(env, ep, o->name, v, val, len);
+	if (o->level == IPPROTO_TCP)
+		return tcp_set(env, ep, o->name, v, val, len);
+	return ip_set(env, ep, o->name, v, val, len);
+}
+
+static int socket_get(struct sock_env *env, struct endpoint *ep, const struct opt *o, void *val, uint32_t *len)
+{
+	const struct ep_opts *v = ep_opts_of(env, ep);
+	struct linger l = {.l_onoff = !!(ep->flags & EPF_LINGER), .l_linger = v->linger_s};
+	switch (o->name) {
+	case SO_SNDBUF:
+		return opt_give_int(o, val, len, (int32_t)ep_sndbuf(env, ep));
+	case SO_RCVBUF:
+		return opt_give_int(o, val, len, (int32_t)ep_rcvbuf(env, ep));
+	case SO_RCVLOWAT:
+		return opt_give_int(o, val, len, v->rcvlowat);
+	case SO_SNDLOWAT:
+		return opt_give_int(o, val, len, 1);
+	case SO_LINGER:
+		return opt_give(val, len, &l, sizeof(l));
+	case SO_RCVTIMEO:
+		return opt_give(val, len, v->rcvtimeo, sizeof(v->rcvtimeo));
+	case SO_SNDTIMEO:
+		return opt_give(val, len, v->sndtimeo, sizeof(v->sndtimeo));
+	case SO_ERROR:
+		return opt_give_int(o, val, len, ep->type == VIA_STREAM ? stream_error(env, ep) : -ep_err_take(ep));
+	case SO_TYPE:
+		return opt_give_int(o, val, len, ep->type == VIA_STREAM ? SOCK_STREAM : SOCK_DGRAM);
+	case SO_DOMAIN:
+		return opt_give_int(o, val, len, AF_INET);
+	case SO_PROTOCOL:
+		return opt_give_int(o, val, len, ep_proto(ep));
+	case SO_ACCEPTCONN:
+		return opt_give_int(o, val, len, ep->type == VIA_STREAM && ep->state == EP_LISTEN);
+	default:
+		return -ENOPROTOOPT;
+	}
+}
+
+static int tcp_info_get(struct sock_env *env, struct endpoint *ep, void *val, uint32_t *len)
+{
+	struct tcp_info i = {.tcpi_state = ep->state == EP_LISTEN ? TCP_LISTEN : TCP_CLOSED};
+	if (ep->state == EP_CONN) {
+		*len = tcp_conn_linux_info(env->tcp, ep->tcp, val, *len);
+		return 0;
+	}
+	if (ep->state == EP_LISTEN) {
+		/* As Linux: length and limit of the accept queue. */
+		i.tcpi_unacked = tcp_listener_at(env->tcp, ep->tcp)->accept.n;
+		i.tcpi_sacked = tcp_listener_at(env->tcp, ep->tcp)->backlog;
+	}
+	return opt_give(val, len, &i, sizeof(i));
+}
+
+/* The MSS of the connection, else the user's, else the default. */
+static int32_t maxseg_of(struct sock_env *env, const struct endpoint *ep)
+{
+	if (ep->state == EP_CONN) {
+		struct via_sock_info i = {.size = sizeof(i)};
+		tcp_node_info(env->tcp, ep->tcp, &i);
+		if (i.mss)
+			return (int32_t)i.mss;
+	}
+	int32_t v = ep_opts_of(env, ep)->maxseg;
+	return v ? v : MSS_DEFAULT;
+}
+
+static int tcp_get(struct sock_env *env, struct endpoint *ep, const struct opt *o, void *val, uint32_t *len)
+{
+	static const char cc[CC_NAME_LEN] = CC_NAME;
+	switch (o->name) {
+	case TCP_QUICKACK:
+		return opt_give_int(o, val, len, !(ep->flags & EPF_NO_QUICKACK));
+	case TCP_MAXSEG:
+		return opt_give_int(o, val, len, maxseg_of(env, ep));
+	case TCP_DEFER_ACCEPT:
+		return opt_give_int(o, val, len, ep_opts_of(env, ep)->defer_accept);
+	case TCP_CONGESTION:
+		return opt_give(val, len, cc, sizeof(cc));
+	case TCP_INFO:
+		return tcp_info_get(env, ep, val, len);
+	default:
+		return -ENOPROTOOPT;
+	}
+}
+
+/* The path MTU towards the peer. */
+static int mtu_get(struct sock_env *env, struct endpoint *ep, const struct opt *o, void *val, uint32_t *len)
+{
+	ref_t path;
+	if (ep->state != EP_CONN || env->ops->path_get(env->ctx, &ep->local, &ep->remote, &path))
+		return -ENOTCONN;
+	int32_t mtu = (int32_t)env->ops->path_at(env->ctx, path)->pmtu;
+	env->ops->path_drop(env->ctx, path);
+	return opt_give_int(o, val, len, mtu);
+}
+
+static int ip_get(struct sock_env *env, struct endpoint *ep, const struct opt *o, void *val, uint32_t *len)
+{
+	const struct ep_opts *v = ep_opts_of(env, ep);
+	switch (o->name) {
+	case IP_TTL:
+		return opt_give_int(o, val, len, v->ttl < 0 ? 64 : v->ttl);
+	case IP_TOS:
+		return opt_give_int(o, val, len, v->tos);
+	case IP_MULTICAST_TTL:
+		return opt_give_int(o, val, len, v->mcast_ttl);
+	case IP_MULTICAST_LOOP:
+		return opt_give_int(o, val, len, !(ep->flags & EPF_NO_MCAST_LOOP));
+	case IP_MULTICAST_IF:
+		return opt_give(val, len, &v->mcast_if, sizeof(v->mcast_if));
+	case IP_MTU:
+		return mtu_get(env, ep, o, val, len);
+	default:
+		return -ENOPROTOOPT;
+	}
+}
+
+int opt_odd_get(struct sock_env *env, struct endpoint *ep, const struct opt *o, void *val, uint32_t *len)
+{
+	if (o->level == SOL_SOCKET)
+		return socket_get(env, ep, o, val, len);
+	if (o->level == IPPROTO_TCP)
+		return tcp_get(env, ep, o, val, len);
+	return ip_get(env, ep, o, val, len);
+}

@@ -1,0 +1,59 @@
+/* sock/sock_ping.c - ICMP echo sockets without privilege, as Linux's ping sockets.
+ *
+ * A datagram is a whole ICMP message. Out: only echo requests; the identifier is replaced by the local port and the
+ * checksum computed. In: echo replies with that identifier, header included. */
+#include "sock/endpoint.h"
+
+#include "base/csum.h"
+#include "wire/icmp4.h"
+#include <errno.h>
+
+#define PING_MAX (65535u - 20u)
+
+/* The bytes of an echo request with our identifier and checksum; NULL when memory is out. */
+static struct pkt *echo_build(struct sock_env *env, const uint8_t *data, uint32_t len, uint16_t id)
+{
+	struct pkt *p = pkt_new(env->mem, PKT_HEADROOM + 64);
+	if (!p || pkt_append(env->mem, p, data, len)) {
+		pkt_free(env->mem, p);
+		return NULL;
+	}
+	/* pkt_append fills the linear part first, so the header is linear. */
+	uint8_t *h = pkt_data(p);
+	put_be16(h + 2, 0);
+	put_be16(h + 4, id);
+	put_be16(h + 2, csum_field(pkt_csum(env->mem, p, 0, p->len, 0)));
+	p->m.l4 = p->head;
+	p->m.why = WHY_ICMP_ECHO;
+	return p;
+}
+
+int64_t ping_send(struct sock_env *env, struct endpoint *ep, const void *data, uint32_t len, const struct via_sockaddr *to)
+{
+	const uint8_t *b = data;
+	if (len > PING_MAX)
+		return -EMSGSIZE;
+	if (len < ICMP4_HLEN || b[0] != ICMP4_ECHO || b[1] != 0)
+		return -EINVAL;
+	struct via_sockaddr dst;
+	struct via_addr src;
+	int e = dgram_route(env, ep, to, &dst, &src);
+	if (e)
+		return e;
+	struct pkt *p = echo_build(env, b, len, ep->lport);
+	if (!p)
+		return -ENOBUFS;
+	p->m.flow_hash = tuple_hash(env, &src, ep->lport, &dst.addr, 0) | 1;
+	e = dgram_tx(env, ep, p, &src, &dst.addr);
+	return e ? e : (int64_t)len;
+}
+
+enum drop sock_ping_arrives(struct sock_env *env, struct pkt *p, const struct via_addr *src, const struct via_addr *dst, uint16_t id)
+{
+	struct endpoint *ep = port_receiver(env, PROTO_ICMP, dst, id, tuple_hash(env, dst, id, src, 0));
+	if (!ep) {
+		pkt_free(env->mem, p);
+		return DROP_ICMP_NO_SOCKET;
+	}
+	return dgram_queue(env, ep, p, src, 0, dst);
+}

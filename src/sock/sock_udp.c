@@ -1,0 +1,69 @@
+/* sock/sock_udp.c - UDP between endpoints and udp/ (RFC 768; RFC 1122 §4.1).
+ *
+ * Arrival: a connected endpoint takes only its peer's datagrams and is asked first, then the most specific bound one.
+ * Broadcast and multicast go to every endpoint that fits, at most SOCK_GROUP_MAX. */
+#include "sock/endpoint.h"
+
+#include <errno.h>
+
+#define UDP_PAYLOAD_MAX (65535u - 20u - UDP_HLEN)
+
+int64_t udp_send(struct sock_env *env, struct endpoint *ep, const void *data, uint32_t len, const struct via_sockaddr *to)
+{
+	if (len > UDP_PAYLOAD_MAX)
+		return -EMSGSIZE;
+	struct via_sockaddr dst;
+	struct via_addr src;
+	int e = dgram_route(env, ep, to, &dst, &src);
+	if (e)
+		return e;
+	struct pkt *p = pkt_new(env->mem, PKT_HEADROOM + 64);
+	if (!p)
+		return -ENOBUFS;
+	if (len && pkt_append(env->mem, p, data, len)) {
+		pkt_free(env->mem, p);
+		return -ENOBUFS;
+	}
+	udp_build(p, &src, &dst.addr, ep->lport, dst.port);
+	p->m.why = WHY_UDP;
+	p->m.flow_hash = tuple_hash(env, &src, ep->lport, &dst.addr, dst.port) | 1;
+	e = dgram_tx(env, ep, p, &src, &dst.addr);
+	return e ? e : (int64_t)len;
+}
+
+/* Give copies to all but the last that fits; the original to the last. */
+static enum drop deliver_to_all(struct sock_env *env, struct pkt *p, const struct via_addr *src,
+				const struct via_addr *dst, const struct udp_hdr *h)
+{
+	struct endpoint *ep = port_receiver_nth(env, PROTO_UDP, dst, h->dport, 0);
+	if (!ep)
+		return DROP_UDP_NO_SOCKET;
+	for (uint32_t n = 1;; n++) {
+		struct endpoint *next = n < SOCK_GROUP_MAX ? port_receiver_nth(env, PROTO_UDP, dst, h->dport, n) : NULL;
+		if (!next)
+			return dgram_queue(env, ep, p, src, h->sport, dst);
+		struct pkt *copy = pkt_clone(env->mem, p);
+		if (copy)
+			dgram_queue(env, ep, copy, src, h->sport, dst);
+		ep = next;
+	}
+}
+
+enum drop sock_udp_arrives(struct sock_env *env, struct pkt *p, const struct via_addr *src, const struct via_addr *dst)
+{
+	struct udp_hdr h;
+	enum drop d = udp_arrives(env->mem, p, src, dst, &h);
+	if (d != DROP_NONE) {
+		pkt_free(env->mem, p);
+		return d;
+	}
+	uint32_t hash = tuple_hash(env, dst, h.dport, src, h.sport);
+	struct endpoint *ep = demux_pair(env, hash, dst, h.dport, src, h.sport);
+	if (!ep && !env->ops->addr_is_ours(env->ctx, dst))
+		return deliver_to_all(env, p, src, dst, &h);
+	if (!ep)
+		ep = port_receiver(env, PROTO_UDP, dst, h.dport, hash);
+	if (!ep)
+		return DROP_UDP_NO_SOCKET;
+	return dgram_queue(env, ep, p, src, h.sport, dst);
+}

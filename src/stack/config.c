@@ -1,0 +1,176 @@
+/* stack/config.c - the one way configuration changes: addresses, routes, neighbours, settings, each raising the generation.
+ *
+ * An address brings its connected route and an announcement (RFC 5227 §2.3: one of the two). A gateway must be a neighbour:
+ * it is looked up among the connected routes when a route is added, and the route goes by that interface from then on. */
+#include "stack/state.h"
+
+#include <errno.h>
+
+static bool plen_fits(const struct via_addr *a, uint8_t plen)
+{
+	return plen <= (via_addr_is_v4(a) ? 32 : 128);
+}
+
+static int config_addr_add(struct via *v, const struct via_change *c)
+{
+	struct via_state *st = v->st;
+	struct iface *i = iface_at(v, (uint32_t)c->ifindex);
+	struct fib_hop hop = {.gateway = via_addr_v4(0), .ifindex = (uint16_t)c->ifindex};
+	if (!i)
+		return -ENODEV;
+	if (!plen_fits(&c->addr, c->plen) || !via_addr_is_v4(&c->addr) || via_addr_is_any(&c->addr) || via_addr_is_multicast(&c->addr))
+		return -EINVAL;
+	int err = addrs_add(v->arena, &st->addrs, i->ifindex, &c->addr, c->plen);
+	if (err)
+		return err;
+	if (c->ifindex != IFINDEX_LO && c->plen < 32) {
+		err = fib_add(v->arena, st->fib, &c->addr, c->plen, &hop);
+		if (err && err != -EEXIST) {
+			addrs_del(v->arena, &st->addrs, i->ifindex, &c->addr);
+			return err;
+		}
+	}
+	stack_changed(v);
+	stack_announce(v, i, &c->addr);
+	return 0;
+}
+
+/* Does another address of the interface have the same prefix? Then the connected route stays. */
+static bool config_prefix_is_shared(const struct via *v, int ifindex, const struct via_addr *a, uint8_t plen)
+{
+	uint32_t host = plen ? 0xffffffffu >> plen : 0xffffffffu;
+	for (uint32_t n = 0; n < v->st->addrs.n; n++) {
+		const struct addr_entry *e = addrs_get(v->arena, &v->st->addrs, n);
+		if (e->ifindex == ifindex && e->plen == plen && ((via_addr_to_v4(&e->addr) ^ via_addr_to_v4(a)) & ~host) == 0)
+			return true;
+	}
+	return false;
+}
+
+static int config_addr_del(struct via *v, const struct via_change *c)
+{
+	struct via_state *st = v->st;
+	struct fib_hop hop = {.gateway = via_addr_v4(0), .ifindex = (uint16_t)c->ifindex};
+	const struct addr_entry *e = addrs_find(v->arena, &st->addrs, &c->addr);
+	if (!e || e->ifindex != c->ifindex)
+		return -EADDRNOTAVAIL;
+	uint8_t plen = e->plen;
+	addrs_del(v->arena, &st->addrs, (uint16_t)c->ifindex, &c->addr);
+	if (plen < 32 && !config_prefix_is_shared(v, c->ifindex, &c->addr, plen))
+		fib_del(v->arena, st->fib, &c->addr, plen, &hop);
+	stack_changed(v);
+	return 0;
+}
+
+/* The hop a route change names. The interface of a gateway is that of the connected route to it. */
+static int config_hop(struct via *v, const struct via_change *c, struct fib_hop *hop)
+{
+	*hop = (struct fib_hop){.gateway = via_addr_v4(0), .ifindex = (uint16_t)c->ifindex};
+	if (!plen_fits(&c->addr, c->plen) || !via_addr_is_v4(&c->addr))
+		return -EINVAL;
+	if (c->ifindex && !iface_at(v, (uint32_t)c->ifindex))
+		return -ENODEV;
+	if (via_addr_is_any(&c->gateway))
+		return c->ifindex ? 0 : -EINVAL;
+	hop->gateway = c->gateway;
+	if (c->ifindex)
+		return 0;
+	int n;
+	const struct fib_hop *on = fib_match(v->arena, v->st->fib, &c->gateway, 0, &n);
+	if (!on || !via_addr_is_any(&on->gateway))
+		return -ENETUNREACH;
+	hop->ifindex = on->ifindex;
+	return 0;
+}
+
+static int config_route(struct via *v, const struct via_change *c)
+{
+	struct fib_hop hop;
+	int err = config_hop(v, c, &hop);
+	if (err)
+		return err;
+	if (c->kind == VIA_ROUTE_ADD && stack_addr_is_ours(v, &hop.gateway))
+		return -EINVAL;
+	err = c->kind == VIA_ROUTE_ADD ? fib_add(v->arena, v->st->fib, &c->addr, c->plen, &hop)
+				       : fib_del(v->arena, v->st->fib, &c->addr, c->plen, &hop);
+	if (!err)
+		stack_changed(v);
+	return err;
+}
+
+static int config_neigh(struct via *v, const struct via_change *c)
+{
+	static const uint8_t none[6];
+	struct via_state *st = v->st;
+	struct neigh_env ne = stack_neigh_env(v);
+	struct iface *i = iface_at(v, (uint32_t)c->ifindex);
+	struct pktq q = {0};
+	ref_t r = 0;
+	int err = 0;
+	if (!i || i->l2 != VIA_L2_ETHER)
+		return -ENODEV;
+	if (memcmp(c->mac, none, 6) == 0) {
+		r = neigh_find(&ne, &st->neigh, i->ifindex, &c->addr);
+		if (!r)
+			return -ESRCH;
+		neigh_remove(&ne, &st->neigh, r, &q);
+		tx_failed(v, &q);
+		return 0;
+	}
+	err = neigh_set(&ne, &st->neigh, i->ifindex, &c->addr, c->mac, &q, &r);
+	if (r)
+		tx_ready(v, r, &q);
+	else
+		tx_failed(v, &q);
+	return err;
+}
+
+static int config_setting(struct via *v, const struct via_change *c)
+{
+	struct via_state *st = v->st;
+	switch (c->setting) {
+	case VIA_SET_FORWARDING:
+		st->forwarding = c->value != 0;
+		return 0;
+	case VIA_SET_TTL:
+		if (c->value < 1 || c->value > 255)
+			return -EINVAL;
+		st->ttl = (uint8_t)c->value;
+		return 0;
+	case VIA_SET_TCP_RMEM:
+	case VIA_SET_TCP_WMEM:
+		if (c->value < 4096 || c->value > INT32_MAX)
+			return -EINVAL;
+		if (c->setting == VIA_SET_TCP_RMEM)
+			v->tcp.rmem = st->tcp_rmem = (uint32_t)c->value;
+		else
+			v->tcp.wmem = st->tcp_wmem = (uint32_t)c->value;
+		return 0;
+	case VIA_SET_DNS:
+		st->dns = c->addr;
+		return 0;
+	}
+	return -EINVAL;
+}
+
+int via_configure(struct via *v, const struct via_change *c)
+{
+	switch (c->kind) {
+	case VIA_ADDR_ADD:
+		return config_addr_add(v, c);
+	case VIA_ADDR_DEL:
+		return config_addr_del(v, c);
+	case VIA_ROUTE_ADD:
+	case VIA_ROUTE_DEL:
+		return config_route(v, c);
+	case VIA_NEIGH_SET:
+		return config_neigh(v, c);
+	case VIA_SET: {
+		int err = config_setting(v, c);
+		if (!err)
+			v->st->gen++;
+		return err;
+	}
+	}
+	return -EINVAL;
+}

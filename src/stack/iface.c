@@ -1,0 +1,121 @@
+/* stack/iface.c - interfaces come, go, and change between up and down; which addresses are ours. */
+#include "stack/state.h"
+
+#include <errno.h>
+
+bool stack_addr_is_ours(const struct via *v, const struct via_addr *a)
+{
+	return via_addr_is_loopback(a) || addrs_find(v->arena, &v->st->addrs, a) != NULL;
+}
+
+void stack_announce(struct via *v, const struct iface *i, const struct via_addr *a)
+{
+	struct arp_iface ai = {.ifindex = i->ifindex};
+	memcpy(ai.mac, i->mac, 6);
+	if (!i->up || i->l2 != VIA_L2_ETHER || !via_addr_is_v4(a))
+		return;
+	struct pkt *p = arp_announce_build(v->mem, &ai, via_addr_to_v4(a));
+	struct iface *out = iface_at(v, i->ifindex);
+	if (p && ifq_push(v, out, p, true) != DROP_NONE)
+		stack_drop(v, p, DROP_IF_QUEUE_FULL);
+}
+
+void stack_changed(struct via *v)
+{
+	uint32_t bucket = 0;
+	v->st->gen++;
+	for (ref_t r = path_next(v, &bucket, 0); r; r = path_next(v, &bucket, r))
+		if (path_refresh(v, path_at(v, r)))
+			tcp_path_changed(&v->tcp, r);
+}
+
+int via_iface_add(struct via *v, struct via_driver *d, const char *name)
+{
+	struct via_state *st = v->st;
+	size_t len = strnlen(name, sizeof(((struct iface *)0)->name));
+	uint32_t ifindex = 0;
+	if (len == 0 || len > 15 || d->mtu < 68)
+		return -EINVAL;
+	for (uint32_t i = VIA_IFACES_MAX; i-- > IFINDEX_LO;) {
+		if (iface_at(v, i) && strcmp(iface_at(v, i)->name, name) == 0)
+			return -EEXIST;
+		if (!st->ifaces[i])
+			ifindex = i;
+	}
+	if (!ifindex)
+		return -ENOSPC;
+	ref_t r = pool_take(v->arena, &st->iface_pool);
+	if (!r)
+		return -ENOMEM;
+	struct iface *i = arena_at(v->arena, r);
+	memcpy(i->name, name, len);
+	memcpy(i->mac, d->mac, 6);
+	i->ifindex = (uint16_t)ifindex;
+	i->l2 = (uint8_t)d->l2;
+	i->mtu = MIN(d->mtu, 65535u);
+	i->up = d->up;
+	st->ifaces[ifindex] = r;
+	st->iface_end = MAX(st->iface_end, ifindex + 1);
+	if (!d->up)
+		st->down |= UINT64_C(1) << ifindex;
+	v->drivers[ifindex] = d;
+	d->mem = v->mem;
+	stack_changed(v);
+	return (int)ifindex;
+}
+
+/* Neighbours and queued packets of an interface that is of no use now. */
+static void iface_flush(struct via *v, struct iface *i)
+{
+	struct neigh_env ne = stack_neigh_env(v);
+	struct pktq waiting = {0};
+	struct pkt *p;
+	neigh_flush(&ne, &v->st->neigh, i->ifindex, &waiting);
+	while ((p = pktq_pop(v->mem, &waiting)) != NULL)
+		stack_drop(v, p, DROP_IF_DOWN);
+	ifq_clear(v, i);
+}
+
+int via_iface_remove(struct via *v, int ifindex)
+{
+	struct via_state *st = v->st;
+	struct iface *i = ifindex > IFINDEX_LO ? iface_at(v, (uint32_t)ifindex) : NULL;
+	if (!i)
+		return -ENODEV;
+	iface_flush(v, i);
+	fib_del_ifindex(v->arena, st->fib, (uint16_t)ifindex);
+	for (uint32_t n = st->addrs.n; n-- > 0;) {
+		const struct addr_entry *e = addrs_get(v->arena, &st->addrs, n);
+		if (e->ifindex == ifindex) {
+			struct via_addr a = e->addr;
+			addrs_del(v->arena, &st->addrs, (uint16_t)ifindex, &a);
+		}
+	}
+	pool_give(v->arena, &st->iface_pool, st->ifaces[ifindex]);
+	st->ifaces[ifindex] = 0;
+	st->down &= ~(UINT64_C(1) << ifindex);
+	v->drivers[ifindex] = NULL;
+	stack_changed(v);
+	return 0;
+}
+
+void via_iface_updown(struct via *v, int ifindex)
+{
+	struct via_state *st = v->st;
+	struct iface *i = ifindex > IFINDEX_LO ? iface_at(v, (uint32_t)ifindex) : NULL;
+	if (!i || !v->drivers[ifindex] || i->up == v->drivers[ifindex]->up)
+		return;
+	i->up = v->drivers[ifindex]->up;
+	if (i->up) {
+		st->down &= ~(UINT64_C(1) << ifindex);
+	} else {
+		st->down |= UINT64_C(1) << ifindex;
+		iface_flush(v, i);
+	}
+	stack_changed(v);
+	for (uint32_t n = 0; n < st->addrs.n && i->up; n++) {
+		const struct addr_entry *e = addrs_get(v->arena, &st->addrs, n);
+		if (e->ifindex == ifindex)
+			stack_announce(v, i, &e->addr);
+	}
+}

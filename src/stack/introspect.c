@@ -1,0 +1,98 @@
+/* stack/introspect.c - what a stack tells about itself: interfaces, addresses, routes, counters, memory; copies of it. */
+#include "stack/state.h"
+
+#include <errno.h>
+
+bool via_iface_get(struct via *v, int n, struct via_iface_info *out)
+{
+	for (uint32_t k = 0; k < v->st->iface_end; k++) {
+		const struct iface *i = iface_at(v, k);
+		if (!i || n-- > 0)
+			continue;
+		uint32_t size = out->size;
+		*out = (struct via_iface_info){.size = size, .ifindex = i->ifindex, .l2 = (enum via_l2)i->l2, .mtu = i->mtu, .up = i->up,
+					       .rx_packets = i->rx_packets, .rx_bytes = i->rx_bytes, .tx_packets = i->tx_packets,
+					       .tx_bytes = i->tx_bytes, .rx_dropped = i->rx_dropped, .tx_dropped = i->tx_dropped};
+		memcpy(out->name, i->name, sizeof(out->name));
+		memcpy(out->mac, i->mac, 6);
+		return true;
+	}
+	return false;
+}
+
+bool via_addr_get(struct via *v, int n, struct via_addr_info *out)
+{
+	const struct addr_entry *e = n < 0 ? NULL : addrs_get(v->arena, &v->st->addrs, (uint32_t)n);
+	if (!e)
+		return false;
+	*out = (struct via_addr_info){.size = out->size, .ifindex = e->ifindex, .addr = e->addr, .plen = e->plen};
+	return true;
+}
+
+bool via_route_get(struct via *v, int n, struct via_route_info *out)
+{
+	struct via_addr dst;
+	struct fib_hop hop;
+	uint8_t plen;
+	if (n < 0 || !fib_get(v->arena, v->st->fib, n, &dst, &plen, &hop))
+		return false;
+	*out = (struct via_route_info){.size = out->size, .dst = dst, .plen = plen, .gateway = hop.gateway, .ifindex = hop.ifindex};
+	return true;
+}
+
+bool via_counter_get(struct via *v, int n, const char **name, uint64_t *value)
+{
+	static const char *const counts[COUNT_STACK] = {
+		[COUNT_IP_IN] = "ip.in", [COUNT_IP_LOCAL] = "ip.local", [COUNT_IP_FORWARDED] = "ip.forwarded", [COUNT_IP_OUT] = "ip.out",
+		[COUNT_ICMP_ECHO] = "icmp.echo_answered", [COUNT_ICMP_ERRORS_OUT] = "icmp.errors_sent", [COUNT_ARP_IN] = "arp.in",
+	};
+	static const char *const drops[DROP_COUNT] = {
+#define DROP(e, dotted, text) [DROP_##e] = "drop." dotted,
+#include "pkt/drop.def"
+#undef DROP
+	};
+	if (n < 0)
+		return false;
+	if (n < COUNT_STACK) {
+		*name = counts[n];
+		*value = v->st->counts[n];
+		return true;
+	}
+	n = n - COUNT_STACK + 1; /* "none" is no drop */
+	if (n >= DROP_COUNT)
+		return false;
+	*name = drops[n];
+	*value = v->st->drops[n];
+	return true;
+}
+
+const char *via_name(const struct via *v)
+{
+	return v->name;
+}
+
+size_t via_arena_used(const struct via *v)
+{
+	return arena_bytes_used(v->arena);
+}
+
+bool via_trim(struct via *v, int n, size_t *offset, size_t *len)
+{
+	return n >= 0 && arena_free_run(v->arena, (uint32_t)n, offset, len);
+}
+
+size_t via_snapshot(const struct via *v, void *out, size_t cap)
+{
+	return arena_snapshot(v->arena, out, cap);
+}
+
+int via_restore(struct via *v, const void *in, size_t len)
+{
+	int err = arena_restore(v->arena, in, len);
+	if (err)
+		return err;
+	v->now = v->tcp.now = v->sock.now = v->st->now;
+	v->tcp.rmem = v->st->tcp_rmem;
+	v->tcp.wmem = v->st->tcp_wmem;
+	return 0;
+}

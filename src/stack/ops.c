@@ -1,0 +1,79 @@
+/* stack/ops.c - how tcp/ and sock/ reach the rest of the stack: their tables of functions, filled. */
+#include "stack/state.h"
+
+ref_t stack_get_path(void *ctx, const struct via_addr *local, const struct via_addr *remote)
+{
+	ref_t r;
+	return path_get(ctx, local, remote, &r) ? 0 : r;
+}
+
+static void op_path_hold(void *ctx, ref_t path)
+{
+	path_hold(ctx, path);
+}
+
+static void op_path_drop(void *ctx, ref_t path)
+{
+	path_drop(ctx, path);
+}
+
+static const struct tcp_path *op_path_at(void *ctx, ref_t path)
+{
+	return &path_at(ctx, path)->p;
+}
+
+static int op_path_get(void *ctx, const struct via_addr *local, const struct via_addr *remote, ref_t *path)
+{
+	return path_get(ctx, local, remote, path);
+}
+
+static bool op_addr_is_ours(void *ctx, const struct via_addr *a)
+{
+	return stack_addr_is_ours(ctx, a);
+}
+
+static void op_tx(void *ctx, struct pkt *p, ref_t path, uint8_t ttl, uint8_t tos)
+{
+	tx_path(ctx, p, path_at(ctx, path), IPPROTO_N_TCP, ttl, tos);
+}
+
+static void op_tx_reply(void *ctx, struct pkt *p, const struct via_addr *local, const struct via_addr *remote)
+{
+	tx_datagram(ctx, p, IPPROTO_N_TCP, local, remote, 0, 0);
+}
+
+static int op_tx_datagram(void *ctx, struct pkt *p, uint8_t proto, const struct via_addr *local, const struct via_addr *remote, uint8_t ttl,
+			  uint8_t tos)
+{
+	return tx_datagram(ctx, p, proto, local, remote, ttl, tos);
+}
+
+static uint32_t op_tx_room(void *ctx, ref_t path)
+{
+	return tx_room(ctx, path_at(ctx, path));
+}
+
+static void op_demux_add(void *ctx, ref_t node)
+{
+	sock_demux_add(&((struct via *)ctx)->sock, node);
+}
+
+static void op_demux_del(void *ctx, ref_t node)
+{
+	sock_demux_del(&((struct via *)ctx)->sock, node);
+}
+
+static void op_notify(void *ctx, ref_t owner, uint32_t events)
+{
+	sock_tcp_notify(&((struct via *)ctx)->sock, owner, events);
+}
+
+const struct tcp_ops stack_tcp_ops = {
+	.path_hold = op_path_hold, .path_drop = op_path_drop, .tx = op_tx, .tx_reply = op_tx_reply, .tx_room = op_tx_room,
+	.demux_add = op_demux_add, .demux_del = op_demux_del, .notify = op_notify,
+};
+
+const struct sock_ops stack_sock_ops = {
+	.path_get = op_path_get, .path_drop = op_path_drop, .path_at = op_path_at, .addr_is_ours = op_addr_is_ours,
+	.tx_datagram = op_tx_datagram,
+};

@@ -1,0 +1,248 @@
+/* stack/path.c - how to get from a local address to a remote one: route, neighbour, ready header, path MTU.
+ *
+ * One struct per pair in use, counted, found by a keyed hash that doubles as it fills. Routes are looked at when a path is
+ * made and whenever the configuration changes (stack_changed()), never per packet; the neighbour and the L2 header are
+ * valid while the cache's generation stands still. A path whose MTU was lowered outlives its users until the lesson is
+ * ten minutes old (PM-004). Source choice: RFC 1122 §3.3.4.3. */
+#include "stack/state.h"
+
+#include <errno.h>
+
+#include "net/flow.h"
+
+enum { BUCKETS_MIN = 16, BUCKETS_MAX = 16384 };
+
+static uint32_t path_bucket(const struct via *v, const struct via_addr *local, const struct via_addr *remote)
+{
+	uint8_t k[32];
+	memcpy(k, local->b, 16);
+	memcpy(k + 16, remote->b, 16);
+	return (uint32_t)siphash_1_3(v->st->path_key, k, sizeof(k)) & (v->st->n_path_buckets - 1);
+}
+
+int path_init(struct via *v)
+{
+	struct via_state *st = v->st;
+	pool_init(v->arena, &st->path_pool, "path", (sizeof(struct path) + 15u) & ~15u, PATHS_MAX);
+	st->path_buckets = arena_buf_take(v->arena, BUCKETS_MIN * sizeof(ref_t));
+	if (!st->path_buckets)
+		return -ENOMEM;
+	memset(arena_at(v->arena, st->path_buckets), 0, BUCKETS_MIN * sizeof(ref_t));
+	st->n_path_buckets = BUCKETS_MIN;
+	return 0;
+}
+
+static ref_t path_find(const struct via *v, const struct via_addr *local, const struct via_addr *remote)
+{
+	const ref_t *b = arena_at(v->arena, v->st->path_buckets);
+	for (ref_t r = b[path_bucket(v, local, remote)]; r; r = path_at(v, r)->hash_next) {
+		const struct tcp_path *p = &path_at(v, r)->p;
+		if (memcmp(p->local.b, local->b, 16) == 0 && memcmp(p->remote.b, remote->b, 16) == 0)
+			return r;
+	}
+	return 0;
+}
+
+ref_t path_next(const struct via *v, uint32_t *bucket, ref_t after)
+{
+	const ref_t *b = arena_at(v->arena, v->st->path_buckets);
+	if (after && path_at(v, after)->hash_next)
+		return path_at(v, after)->hash_next;
+	for (*bucket += after != 0; *bucket < v->st->n_path_buckets; ++*bucket)
+		if (b[*bucket])
+			return b[*bucket];
+	return 0;
+}
+
+/* Double the hash. Failing is fine: chains grow a little longer. */
+static void path_grow(struct via *v)
+{
+	struct via_state *st = v->st;
+	uint32_t old_n = st->n_path_buckets;
+	ref_t bigger = arena_buf_take(v->arena, old_n * 2 * sizeof(ref_t));
+	if (!bigger)
+		return;
+	ref_t *to = arena_at(v->arena, bigger), *from = arena_at(v->arena, st->path_buckets);
+	memset(to, 0, old_n * 2 * sizeof(ref_t));
+	st->n_path_buckets = old_n * 2;
+	for (uint32_t i = 0; i < old_n; i++) {
+		for (ref_t r = from[i], next; r; r = next) {
+			struct path *x = path_at(v, r);
+			uint32_t h = path_bucket(v, &x->p.local, &x->p.remote);
+			next = x->hash_next;
+			x->hash_next = to[h];
+			to[h] = r;
+		}
+	}
+	arena_buf_give(v->arena, st->path_buckets, old_n * sizeof(ref_t));
+	st->path_buckets = bigger;
+}
+
+bool path_refresh(struct via *v, struct path *pa)
+{
+	const struct tcp_path was = pa->p;
+	struct via_state *st = v->st;
+	pa->neigh = 0;
+	pa->p.is_loopback = stack_addr_is_ours(v, &pa->p.remote);
+	pa->p.ifindex = 0;
+	pa->p.is_onlink = pa->is_multi = false;
+	if (pa->p.is_loopback) {
+		pa->p.ifindex = IFINDEX_LO;
+		pa->p.pmtu = LO_MTU;
+		pa->p.is_onlink = true;
+	} else {
+		int n = 0;
+		uint32_t hash = flow_hash(st->flow_key, &pa->p.local, &pa->p.remote, 0, 0);
+		const struct fib_hop *hops = fib_match(v->arena, st->fib, &pa->p.remote, st->down, &n);
+		uint32_t mtu = 65535;
+		for (int i = 0; i < n; i++) /* equal paths may differ in MTU: the least is safe on all */
+			mtu = MIN(mtu, iface_at(v, hops[i].ifindex)->mtu);
+		if (hops) {
+			pa->hop = *fib_choose(hops, n, hash, st->down);
+			pa->p.ifindex = pa->hop.ifindex;
+			pa->p.is_onlink = via_addr_is_any(&pa->hop.gateway);
+			pa->is_multi = n > 1;
+			pa->p.pmtu = mtu;
+		}
+	}
+	if (pa->pmtu_learnt && pa->p.pmtu > pa->pmtu_learnt)
+		pa->p.pmtu = pa->pmtu_learnt;
+	if (!pa->p.pmtu)
+		pa->p.pmtu = 1500;
+	pa->p.gso_max = PATH_GSO_MAX;
+	if (was.ifindex == pa->p.ifindex && was.pmtu == pa->p.pmtu && was.is_loopback == pa->p.is_loopback)
+		return false;
+	pa->p.gen++;
+	return true;
+}
+
+/* The source for packets to remote when the user named none. */
+static int path_source(struct via *v, const struct via_addr *remote, struct via_addr *local)
+{
+	struct via_state *st = v->st;
+	struct fib_hop hop;
+	if (stack_addr_is_ours(v, remote)) {
+		*local = via_addr_is_loopback(remote) ? via_addr_v4(0x7f000001) : *remote;
+		return 0;
+	}
+	if (!fib_lookup(v->arena, st->fib, remote, 0, st->down, &hop))
+		return -ENETUNREACH;
+	const struct via_addr *next = via_addr_is_any(&hop.gateway) ? remote : &hop.gateway;
+	const struct addr_entry *e = addrs_source(v->arena, &st->addrs, hop.ifindex, next);
+	if (!e)
+		e = addrs_any(v->arena, &st->addrs, IFINDEX_LO);
+	if (!e)
+		return -EADDRNOTAVAIL;
+	*local = e->addr;
+	return 0;
+}
+
+static ref_t path_new(struct via *v, const struct via_addr *local, const struct via_addr *remote)
+{
+	struct via_state *st = v->st;
+	if (st->path_pool.n_used >= st->n_path_buckets && st->n_path_buckets < BUCKETS_MAX)
+		path_grow(v);
+	ref_t r = pool_take(v->arena, &st->path_pool);
+	if (!r)
+		return 0;
+	struct path *pa = path_at(v, r);
+	ref_t *b = (ref_t *)arena_at(v->arena, st->path_buckets) + path_bucket(v, local, remote);
+	pa->p.local = *local;
+	pa->p.remote = *remote;
+	pa->p.ip_hlen = IP4_HLEN;
+	pa->timer.kind = WHEEL_STACK;
+	pa->ip_id = (uint16_t)prf_next(&st->ids); /* IP4-012: unpredictable, then counting */
+	pa->hash_next = *b;
+	*b = r;
+	path_refresh(v, pa);
+	return r;
+}
+
+int path_get(struct via *v, const struct via_addr *local, const struct via_addr *remote, ref_t *out)
+{
+	struct via_addr from = *local;
+	if (!via_addr_is_v4(remote) || via_addr_is_any(remote))
+		return -ENETUNREACH;
+	if (via_addr_is_any(local)) {
+		int err = path_source(v, remote, &from);
+		if (err)
+			return err;
+	} else if (!stack_addr_is_ours(v, local)) {
+		return -EADDRNOTAVAIL;
+	}
+	ref_t r = path_find(v, &from, remote);
+	if (!r)
+		r = path_new(v, &from, remote);
+	if (!r)
+		return -ENOMEM;
+	struct path *pa = path_at(v, r);
+	if (pa->p.refs++ == 0 && pa->pmtu_learnt)
+		v->st->n_idle_paths--;
+	/* 127/8 never leaves the host (IP4-004). */
+	if (!pa->p.ifindex || (via_addr_is_loopback(&from) && !pa->p.is_loopback)) {
+		path_drop(v, r);
+		return -ENETUNREACH;
+	}
+	*out = r;
+	return 0;
+}
+
+void path_hold(struct via *v, ref_t path)
+{
+	path_at(v, path)->p.refs++;
+}
+
+static void path_free(struct via *v, ref_t r)
+{
+	struct path *pa = path_at(v, r);
+	ref_t *at = (ref_t *)arena_at(v->arena, v->st->path_buckets) + path_bucket(v, &pa->p.local, &pa->p.remote);
+	while (*at != r)
+		at = &path_at(v, *at)->hash_next;
+	*at = pa->hash_next;
+	wheel_disarm(v->arena, &v->st->wheel, arena_ref(v->arena, &pa->timer));
+	pool_give(v->arena, &v->st->path_pool, r);
+}
+
+void path_drop(struct via *v, ref_t path)
+{
+	struct path *pa = path_at(v, path);
+	ASSERT(pa->p.refs > 0);
+	if (--pa->p.refs > 0)
+		return;
+	if (pa->pmtu_learnt && v->st->n_idle_paths < PATHS_IDLE_MAX)
+		v->st->n_idle_paths++;
+	else
+		path_free(v, path);
+}
+
+void path_mtu_lower(struct via *v, ref_t path, uint32_t mtu)
+{
+	struct path *pa = path_at(v, path);
+	if (mtu > pa->p.pmtu) /* equal: TCP has lowered it already, and the lesson is still to be kept */
+		return;
+	pa->pmtu_learnt = mtu;
+	wheel_arm(v->arena, &v->st->wheel, arena_ref(v->arena, &pa->timer), v->now + PMTU_LIFE_NS);
+	if (path_refresh(v, pa))
+		tcp_path_changed(&v->tcp, path);
+}
+
+void path_timeout(struct via *v, ref_t timer)
+{
+	struct path *pa = CONTAINER_OF(arena_at(v->arena, timer), struct path, timer);
+	ref_t r = arena_ref(v->arena, pa);
+	pa->pmtu_learnt = 0;
+	if (pa->p.refs == 0) {
+		v->st->n_idle_paths--;
+		path_free(v, r);
+	} else if (path_refresh(v, pa)) {
+		tcp_path_changed(&v->tcp, r);
+	}
+}
+
+void path_fini(struct via *v)
+{
+	uint32_t bucket = 0;
+	for (ref_t r = path_next(v, &bucket, 0); r; r = path_next(v, &bucket, 0))
+		path_free(v, r);
+	arena_buf_give(v->arena, v->st->path_buckets, v->st->n_path_buckets * sizeof(ref_t));
+}

@@ -1,0 +1,215 @@
+/* stack/rx.c - the straight line in: one packet from its link to its socket, its next hop, or its named drop.
+ *
+ *   Ethernet -> IP -> [pre-route] -> LOCAL -> [local-in] -> ICMP | TCP | UDP -> sock/ -> tcp_segment_arrives()
+ *                                 -> FORWARD -> tx.c
+ *                                 -> drop, one path for all: counted, traced, freed
+ *
+ * Every function takes the packet or returns why it did not; a reason of the transports (they have freed it) is counted
+ * only. Whoever a packet claims to be from is checked the same way on every interface (HARD-03). RFC 1122 §3.2, RFC 1812 §5. */
+#include "stack/state.h"
+
+#include "net/ip_input.h"
+#include "wire/tcp.h"
+#include "wire/udp.h"
+
+enum rx_way { RX_LOCAL, RX_LOCAL_BROADCAST, RX_FORWARD, RX_NOWHERE };
+
+/* ---- link ---- */
+
+/* Take the Ethernet header off. *type is what follows. */
+static enum drop rx_ether(struct via *v, const struct iface *in, struct pkt *p, uint16_t *type)
+{
+	struct eth_hdr h;
+	if (p->len < ETH_HLEN || pkt_pullup(v->mem, p, MIN(p->len, ETH_HLEN + 4)) || eth_parse(pkt_data(p), p->head_len, &h))
+		return DROP_ETH_SHORT;
+	if (h.vlan)
+		return DROP_ETH_VLAN;
+	p->m.ether_mcast = mac_is_multicast(h.dst);
+	if (!p->m.ether_mcast && memcmp(h.dst, in->mac, 6) != 0)
+		return DROP_ETH_OTHER;
+	if (mac_is_multicast(h.src))
+		return DROP_ETH_OTHER;
+	if (h.type != ETHERTYPE_IP4 && h.type != ETHERTYPE_ARP)
+		return DROP_ETH_TYPE;
+	*type = h.type;
+	pkt_pull(p, h.hlen);
+	return DROP_NONE;
+}
+
+/* An ARP packet; the caller frees it. */
+static enum drop rx_arp(struct via *v, struct iface *in, struct pkt *p)
+{
+	struct via_state *st = v->st;
+	struct neigh_env ne = stack_neigh_env(v);
+	struct arp_iface ai = {.ifindex = in->ifindex};
+	struct arp_pkt a;
+	struct pktq ready = {0};
+	ref_t neigh;
+	bool reply;
+	memcpy(ai.mac, in->mac, 6);
+	st->counts[COUNT_ARP_IN]++;
+	if (pkt_pullup(v->mem, p, MIN(p->len, ARP_LEN)) || arp_parse(pkt_data(p), p->head_len, &a))
+		return DROP_ARP_BAD;
+	struct via_addr spa = via_addr_v4(a.spa), tpa = via_addr_v4(a.tpa);
+	const struct addr_entry *mine = addrs_find(v->arena, &st->addrs, &tpa);
+	bool tpa_ours = mine && mine->ifindex == in->ifindex;
+	enum drop why = arp_input(&ne, &st->neigh, &ai, &a, tpa_ours, addrs_find(v->arena, &st->addrs, &spa) != NULL, &ready, &neigh, &reply);
+	if (neigh)
+		tx_ready(v, neigh, &ready);
+	else
+		tx_failed(v, &ready);
+	struct pkt *r = reply ? arp_reply_build(v->mem, &ai, &a) : NULL;
+	if (r && ifq_push(v, in, r, true))
+		stack_drop(v, r, DROP_IF_QUEUE_FULL);
+	return why;
+}
+
+/* ---- internet ---- */
+
+/* Ours, or onward? */
+static enum drop rx_way(struct via *v, const struct iface *in, const struct ip4_hdr *h, enum rx_way *way)
+{
+	struct via_state *st = v->st;
+	struct via_addr src = via_addr_v4(h->src), dst = via_addr_v4(h->dst);
+	bool is_lo = in->ifindex == IFINDEX_LO;
+	*way = RX_NOWHERE;
+	if (!is_lo && (addrs_find(v->arena, &st->addrs, &src) || addrs_is_broadcast(v->arena, &st->addrs, in->ifindex, &src)))
+		return DROP_IP_SOURCE;
+	const struct addr_entry *mine = addrs_find(v->arena, &st->addrs, &dst);
+	if (mine && !is_lo && !st->forwarding && mine->ifindex != in->ifindex)
+		return DROP_IP_NOT_OURS; /* IP4-015: strong host model; a router's addresses are reached from any side */
+	if (mine || via_addr_is_loopback(&dst))
+		*way = RX_LOCAL;
+	else if (h->dst == 0xffffffffu || addrs_is_broadcast(v->arena, &st->addrs, in->ifindex, &dst))
+		*way = RX_LOCAL_BROADCAST;
+	else if (via_addr_is_multicast(&dst))
+		return DROP_IP_BROADCAST;
+	else if (st->forwarding && !is_lo)
+		*way = RX_FORWARD;
+	return *way == RX_NOWHERE ? DROP_IP_NOT_OURS : DROP_NONE;
+}
+
+/* ---- transport ---- */
+
+/* The transport's header must be linear; no more than that, or payload would be copied out of its blocks. */
+static bool rx_l4_linear(struct via *v, struct pkt *p, uint8_t proto)
+{
+	uint32_t need = proto == IPPROTO_N_TCP ? TCP_HLEN : UDP_HLEN;
+	if (pkt_pullup(v->mem, p, MIN(p->len, need)))
+		return false;
+	if (proto != IPPROTO_N_TCP || p->len < TCP_HLEN)
+		return true;
+	return pkt_pullup(v->mem, p, MIN(p->len, (pkt_data(p)[12] >> 4) * 4u)) == 0;
+}
+
+/* p begins at its L4 header. DROP_NONE: taken. Else *taken tells whether p is still the caller's. */
+static enum drop rx_transport(struct via *v, struct pkt *p, const struct ip4_hdr *h, bool to_broadcast, bool *taken)
+{
+	struct via_addr src = via_addr_v4(h->src), dst = via_addr_v4(h->dst);
+	enum drop why;
+	*taken = false;
+	switch (h->proto) {
+	case IPPROTO_N_ICMP:
+		return icmp_arrives(v, p, h, to_broadcast);
+	case IPPROTO_N_TCP:
+		if (to_broadcast || p->m.ether_mcast)
+			return DROP_IP_BROADCAST; /* RFC 9293 MUST-57 */
+		*taken = true;
+		return sock_tcp_arrives(&v->sock, p, &src, &dst, stack_get_path);
+	case IPPROTO_N_UDP:
+		why = sock_udp_arrives(&v->sock, p, &src, &dst);
+		*taken = why != DROP_UDP_NO_SOCKET;
+		if (!*taken)
+			tx_icmp_error(v, p, h, ICMP4_UNREACH, ICMP4_UNREACH_PORT, 0);
+		return why;
+	default:
+		tx_icmp_error(v, p, h, ICMP4_UNREACH, ICMP4_UNREACH_PROTO, 0);
+		return DROP_IP_PROTOCOL;
+	}
+}
+
+/* ---- the line ---- */
+
+void rx_packet(struct via *v, struct iface *in, struct pkt *p)
+{
+	struct via_state *st = v->st;
+	uint16_t type = ETHERTYPE_IP4;
+	struct ip4_hdr h;
+	enum rx_way way;
+	enum drop why;
+	bool taken = false;
+
+	p->m.ifindex = in->ifindex;
+	p->m.owner = 0;
+	p->m.flow_hash = 0;
+	p->m.ether_mcast = 0;
+	p->m.l2 = p->head;
+	in->rx_packets += p->m.gso_size ? p->m.gso_segs : 1;
+	in->rx_bytes += p->len;
+	stack_trace(v, TRACE_RX, p, in->ifindex, 0);
+
+	/* ---- link ---- */
+	why = DROP_IF_DOWN;
+	if (!in->up)
+		goto drop;
+	if (in->l2 == VIA_L2_ETHER) {
+		why = rx_ether(v, in, p, &type);
+		if (why)
+			goto drop;
+	}
+	if (type == ETHERTYPE_ARP) {
+		why = rx_arp(v, in, p);
+		if (why)
+			goto drop;
+		pkt_free(v->mem, p);
+		return;
+	}
+
+	/* ---- internet: is it well-formed, may it come this way? ---- */
+	st->counts[COUNT_IP_IN] += p->m.gso_size ? p->m.gso_segs : 1;
+	why = ip_input(v->mem, p, &h);
+	if (why)
+		goto drop;
+	why = ip_input_addresses(&h, in->ifindex == IFINDEX_LO);
+	if (why)
+		goto drop;
+	why = hook_run(v, HOOK_PRE_ROUTE, p);
+	if (why)
+		goto drop;
+
+	/* ---- internet: for us, or onward? ---- */
+	why = rx_way(v, in, &h, &way);
+	if (why)
+		goto drop;
+	if (way == RX_FORWARD) {
+		tx_forward(v, p, &h);
+		return;
+	}
+
+	/* ---- transport ---- */
+	why = DROP_IP_FRAGMENT;
+	if (h.frag & (IP4_MF | 0x1fff))
+		goto drop;
+	why = hook_run(v, HOOK_LOCAL_IN, p);
+	if (why)
+		goto drop;
+	st->counts[COUNT_IP_LOCAL] += p->m.gso_size ? p->m.gso_segs : 1;
+	pkt_pull(p, h.hlen);
+	why = DROP_NO_MEMORY;
+	if (!rx_l4_linear(v, p, h.proto))
+		goto drop;
+	why = rx_transport(v, p, &h, way == RX_LOCAL_BROADCAST, &taken);
+	if (why)
+		goto drop;
+	return;
+
+drop:
+	in->rx_dropped++;
+	if (taken) {
+		st->drops[why]++;
+		stack_trace(v, TRACE_DROP, NULL, in->ifindex, why);
+		return;
+	}
+	pkt_front_at(p, p->m.l2); /* the trace shows the whole frame */
+	stack_drop(v, p, why);
+}

@@ -1,0 +1,129 @@
+/* stack/stack.c - a stack's beginning and end.
+ *
+ * via_init() lays the state into the arena and wires the rooms together through their tables of functions; nothing is
+ * allocated anywhere else. Tables start small and grow, so an empty host touches little of its arena. */
+#include "stack/state.h"
+
+#include <errno.h>
+
+size_t via_size(void)
+{
+	return sizeof(struct via);
+}
+
+void stack_enter(struct via *v, int64_t now)
+{
+	v->now = MAX(v->now, now);
+	v->st->now = v->now;
+	v->tcp.now = v->now;
+	v->sock.now = v->now;
+}
+
+static void stack_name(struct via *v, const char *name)
+{
+	size_t n = name ? strnlen(name, sizeof(v->name) - 1) : 0;
+	memcpy(v->name, name ? name : "", n);
+	v->name[n] = 0;
+}
+
+static int stack_loopback(struct via *v)
+{
+	struct via_state *st = v->st;
+	ref_t r = pool_take(v->arena, &st->iface_pool);
+	if (!r)
+		return -ENOMEM;
+	struct iface *lo = arena_at(v->arena, r);
+	memcpy(lo->name, "lo", 3);
+	lo->ifindex = IFINDEX_LO;
+	lo->l2 = VIA_L2_NONE;
+	lo->mtu = LO_MTU;
+	lo->up = true;
+	st->ifaces[IFINDEX_LO] = r;
+	st->iface_end = IFINDEX_LO + 1;
+	struct via_addr a = via_addr_v4(0x7f000001);
+	return addrs_add(v->arena, &st->addrs, IFINDEX_LO, &a, 8);
+}
+
+static int stack_tables(struct via *v, const struct via_config *cfg)
+{
+	struct via_state *st = v->st;
+	struct neigh_env ne = stack_neigh_env(v);
+	wheel_init(&st->wheel, cfg->now);
+	pool_init(v->arena, &st->iface_pool, "iface", (sizeof(struct iface) + 15u) & ~15u, VIA_IFACES_MAX);
+	icmp_limit_init(&st->icmp, prf_derive(cfg->seed, "icmp limit"));
+	st->flow_key = prf_derive(cfg->seed, "flow");
+	st->path_key = prf_derive(cfg->seed, "path");
+	st->ids.key = prf_derive(cfg->seed, "ip id");
+	st->fib = fib_new(v->arena, prf_derive(cfg->seed, "fib"));
+	if (!st->fib || neigh_cache_init(&ne, &st->neigh, prf_derive(cfg->seed, "neigh"), WHEEL_NEIGH) || path_init(v))
+		return -ENOMEM;
+	return stack_loopback(v);
+}
+
+static int stack_rooms(struct via *v, const struct via_config *cfg)
+{
+	struct via_state *st = v->st;
+	v->tcp = (struct tcp_env){.arena = v->arena, .wheel = &st->wheel, .mem = v->mem, .ops = &stack_tcp_ops, .ctx = v,
+				  .trace = cfg->trace, .name = v->name, .now = v->now, .drops = st->drops,
+				  .rmem = st->tcp_rmem, .wmem = st->tcp_wmem};
+	int err = tcp_init(&v->tcp, cfg->seed);
+	if (err)
+		return err;
+	v->sock = (struct sock_env){.arena = v->arena, .mem = v->mem, .tcp = &v->tcp, .ops = &stack_sock_ops, .ctx = v,
+				    .now = v->now, .drops = st->drops, .max_sockets = 65536};
+	return sock_init(&v->sock, cfg->seed);
+}
+
+struct via *via_init(void *mem, const struct via_config *cfg)
+{
+	struct via *v = mem;
+	memset(v, 0, sizeof(*v));
+	stack_name(v, cfg->name);
+	v->arena = arena_init(cfg->arena, cfg->arena_bytes);
+	v->mem = cfg->mem;
+	v->trace = cfg->trace;
+	v->now = cfg->now;
+	if (!v->arena)
+		return NULL;
+	ref_t r = arena_buf_take(v->arena, sizeof(struct via_state));
+	if (!r)
+		return NULL;
+	v->st = arena_at(v->arena, r);
+	memset(v->st, 0, sizeof(*v->st));
+	v->st->now = cfg->now;
+	v->st->ttl = TTL_DEFAULT;
+	v->st->forwarding = cfg->forwarding;
+	v->st->tcp_rmem = cfg->tcp_rmem ? cfg->tcp_rmem : MEM_DEFAULT;
+	v->st->tcp_wmem = cfg->tcp_wmem ? cfg->tcp_wmem : MEM_DEFAULT;
+	/* Packet ids must differ between the stacks of one trace: the name tells them apart, the seed decides ties. */
+	struct prf_key key = prf_derive(cfg->seed, "trace id");
+	v->trace_base = siphash_1_3(key, v->name, strlen(v->name)) << 40;
+	if (stack_tables(v, cfg) || stack_rooms(v, cfg))
+		return NULL;
+	return v;
+}
+
+void via_fini(struct via *v)
+{
+	struct via_state *st = v->st;
+	struct neigh_env ne = stack_neigh_env(v);
+	struct pktq waiting = {0};
+	sock_fini(&v->sock);
+	tcp_fini(&v->tcp);
+	neigh_flush(&ne, &st->neigh, 0, &waiting);
+	pktq_clear(v->mem, &waiting);
+	for (uint32_t i = 0; i < st->iface_end; i++)
+		if (iface_at(v, i))
+			ifq_clear(v, iface_at(v, i));
+	pktq_clear(v->mem, &st->loopq);
+	pktq_clear(v->mem, &st->lost);
+	path_fini(v);
+	fib_free(v->arena, st->fib);
+	addrs_free(v->arena, &st->addrs);
+	for (uint32_t i = 0; i < st->iface_end; i++)
+		if (st->ifaces[i])
+			pool_give(v->arena, &st->iface_pool, st->ifaces[i]);
+	arena_buf_give(v->arena, arena_ref(v->arena, st), sizeof(*st));
+	v->st = NULL;
+	arena_fini(v->arena);
+}

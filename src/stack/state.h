@@ -1,0 +1,184 @@
+/* stack/state.h - what a stack keeps in its arena (struct via_state), and the calls between the files of this room.
+ *
+ * Two straight lines: rx.c (a packet came) and tx.c (a packet leaves); path.c knows how to reach an address, ifq.c holds
+ * what waits for a driver, config.c changes things, poll.c is the clock's door. */
+#ifndef STACK_STATE_H
+#define STACK_STATE_H
+
+#include "link/arp.h"
+#include "net/addrs.h"
+#include "net/icmp.h"
+#include "stack/hook.h"
+#include "stack/via.h"
+#include "wire/eth.h"
+#include "wire/ip4.h"
+
+#define IFINDEX_LO 1
+#define IFQ_FLOWS 32
+#define IFQ_PACKETS_MAX 1000u            /* for forwarded packets and datagrams */
+#define IFQ_BYTES_MAX (1024u * 1024u)
+#define IFQ_LOCAL_BYTES (256u * 1024u)   /* TCP stops above it */
+#define IFQ_QUANTUM 65536                /* a superframe per turn */
+#define LOOPQ_BYTES_MAX (4u * 1024u * 1024u)
+#define LO_MTU 65535u
+#define TTL_DEFAULT 64
+#define PATHS_MAX 65536u
+#define PATHS_IDLE_MAX 1024u             /* kept for their path MTU alone */
+#define PATH_GSO_MAX 65535u
+#define PMTU_LIFE_NS (600 * NS_PER_S)    /* RFC 1191 §6.3 */
+#define MEM_DEFAULT (1024u * 1024u)      /* TCP buffers, bytes */
+
+/* What waits for one driver: flows taken in turns (deficit round robin), then packets as the driver takes them. */
+struct ifq {
+	struct pktq flow[IFQ_FLOWS];
+	int32_t deficit[IFQ_FLOWS];
+	uint32_t busy;        /* bit per flow that holds something */
+	uint32_t turn;        /* the flow whose turn it is */
+	struct pktq staged;   /* cut and checksummed for the driver, in order */
+	uint32_t n_traced;    /* of staged, from its head */
+	uint32_t bytes, n;    /* of all of it */
+	bool starved;         /* TCP was told to stop; tell it when half is gone */
+};
+
+struct iface {
+	char name[16];
+	uint16_t ifindex;
+	uint8_t l2; /* enum via_l2 */
+	uint8_t mac[6];
+	bool up;
+	uint32_t mtu;
+	uint64_t rx_packets, rx_bytes, tx_packets, tx_bytes, rx_dropped, tx_dropped;
+	struct ifq q;
+};
+
+/* A way from a local to a remote address, shared by all who use it. */
+struct path {
+	struct tcp_path p; /* must be first */
+	ref_t hash_next;
+	ref_t neigh;         /* valid while neigh_gen is the cache's */
+	uint32_t neigh_gen;
+	struct fib_hop hop;  /* the route's, chosen by the addresses alone */
+	uint32_t pmtu_learnt;/* from "fragmentation needed", 0: none */
+	uint16_t ip_id;
+	bool is_multi;       /* several equal next hops: each flow chooses */
+	uint8_t l2[ETH_HLEN];/* ready header, valid like neigh */
+	_Alignas(16) struct wheel_node timer; /* forgets pmtu_learnt */
+};
+
+enum stack_count { COUNT_IP_IN, COUNT_IP_LOCAL, COUNT_IP_FORWARDED, COUNT_IP_OUT, COUNT_ICMP_ECHO, COUNT_ICMP_ERRORS_OUT, COUNT_ARP_IN, COUNT_STACK };
+
+struct via_state {
+	struct wheel wheel;
+	int64_t now;
+	uint32_t gen;             /* of the configuration */
+	uint32_t tcp_rmem, tcp_wmem;
+	bool forwarding;
+	uint8_t ttl;
+	uint64_t down;            /* bit per interface that is down */
+	ref_t ifaces[VIA_IFACES_MAX];
+	uint32_t iface_end;       /* one past the highest in use */
+	struct pool iface_pool;
+	struct addrs addrs;
+	ref_t fib;
+	struct neigh_cache neigh;
+	struct pool path_pool;
+	ref_t path_buckets;
+	uint32_t n_path_buckets, n_idle_paths;
+	struct prf_key path_key, flow_key;
+	struct prf_stream ids;    /* first IP id of a path */
+	struct pktq loopq;        /* to ourselves, for the next receive call */
+	struct pktq lost;         /* dropped here, their connections not yet told */
+	struct via_addr dns;      /* VIA_SET_DNS */
+	uint64_t trace_id;
+	uint32_t rx_turn;         /* interface that is asked first */
+	uint64_t counts[COUNT_STACK];
+	uint64_t drops[DROP_COUNT];
+	struct icmp_limit icmp;
+};
+
+static inline struct iface *iface_at(const struct via *v, uint32_t ifindex)
+{
+	return ifindex < VIA_IFACES_MAX && v->st->ifaces[ifindex] ? arena_at(v->arena, v->st->ifaces[ifindex]) : NULL;
+}
+static inline struct path *path_at(const struct via *v, ref_t r) { return arena_at(v->arena, r); }
+static inline struct neigh_env stack_neigh_env(struct via *v)
+{
+	return (struct neigh_env){.arena = v->arena, .wheel = &v->st->wheel, .mem = v->mem, .now = v->now};
+}
+
+/* stack.c */
+void stack_enter(struct via *v, int64_t now); /* every entry from outside: the time, for all rooms */
+/* iface.c */
+bool stack_addr_is_ours(const struct via *v, const struct via_addr *a); /* 127/8 included */
+void stack_announce(struct via *v, const struct iface *i, const struct via_addr *a);
+/* The configuration changed: every path is looked at again, and TCP told. */
+void stack_changed(struct via *v);
+
+/* path.c: one path per (local, remote); a get is a count. local may be any. 0, -ENETUNREACH, -EADDRNOTAVAIL, -ENOMEM. */
+int path_init(struct via *v);
+int path_get(struct via *v, const struct via_addr *local, const struct via_addr *remote, ref_t *out);
+void path_hold(struct via *v, ref_t path);
+void path_drop(struct via *v, ref_t path);
+/* Look at the route again; true if anything TCP cares about changed. */
+bool path_refresh(struct via *v, struct path *pa);
+/* The n-th path in no order, for walking; 0 past the end. */
+ref_t path_next(const struct via *v, uint32_t *bucket, ref_t after);
+/* A valid "fragmentation needed" of mtu bytes came for it (the caller holds a count): lowers and tells TCP. */
+void path_mtu_lower(struct via *v, ref_t path, uint32_t mtu);
+void path_timeout(struct via *v, ref_t timer);
+void path_fini(struct via *v);
+
+/* tx.c. All take p. */
+/* p begins at its L4 header. 0, -ENETUNREACH, -EMSGSIZE, -EACCES (broadcast), -ENOBUFS (queue full), -ENOMEM. */
+int tx_datagram(struct via *v, struct pkt *p, uint8_t proto, const struct via_addr *local, const struct via_addr *remote, uint8_t ttl, uint8_t tos);
+/* The same along a path the caller holds. */
+void tx_path(struct via *v, struct pkt *p, struct path *pa, uint8_t proto, uint8_t ttl, uint8_t tos);
+/* p begins at its IP header, m.l3 set: to a neighbour of interface i. */
+void tx_neighbour(struct via *v, struct iface *i, const struct via_addr *next, struct pkt *p);
+/* Frame and queue all of q for a neighbour whose MAC is known. */
+void tx_ready(struct via *v, ref_t neigh, struct pktq *q);
+/* Packets the cache gave up: reason in m.drop; failures are reported to whoever sent them. */
+void tx_failed(struct via *v, struct pktq *q);
+void tx_ask(struct via *v, const struct neigh_ask *ask);
+void tx_forward(struct via *v, struct pkt *p, struct ip4_hdr *h);
+/* An ICMP error about p, if one is due and the limit allows it; p is borrowed and may stand anywhere behind its IP header. */
+void tx_icmp_error(struct via *v, struct pkt *p, const struct ip4_hdr *h, uint8_t type, uint8_t code, uint32_t rest);
+/* Bytes the way out would queue now for TCP. */
+uint32_t tx_room(struct via *v, struct path *pa);
+/* One drop path for all: counted, traced, its connection told (later), freed. */
+void stack_drop(struct via *v, struct pkt *p, enum drop why);
+/* Tell TCP of what st->lost holds. */
+void tx_tell_lost(struct via *v);
+
+/* ifq.c */
+/* p is framed. limited: only while the queue has room for others' packets. DROP_NONE, or why p (still the caller's) may not queue. */
+enum drop ifq_push(struct via *v, struct iface *i, struct pkt *p, bool limited);
+void ifq_drain(struct via *v, struct iface *i);
+void ifq_clear(struct via *v, struct iface *i);
+
+/* rx.c, icmp_in.c */
+void rx_packet(struct via *v, struct iface *in, struct pkt *p); /* takes */
+/* p begins at the ICMP header. Takes it unless a reason is returned. */
+enum drop icmp_arrives(struct via *v, struct pkt *p, const struct ip4_hdr *h, bool to_broadcast);
+/* What a failed neighbour means to the local sender of p, a packet of ours: its socket is told, as by ICMP. */
+void icmp_tell_local(struct via *v, struct pkt *p, int err);
+
+/* trace.c */
+/* False: nobody traces. Else p has an id now. */
+bool stack_trace_id(struct via *v, struct pkt *p);
+void stack_trace(struct via *v, enum trace_kind kind, struct pkt *p, uint16_t ifindex, uint32_t reason);
+
+/* ops.c */
+extern const struct tcp_ops stack_tcp_ops;
+extern const struct sock_ops stack_sock_ops;
+ref_t stack_get_path(void *ctx, const struct via_addr *local, const struct via_addr *remote);
+
+/* Move the front of p to `at` (an offset like m.l2), forth or back over bytes that are still there. */
+static inline void pkt_front_at(struct pkt *p, uint16_t at)
+{
+	int back = p->head - at;
+	p->head = at;
+	p->head_len = (uint16_t)(p->head_len + back);
+	p->len = (uint32_t)((int64_t)p->len + back);
+}
+#endif

@@ -1,0 +1,344 @@
+/* stack/tx.c - the straight line out: IP header, route, neighbour, frame, interface queue, driver.
+ *
+ *   tcp_output() or a socket -> tx_path() -> [local-out] -> loopback queue, or route -> [post-route] -> neighbour -> frame
+ *   rx.c says FORWARD -> tx_forward() -> TTL, MTU -> [forward] -> [post-route] -> neighbour -> frame
+ *   via_flush(): tcp_flush(), then every interface queue into its driver; room that came back lets TCP go on
+ *
+ * Nothing here calls back into TCP while TCP is calling: what is lost locally waits in st->lost until via_flush() tells.
+ * RFC 791, RFC 1122 §3.3, RFC 1812 §5.2, §5.3. */
+#include "stack/state.h"
+
+#include <errno.h>
+
+#include "net/flow.h"
+#include "net/forward.h"
+
+enum { ROUNDS_MAX = 16, TOS_ICMP_ERROR = 0xc0 };
+
+/* ---- drops ---- */
+
+void stack_drop(struct via *v, struct pkt *p, enum drop why)
+{
+	struct iface *i = iface_at(v, p->m.ifindex);
+	p->m.drop = (uint8_t)why;
+	v->st->drops[why]++;
+	if (i && why == DROP_IF_QUEUE_FULL)
+		i->tx_dropped++;
+	stack_trace(v, TRACE_DROP, p, p->m.ifindex, why);
+	if (p->m.owner)
+		pktq_push(v->mem, &v->st->lost, p);
+	else
+		pkt_free(v->mem, p);
+}
+
+void tx_tell_lost(struct via *v)
+{
+	struct pkt *p;
+	while ((p = pktq_pop(v->mem, &v->st->lost)) != NULL) {
+		tcp_sent(&v->tcp, p->m.owner, p->m.owner_gen, p->m.owner_seq_end, v->now);
+		pkt_free(v->mem, p);
+	}
+}
+
+/* ---- link ---- */
+
+static void tx_enqueue(struct via *v, struct iface *i, struct pkt *p)
+{
+	enum drop why = ifq_push(v, i, p, p->m.owner == 0);
+	if (why)
+		stack_drop(v, p, why);
+}
+
+/* Put a ready Ethernet header before the IP header. */
+static void tx_frame(struct via *v, struct iface *i, const uint8_t l2[ETH_HLEN], struct pkt *p)
+{
+	p->m.ifindex = i->ifindex;
+	if (p->head < ETH_HLEN) {
+		stack_drop(v, p, DROP_NO_MEMORY);
+		return;
+	}
+	memcpy(pkt_push(p, ETH_HLEN), l2, ETH_HLEN);
+	p->m.l2 = p->head;
+	tx_enqueue(v, i, p);
+}
+
+void tx_ask(struct via *v, const struct neigh_ask *ask)
+{
+	struct iface *i = ask->ask ? iface_at(v, ask->ifindex) : NULL;
+	const struct addr_entry *src = i ? addrs_source(v->arena, &v->st->addrs, ask->ifindex, &ask->addr) : NULL;
+	if (!src)
+		return;
+	struct arp_iface ai = {.ifindex = i->ifindex};
+	memcpy(ai.mac, i->mac, 6);
+	struct pkt *p = arp_request_build(v->mem, &ai, ask, via_addr_to_v4(&src->addr));
+	if (p)
+		tx_enqueue(v, i, p);
+}
+
+void tx_ready(struct via *v, ref_t neigh, struct pktq *q)
+{
+	struct neigh_env ne = stack_neigh_env(v);
+	struct neigh *n = neigh_at(v->arena, neigh);
+	struct iface *i = iface_at(v, n->ifindex);
+	struct pkt *p;
+	uint8_t l2[ETH_HLEN];
+	eth_emit(l2, n->mac, i->mac, ETHERTYPE_IP4);
+	while ((p = pktq_pop(v->mem, q)) != NULL) {
+		neigh_use(&ne, n);
+		p->m.drop = DROP_NONE;
+		tx_frame(v, i, l2, p);
+	}
+}
+
+void tx_failed(struct via *v, struct pktq *q)
+{
+	struct pkt *p;
+	while ((p = pktq_pop(v->mem, q)) != NULL) {
+		enum drop why = p->m.drop ? (enum drop)p->m.drop : DROP_ARP_FAILED;
+		struct ip4_hdr h;
+		if (why == DROP_ARP_FAILED && ip4_parse(pkt_data(p), p->len, p->m.gso_size != 0, &h) == 0) {
+			struct via_addr src = via_addr_v4(h.src);
+			if (stack_addr_is_ours(v, &src))
+				icmp_tell_local(v, p, EHOSTUNREACH);
+			else
+				tx_icmp_error(v, p, &h, ICMP4_UNREACH, ICMP4_UNREACH_HOST, 0);
+		}
+		stack_drop(v, p, why);
+	}
+}
+
+/* Ask the cache. 0: the neighbour's ref, p is still the caller's. */
+static ref_t tx_resolve(struct via *v, struct iface *i, const struct via_addr *next, struct pkt *p)
+{
+	struct neigh_env ne = stack_neigh_env(v);
+	struct neigh_ask ask;
+	struct pktq dropped = {0};
+	struct pkt *old;
+	ref_t r;
+	p->m.ifindex = i->ifindex;
+	enum neigh_verdict verdict = neigh_resolve(&ne, &v->st->neigh, i->ifindex, next, p, &ask, &dropped, &r);
+	tx_ask(v, &ask);
+	while ((old = pktq_pop(v->mem, &dropped)) != NULL) /* TCP may be calling: nobody is told of these but the counters */
+		stack_drop(v, old, DROP_ARP_QUEUE);
+	if (verdict == NEIGH_REFUSED)
+		stack_drop(v, p, DROP_NO_MEMORY);
+	if (verdict != NEIGH_READY)
+		return 0;
+	neigh_use(&ne, neigh_at(v->arena, r));
+	return r;
+}
+
+void tx_neighbour(struct via *v, struct iface *i, const struct via_addr *next, struct pkt *p)
+{
+	uint8_t l2[ETH_HLEN];
+	if (i->l2 == VIA_L2_NONE) {
+		p->m.l2 = p->head;
+		tx_enqueue(v, i, p);
+		return;
+	}
+	ref_t r = tx_resolve(v, i, next, p);
+	if (!r)
+		return;
+	eth_emit(l2, neigh_at(v->arena, r)->mac, i->mac, ETHERTYPE_IP4);
+	tx_frame(v, i, l2, p);
+}
+
+/* ---- internet: what is made here ---- */
+
+static void tx_loopback(struct via *v, struct pkt *p)
+{
+	struct via_state *st = v->st;
+	struct iface *lo = iface_at(v, IFINDEX_LO);
+	p->m.ifindex = IFINDEX_LO;
+	p->m.l2 = p->head;
+	if (st->loopq.bytes + p->len > LOOPQ_BYTES_MAX) {
+		stack_drop(v, p, DROP_IF_QUEUE_FULL);
+		return;
+	}
+	lo->tx_packets += p->m.gso_size ? p->m.gso_segs : 1;
+	lo->tx_bytes += p->len;
+	stack_trace(v, TRACE_TX, p, IFINDEX_LO, 0);
+	pktq_push(v->mem, &st->loopq, p);
+}
+
+/* Along a path: its cached neighbour and header while they are valid. */
+static void tx_route(struct via *v, struct pkt *p, struct path *pa)
+{
+	struct via_state *st = v->st;
+	struct fib_hop hop = pa->hop;
+	int n;
+	const struct fib_hop *hops = pa->is_multi ? fib_match(v->arena, st->fib, &pa->p.remote, st->down, &n) : NULL;
+	if (hops)
+		hop = *fib_choose(hops, n, p->m.flow_hash, st->down);
+	struct iface *i = iface_at(v, hop.ifindex);
+	const struct via_addr *next = via_addr_is_any(&hop.gateway) ? &pa->p.remote : &hop.gateway;
+	if (i->l2 == VIA_L2_NONE || hops) {
+		tx_neighbour(v, i, next, p);
+		return;
+	}
+	if (!pa->neigh || pa->neigh_gen != st->neigh.gen) {
+		pa->neigh = tx_resolve(v, i, next, p);
+		pa->neigh_gen = st->neigh.gen;
+		if (!pa->neigh)
+			return;
+		eth_emit(pa->l2, neigh_at(v->arena, pa->neigh)->mac, i->mac, ETHERTYPE_IP4);
+	} else {
+		struct neigh_env ne = stack_neigh_env(v);
+		neigh_use(&ne, neigh_at(v->arena, pa->neigh));
+	}
+	tx_frame(v, i, pa->l2, p);
+}
+
+void tx_path(struct via *v, struct pkt *p, struct path *pa, uint8_t proto, uint8_t ttl, uint8_t tos)
+{
+	struct via_state *st = v->st;
+	struct ip4_hdr h = {.tos = (uint8_t)((tos & 0xfc) | (p->m.ecn & 3)), .ttl = ttl ? ttl : st->ttl, .proto = proto,
+			    .total_len = (uint16_t)(p->len + IP4_HLEN), .id = pa->ip_id, .frag = IP4_DF,
+			    .src = via_addr_to_v4(&pa->p.local), .dst = via_addr_to_v4(&pa->p.remote)};
+	uint16_t segs = p->m.gso_size ? p->m.gso_segs : 1;
+	pa->ip_id = (uint16_t)(pa->ip_id + segs);
+	p->m.l4 = p->head;
+	ip4_emit(pkt_push(p, IP4_HLEN), &h);
+	p->m.l2 = p->m.l3 = p->head;
+	flow_hash_ip4(st->flow_key, p, &h);
+	st->counts[COUNT_IP_OUT] += segs;
+	enum drop why = hook_run(v, HOOK_LOCAL_OUT, p);
+	if (!why && !pa->p.ifindex)
+		why = DROP_IP_NO_ROUTE;
+	if (!why && !p->m.gso_size && p->len > pa->p.pmtu)
+		why = DROP_TOO_BIG;
+	if (!why)
+		why = hook_run(v, HOOK_POST_ROUTE, p);
+	if (why)
+		stack_drop(v, p, why);
+	else if (pa->p.is_loopback)
+		tx_loopback(v, p);
+	else
+		tx_route(v, p, pa);
+}
+
+int tx_datagram(struct via *v, struct pkt *p, uint8_t proto, const struct via_addr *local, const struct via_addr *remote, uint8_t ttl, uint8_t tos)
+{
+	ref_t path;
+	int err = path_get(v, local, remote, &path);
+	if (err) {
+		pkt_free(v->mem, p);
+		return err;
+	}
+	struct path *pa = path_at(v, path);
+	struct iface *i = iface_at(v, pa->p.ifindex);
+	if (via_addr_is_multicast(remote) || via_addr_to_v4(remote) == 0xffffffffu ||
+	    addrs_is_broadcast(v->arena, &v->st->addrs, pa->p.ifindex, remote))
+		err = -EACCES;
+	else if (p->len + IP4_HLEN > pa->p.pmtu)
+		err = -EMSGSIZE;
+	else if (i->q.n >= IFQ_PACKETS_MAX || i->q.bytes + p->len > IFQ_BYTES_MAX - 64)
+		err = -ENOBUFS;
+	p->m.ifindex = pa->p.ifindex;
+	if (err == -ENOBUFS)
+		stack_drop(v, p, DROP_IF_QUEUE_FULL);
+	else if (err)
+		pkt_free(v->mem, p);
+	else
+		tx_path(v, p, pa, proto, ttl, tos);
+	path_drop(v, path);
+	return err;
+}
+
+void tx_icmp_error(struct via *v, struct pkt *p, const struct ip4_hdr *h, uint8_t type, uint8_t code, uint32_t rest)
+{
+	struct via_state *st = v->st;
+	struct via_addr to = via_addr_v4(h->src), dst = via_addr_v4(h->dst), from = via_addr_v4(0);
+	if (!icmp_error_is_due(p, h, addrs_is_broadcast(v->arena, &st->addrs, 0, &dst)))
+		return;
+	if (!icmp_limit_error(&st->icmp, h->src, v->now)) {
+		st->drops[DROP_ICMP_RATE]++;
+		return;
+	}
+	uint16_t front = p->head;
+	pkt_front_at(p, p->m.l3);
+	struct pkt *e = icmp_error_build(v->mem, p, type, code, rest);
+	pkt_front_at(p, front);
+	if (!e)
+		return;
+	if (stack_addr_is_ours(v, &dst)) /* as the one that was asked; else of the interface it leaves by (RT4-012) */
+		from = dst;
+	if (tx_datagram(v, e, IPPROTO_N_ICMP, &from, &to, 0, TOS_ICMP_ERROR) == 0)
+		st->counts[COUNT_ICMP_ERRORS_OUT]++;
+}
+
+/* ---- internet: what passes through ---- */
+
+void tx_forward(struct via *v, struct pkt *p, struct ip4_hdr *h)
+{
+	struct via_state *st = v->st;
+	struct via_addr dst = via_addr_v4(h->dst);
+	struct fib_hop hop;
+	enum drop why = forward_may(p, h);
+	if (why)
+		goto drop;
+	if (h->ttl <= 1) {
+		tx_icmp_error(v, p, h, ICMP4_TIME_EXCEEDED, 0, 0);
+		why = DROP_IP_TTL;
+		goto drop;
+	}
+	if (!fib_lookup(v->arena, st->fib, &dst, flow_hash_ip4(st->flow_key, p, h), st->down, &hop)) {
+		tx_icmp_error(v, p, h, ICMP4_UNREACH, ICMP4_UNREACH_NET, 0);
+		why = DROP_IP_NO_ROUTE;
+		goto drop;
+	}
+	struct iface *out = iface_at(v, hop.ifindex);
+	if (addrs_is_broadcast(v->arena, &st->addrs, hop.ifindex, &dst)) {
+		why = DROP_IP_BROADCAST; /* RFC 2644 */
+		goto drop;
+	}
+	if (forward_unit(p, h) > out->mtu) {
+		/* Routers fragment only without DF (RFC 1812 §5.2.6); that is not built, so such a packet goes unanswered. */
+		if (h->frag & IP4_DF)
+			tx_icmp_error(v, p, h, ICMP4_UNREACH, ICMP4_UNREACH_FRAG, out->mtu);
+		why = DROP_IP_MTU;
+		goto drop;
+	}
+	forward_ttl(p, h);
+	p->m.why = WHY_FORWARD;
+	why = hook_run(v, HOOK_FORWARD, p);
+	if (!why)
+		why = hook_run(v, HOOK_POST_ROUTE, p);
+	if (why)
+		goto drop;
+	st->counts[COUNT_IP_FORWARDED] += p->m.gso_size ? p->m.gso_segs : 1;
+	tx_neighbour(v, out, via_addr_is_any(&hop.gateway) ? &dst : &hop.gateway, p);
+	return;
+drop:
+	stack_drop(v, p, why);
+}
+
+/* ---- out ---- */
+
+uint32_t tx_room(struct via *v, struct path *pa)
+{
+	struct via_state *st = v->st;
+	struct iface *i = iface_at(v, pa->p.ifindex);
+	if (!i)
+		return IFQ_LOCAL_BYTES; /* it is dropped here, and the retransmission timer tries again */
+	uint32_t used = pa->p.is_loopback ? st->loopq.bytes : i->q.bytes;
+	uint32_t max = pa->p.is_loopback ? LOOPQ_BYTES_MAX / 4 : IFQ_LOCAL_BYTES;
+	if (used < max)
+		return max - used;
+	i->q.starved = true;
+	return 0;
+}
+
+void via_flush(struct via *v, int64_t now)
+{
+	stack_enter(v, now);
+	for (int round = 0; round < ROUNDS_MAX; round++) {
+		tcp_flush(&v->tcp);
+		for (uint32_t n = IFINDEX_LO; n < v->st->iface_end; n++)
+			if (iface_at(v, n))
+				ifq_drain(v, iface_at(v, n));
+		tx_tell_lost(v);
+		if (!tcp_is_dirty(&v->tcp))
+			break;
+	}
+}

@@ -1,0 +1,52 @@
+/* tcp/cc.h - congestion control: a const table of functions chosen by index, one const sample in, three numbers out.
+ *
+ * An algorithm sees what one ACK or one loss taught and sets cwnd, ssthresh and the pacing rate; it sends nothing and
+ * knows no connection. Integers only. Its own memory is a few words of the active struct, lost when the connection
+ * drains. Index 0 is the default. RFC 5681, RFC 6928. */
+#ifndef TCP_CC_H
+#define TCP_CC_H
+
+#include "base/defs.h"
+
+#define TCP_SSTHRESH_INFINITE 0x7fffffffu
+#define TCP_CWND_MAX (1u << 30)
+
+enum tcp_cc_event {
+	TCP_CC_ACK,       /* new data acknowledged, outside fast recovery */
+	TCP_CC_LOSS,      /* recovery begins, or a retransmission was lost */
+	TCP_CC_RTO,       /* first expiry of a backoff series */
+	TCP_CC_RTO_AGAIN, /* a later one: ssthresh stays (RFC 5681 §3.1) */
+	TCP_CC_EXIT,      /* recovery ends */
+	TCP_CC_IDLE,      /* about to send after more than one RTO of silence */
+};
+struct tcp_cc_sample {
+	enum tcp_cc_event event;
+	int64_t now;
+	uint32_t mss;
+	uint32_t acked;   /* bytes newly acknowledged */
+	uint32_t flight;  /* FlightSize, limited transmit not counted */
+	uint32_t pipe;
+	uint32_t srtt_us;
+	bool is_limited;  /* cwnd was what held the sender */
+	bool iw_one;      /* initial window is one segment */
+};
+struct tcp_cc_out {
+	uint32_t cwnd, ssthresh;
+	uint64_t pacing; /* bytes/s; 0: none */
+};
+struct tcp_cc_algo {
+	const char *name;
+	uint8_t words; /* of scratch */
+	void (*on)(uint64_t *scratch, const struct tcp_cc_sample *s, struct tcp_cc_out *io);
+};
+
+/* The algorithm of an index; an unknown index is the default. */
+const struct tcp_cc_algo *tcp_cc_at(uint8_t index);
+/* Index of a name, or -1. */
+int tcp_cc_find(const char *name);
+/* RFC 6928 §2: min(10 SMSS, max(2 SMSS, 14600)). */
+uint32_t tcp_cc_initial_window(uint32_t mss);
+
+extern const struct tcp_cc_algo tcp_cc_newreno;
+
+#endif

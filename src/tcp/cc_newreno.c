@@ -1,0 +1,59 @@
+/* tcp/cc_newreno.c - NewReno's window: slow start, congestion avoidance, halving (RFC 5681 §3, RFC 6582, RFC 6928).
+ *
+ * Growth counts bytes acknowledged, so dividing ACKs gains nothing (CC-008, RFC 3465), and only while cwnd is what held
+ * the sender. Named deviation: RFC 5681 §3.1 adds at most one SMSS per ACK in slow start. Receivers of today, ours too,
+ * answer a whole superframe with one ACK, so an ACK for k segments counts here as the ceil(k/2) ACKs that a receiver
+ * acknowledging every second segment would have sent: never faster than RFC 5681 with such a receiver. */
+#include "tcp/cc.h"
+
+struct newreno {
+	uint64_t bytes_acked; /* towards the next SMSS of congestion avoidance (RFC 5681 §3.1) */
+};
+
+static void on_ack(struct newreno *nr, const struct tcp_cc_sample *s, struct tcp_cc_out *io)
+{
+	if (!s->is_limited || io->cwnd >= TCP_CWND_MAX)
+		return;
+	if (io->cwnd < io->ssthresh) {
+		uint32_t acks = MAX((s->acked + 2 * s->mss - 1) / (2 * s->mss), 1u);
+		io->cwnd += MIN(s->acked, acks * s->mss);
+		return;
+	}
+	nr->bytes_acked += s->acked;
+	if (nr->bytes_acked >= io->cwnd) {
+		nr->bytes_acked -= io->cwnd;
+		io->cwnd += s->mss;
+	}
+}
+
+static void on(uint64_t *scratch, const struct tcp_cc_sample *s, struct tcp_cc_out *io)
+{
+	struct newreno *nr = (struct newreno *)(void *)scratch;
+	uint32_t half = MAX(s->flight / 2, 2 * s->mss); /* RFC 5681 §3.1 eq. 4 */
+
+	switch (s->event) {
+	case TCP_CC_ACK:
+		on_ack(nr, s, io);
+		break;
+	case TCP_CC_LOSS:
+		io->ssthresh = half;
+		io->cwnd = half;
+		nr->bytes_acked = 0;
+		break;
+	case TCP_CC_RTO:
+		io->ssthresh = half;
+		/* fall through */
+	case TCP_CC_RTO_AGAIN:
+		io->cwnd = s->mss; /* the loss window */
+		nr->bytes_acked = 0;
+		break;
+	case TCP_CC_EXIT: /* RFC 6582 §3.2 step 3, the first way */
+		io->cwnd = MIN(io->ssthresh, MAX(s->pipe, s->mss) + s->mss);
+		break;
+	case TCP_CC_IDLE: /* RFC 5681 §4.1: the restart window */
+		io->cwnd = MIN(io->cwnd, s->iw_one ? s->mss : tcp_cc_initial_window(s->mss));
+		break;
+	}
+}
+
+const struct tcp_cc_algo tcp_cc_newreno = {.name = "reno", .words = 1, .on = on};

@@ -1,0 +1,342 @@
+/* tcp/conn.c - lifecycle of a connection: born, activated, finished, settled, freed. See the header. */
+#include "tcp/conn.h"
+
+#include <errno.h>
+
+#include "tcp/cc.h"
+#include "tcp/input.h"
+#include "tcp/isn.h"
+#include "tcp/output.h"
+#include "tcp/rtt.h"
+#include "tcp/timers.h"
+#include "tcp/window.h"
+
+#define Q_OFF offsetof(struct tcp_conn, q)
+
+int tcp_init(struct tcp_env *env, const uint8_t seed[32])
+{
+	struct arena *a = env->arena;
+	ref_t r = arena_buf_take(a, sizeof(struct tcp_state_tab));
+
+	if (!r)
+		return -ENOMEM;
+	struct tcp_state_tab *t = arena_at(a, r);
+	memset(t, 0, sizeof(*t));
+	pool_init(a, &t->conns, "tcp_conn", sizeof(struct tcp_conn), 0);
+	pool_init(a, &t->actives, "tcp_active", sizeof(struct tcp_active), 0);
+	pool_init(a, &t->rares, "tcp_rare", sizeof(struct tcp_rare), 0);
+	pool_init(a, &t->synrcvds, "tcp_synrcvd", sizeof(struct tcp_synrcvd), TCP_SYNRCVD_MAX);
+	pool_init(a, &t->timewaits, "tcp_timewait", sizeof(struct tcp_timewait), TCP_TIMEWAIT_MAX);
+	pool_init(a, &t->listeners, "tcp_listener", sizeof(struct tcp_listener), 0);
+	t->isn_key = prf_derive(seed, "tcp-isn");
+	t->ts_key = prf_derive(seed, "tcp-timestamp");
+	t->random.key = prf_derive(seed, "tcp-random");
+	env->tab = r;
+	return 0;
+}
+
+/* --- traces, state --- */
+
+void tcp_trace(struct tcp_env *env, const struct tcp_conn *c, enum trace_kind kind, uint32_t reason, uint32_t seq, uint32_t seq_end, uint32_t a, uint32_t b)
+{
+	const struct tcp_node *n = &c->e.node;
+	struct trace_event e = {.now = env->now, .stack = env->name, .kind = kind, .reason = reason,
+				.ifindex = tcp_path_of(env, &c->e)->ifindex, .lport = n->lport, .rport = n->rport,
+				.seq = seq, .seq_end = seq_end, .a = a, .b = b};
+
+	if (env->trace)
+		env->trace->emit(env->trace->ctx, &e);
+}
+
+void tcp_trace_state(struct tcp_env *env, const struct tcp_node *n, uint8_t from, uint8_t to)
+{
+	struct trace_event e = {.now = env->now, .stack = env->name, .kind = TRACE_TCP_STATE, .lport = n->lport, .rport = n->rport,
+				.a = from, .b = to};
+
+	if (env->trace)
+		env->trace->emit(env->trace->ctx, &e);
+}
+
+void tcp_conn_set_state(struct tcp_env *env, struct tcp_conn *c, enum tcp_state to)
+{
+	ASSERT(tcp_state_may_go(c->state, to));
+	if (c->state != TCP_TIME_WAIT) /* the entry that took over tells of its end */
+		tcp_trace_state(env, &c->e.node, c->state, to);
+	c->state = (uint8_t)to;
+}
+
+/* --- lists --- */
+
+void tcp_entry_link(struct tcp_env *env, struct tcp_entry *e)
+{
+	ref_t r = arena_ref(env->arena, e);
+
+	list_push_tail(env->arena, &tcp_tab(env)->all, r, offsetof(struct tcp_entry, all));
+	env->ops->demux_add(env->ctx, r);
+}
+
+void tcp_entry_unlink(struct tcp_env *env, struct tcp_entry *e)
+{
+	ref_t r = arena_ref(env->arena, e);
+
+	env->ops->demux_del(env->ctx, r);
+	list_remove(env->arena, &tcp_tab(env)->all, r, offsetof(struct tcp_entry, all));
+	wheel_disarm(env->arena, env->wheel, r);
+}
+
+void tcp_conn_unqueue(struct tcp_env *env, struct tcp_conn *c)
+{
+	struct tcp_state_tab *t = tcp_tab(env);
+
+	if (c->queue != TCP_Q_NONE)
+		list_remove(env->arena, c->queue == TCP_Q_DIRTY ? &t->dirty : &t->held, tcp_conn_ref(env, c), Q_OFF);
+	c->queue = TCP_Q_NONE;
+}
+
+static void enqueue(struct tcp_env *env, struct tcp_conn *c, enum tcp_queue q)
+{
+	struct tcp_state_tab *t = tcp_tab(env);
+
+	if (c->queue == q)
+		return;
+	tcp_conn_unqueue(env, c);
+	list_push_tail(env->arena, q == TCP_Q_DIRTY ? &t->dirty : &t->held, tcp_conn_ref(env, c), Q_OFF);
+	c->queue = (uint8_t)q;
+}
+
+void tcp_conn_mark_dirty(struct tcp_env *env, struct tcp_conn *c) { enqueue(env, c, TCP_Q_DIRTY); }
+void tcp_conn_mark_held(struct tcp_env *env, struct tcp_conn *c) { enqueue(env, c, TCP_Q_HELD); }
+
+void tcp_conn_notify(struct tcp_env *env, const struct tcp_conn *c, uint32_t events)
+{
+	if (c->owner)
+		env->ops->notify(env->ctx, c->owner, events);
+}
+
+/* --- memory --- */
+
+struct tcp_active *tcp_conn_activate(struct tcp_env *env, struct tcp_conn *c)
+{
+	if (!c->active) {
+		c->active = pool_take(env->arena, &tcp_tab(env)->actives);
+		if (!c->active)
+			return NULL;
+		struct tcp_active *a = arena_at(env->arena, c->active);
+		tcp_ranges_init(&a->sent);
+		a->snd_sml = a->recover = a->reduced_at = c->snd_una;
+		a->limited_at = c->snd_una - 1;
+	}
+	return arena_at(env->arena, c->active);
+}
+
+struct tcp_rare *tcp_conn_rare(struct tcp_env *env, struct tcp_conn *c)
+{
+	if (!c->rare) {
+		c->rare = pool_take(env->arena, &tcp_tab(env)->rares);
+		if (!c->rare)
+			return NULL;
+		((struct tcp_rare *)arena_at(env->arena, c->rare))->conn = tcp_conn_ref(env, c);
+	}
+	return arena_at(env->arena, c->rare);
+}
+
+static void active_give(struct tcp_env *env, struct tcp_conn *c)
+{
+	struct tcp_active *a = tcp_active_of(env, c);
+
+	tcp_ranges_free(env->arena, &a->sent);
+	tcp_reorder_free(env, a);
+	pool_give(env->arena, &tcp_tab(env)->actives, c->active);
+	c->active = 0;
+}
+
+/* Both directions empty, nothing below us. */
+static bool is_drained(const struct tcp_conn *c, const struct tcp_active *a)
+{
+	return a->below == 0 && c->snd_una == c->snd_nxt && tcp_unsent(c) == 0 && !(c->fin_queued && !c->fin_sent) &&
+	       !tcp_reorder_has(a) && !a->has_dsack;
+}
+
+void tcp_conn_free(struct tcp_env *env, struct tcp_conn *c)
+{
+	struct tcp_state_tab *t = tcp_tab(env);
+	ref_t r = tcp_conn_ref(env, c);
+
+	tcp_conn_unqueue(env, c);
+	if (c->active)
+		active_give(env, c);
+	if (c->rare)
+		pool_give(env->arena, &t->rares, c->rare);
+	sbuf_free(env->arena, env->mem, &c->snd);
+	sbuf_free(env->arena, env->mem, &c->rcv);
+	if (c->in_demux) {
+		env->ops->demux_del(env->ctx, r);
+		wheel_disarm(env->arena, env->wheel, r);
+	}
+	list_remove(env->arena, &t->all, r, offsetof(struct tcp_entry, all));
+	env->ops->path_drop(env->ctx, c->e.node.path);
+	t->n_orphans -= c->is_orphan;
+	pool_give(env->arena, &t->conns, r);
+}
+
+void tcp_conn_settle(struct tcp_env *env, struct tcp_conn *c)
+{
+	struct tcp_active *a = tcp_active_of(env, c);
+	const struct tcp_rare *r = tcp_rare_of(env, c);
+
+	if (a && is_drained(c, a))
+		active_give(env, c);
+	if (c->state == TCP_CLOSED && !c->owner && !c->active && !(r && r->listener))
+		tcp_conn_free(env, c);
+}
+
+void tcp_conn_finish(struct tcp_env *env, struct tcp_conn *c, int err)
+{
+	struct tcp_active *a = tcp_active_of(env, c);
+
+	if (c->state == TCP_CLOSED)
+		return;
+	tcp_conn_set_state(env, c, TCP_CLOSED);
+	env->ops->demux_del(env->ctx, tcp_conn_ref(env, c));
+	wheel_disarm(env->arena, env->wheel, tcp_conn_ref(env, c));
+	c->in_demux = 0;
+	tcp_conn_unqueue(env, c);
+	sbuf_free(env->arena, env->mem, &c->snd);
+	c->snd_una = c->snd_nxt = c->snd.start = c->snd.end;
+	c->fin_queued = c->fin_sent = 1;
+	c->ack_now = c->ack_due = 0;
+	c->delack_tick = c->slow_tick = 0;
+	if (a) {
+		tcp_ranges_free(env->arena, &a->sent);
+		if (tcp_reorder_has(a))
+			sbuf_cut(env->arena, env->mem, &c->rcv, c->rcv.end);
+		tcp_reorder_free(env, a);
+		a->rtx = TCP_RTX_NONE;
+	}
+	c->err = (uint8_t)err;
+	tcp_conn_notify(env, c, TCP_EV_READABLE | TCP_EV_WRITABLE | TCP_EV_PEER_FIN | (err ? TCP_EV_ERROR : 0u));
+}
+
+void tcp_conn_abort(struct tcp_env *env, struct tcp_conn *c, int err)
+{
+	if (c->state == TCP_CLOSED)
+		return;
+	if (c->state != TCP_SYN_SENT) /* nobody to tell yet (RFC 9293 §3.10.5) */
+		tcp_output_rst(env, c);
+	tcp_conn_finish(env, c, err);
+}
+
+/* --- birth, options --- */
+
+static uint32_t buffer_size(uint32_t asked, uint32_t stack)
+{
+	uint32_t n = asked ? asked : stack ? stack : TCP_BUF_DEFAULT;
+
+	return MIN(MAX(n, TCP_BUF_MIN), TCP_BUF_MAX);
+}
+
+bool tcp_opts_are_rare(const struct tcp_opts *o)
+{
+	return o->mss_clamp || o->ttl || o->tos || o->keep_idle_s || o->keep_intvl_s || o->keep_cnt || o->syn_retries || o->user_timeout_ms || o->cc;
+}
+
+void tcp_conn_apply_opts(struct tcp_env *env, struct tcp_conn *c, const struct tcp_opts *o)
+{
+	bool keepalive = c->keepalive;
+
+	c->nodelay = o->nodelay;
+	c->cork = o->cork;
+	c->keepalive = o->keepalive;
+	c->rcvbuf = buffer_size(o->rcvbuf, env->rmem);
+	c->sndbuf = buffer_size(o->sndbuf, env->wmem);
+	if (o->quickack)
+		c->quick = TCP_QUICKACKS;
+	if (tcp_opts_are_rare(o) || c->rare) {
+		struct tcp_rare *r = tcp_conn_rare(env, c);
+		if (r) /* out of memory the defaults stay */
+			r->opts = *o;
+	}
+	if (c->was_open && (keepalive != c->keepalive || c->keepalive))
+		tcp_timers_slow(env, c);
+}
+
+struct tcp_conn *tcp_conn_new(struct tcp_env *env, ref_t path, uint16_t lport, uint16_t rport, const struct tcp_opts *o)
+{
+	struct tcp_state_tab *t = tcp_tab(env);
+	ref_t r = pool_take(env->arena, &t->conns);
+
+	if (!r)
+		return NULL;
+	struct tcp_conn *c = arena_at(env->arena, r);
+	c->e.node.timer.kind = WHEEL_TCP_CONN;
+	c->e.node.path = path;
+	c->e.node.lport = lport;
+	c->e.node.rport = rport;
+	c->state = TCP_CLOSED;
+	c->challenge_tick = (uint16_t)(env->now / NS_PER_S - 1);
+	c->quick = TCP_QUICKACKS;
+	c->ssthresh = TCP_SSTHRESH_INFINITE;
+	c->rcv_mss = TCP_MSS_DEFAULT4;
+	c->ts_offset = tcp_ts_offset(env, tcp_path_of(env, &c->e), lport, rport);
+	c->rx_tick = tcp_tick_now(env);
+	list_push_tail(env->arena, &t->all, r, offsetof(struct tcp_entry, all));
+	if (o)
+		tcp_conn_apply_opts(env, c, o);
+	c->rcv_ws = tcp_window_shift(c->rcvbuf);
+	c->peer_mss = tcp_mss_peer(tcp_path_of(env, &c->e), 0);
+	tcp_conn_update_mss(env, c);
+	c->cwnd = c->mss;
+	return c;
+}
+
+uint16_t tcp_mss_advertised(const struct tcp_path *p, const struct tcp_opts *o)
+{
+	uint32_t mss = MIN(p->pmtu - p->ip_hlen - TCP_HLEN, 65535u);
+
+	return (uint16_t)(o && o->mss_clamp && o->mss_clamp < mss ? o->mss_clamp : mss);
+}
+
+uint16_t tcp_mss_peer(const struct tcp_path *p, uint16_t said)
+{
+	if (!said) /* MUST-15 */
+		return p->ip_hlen == 40 ? TCP_MSS_DEFAULT6 : TCP_MSS_DEFAULT4;
+	return MAX(said, TCP_MSS_FLOOR); /* TCP-014 */
+}
+
+/* min(SendMSS + 20, MMS_S) - TCPhdrsize - IPoptionsize, and the options of every data segment (RFC 9293 §3.7.1 MUST-16). */
+void tcp_conn_update_mss(struct tcp_env *env, struct tcp_conn *c)
+{
+	const struct tcp_path *p = tcp_path_of(env, &c->e);
+	const struct tcp_rare *r = tcp_rare_of(env, c);
+	uint32_t mss = MIN(c->peer_mss, p->pmtu - p->ip_hlen - TCP_HLEN);
+
+	if (r && r->opts.mss_clamp)
+		mss = MIN(mss, MAX(r->opts.mss_clamp, TCP_MSS_FLOOR));
+	if (c->ts_ok)
+		mss -= TCP_TS_OPT_LEN;
+	c->mss = (uint16_t)mss;
+}
+
+void tcp_conn_established(struct tcp_env *env, struct tcp_conn *c)
+{
+	c->was_open = 1;
+	tcp_conn_update_mss(env, c);
+	c->cwnd = c->iw_one ? c->mss : tcp_cc_initial_window(c->mss); /* RFC 6928 §2, RFC 5681 §3.1 */
+	c->rcv_mss = MIN(c->mss, TCP_MSS_DEFAULT4); /* grows with what arrives */
+	c->rx_tick = tcp_tick_now(env);
+	tcp_timers_slow(env, c);
+	tcp_conn_notify(env, c, TCP_EV_CONNECTED | TCP_EV_WRITABLE);
+}
+
+/* As Linux: a third of the buffer is free. */
+bool tcp_conn_is_writable(const struct tcp_conn *c)
+{
+	uint32_t used = sbuf_len(&c->snd);
+
+	return used < c->sndbuf && c->sndbuf - used >= c->sndbuf / 3;
+}
+
+bool tcp_conn_has_fin_acked(const struct tcp_conn *c)
+{
+	return c->fin_sent && c->snd_una == c->snd_nxt;
+}

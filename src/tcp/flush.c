@@ -1,0 +1,108 @@
+/* tcp/flush.c - once per burst: output of every connection marked dirty; the link's word on what left and what has room. */
+#include "tcp/input.h"
+
+#include "tcp/output.h"
+#include "tcp/recovery.h"
+#include "tcp/rtt.h"
+#include "tcp/timers.h"
+
+#define Q_OFF offsetof(struct tcp_conn, q)
+
+void tcp_flush(struct tcp_env *env)
+{
+	struct tcp_state_tab *t = tcp_tab(env);
+
+	for (uint32_t n = t->dirty.n; n > 0 && t->dirty.head; n--) {
+		struct tcp_conn *c = tcp_conn_at(env, t->dirty.head);
+		tcp_conn_unqueue(env, c);
+		tcp_output(env, c, false);
+		tcp_conn_settle(env, c);
+	}
+}
+
+bool tcp_is_dirty(const struct tcp_env *env)
+{
+	return tcp_tab(env)->dirty.n != 0;
+}
+
+void tcp_tx_room(struct tcp_env *env, uint16_t ifindex)
+{
+	struct tcp_state_tab *t = tcp_tab(env);
+	ref_t r = t->held.head;
+
+	while (r) {
+		struct tcp_conn *c = tcp_conn_at(env, r);
+		r = list_next(env->arena, r, Q_OFF);
+		if (tcp_path_of(env, &c->e)->ifindex == ifindex)
+			tcp_conn_mark_dirty(env, c);
+	}
+}
+
+void tcp_sent(struct tcp_env *env, ref_t conn, uint32_t gen, uint32_t seq_end, int64_t at)
+{
+	if (!env->tab) /* after tcp_fini() */
+		return;
+	struct tcp_conn *c = tcp_conn_at(env, conn); /* it waits for its packets, see tcp_conn_settle() */
+	struct tcp_active *a = tcp_active_of(env, c);
+
+	if (!a || c->iss != gen || !a->below)
+		return;
+	a->below--;
+	if (c->state != TCP_CLOSED) {
+		bool is_first = a->sent.n && tcp_ranges_at(env->arena, &a->sent)->flags & TCP_RANGE_QUEUED;
+		tcp_ranges_taken(env->arena, &a->sent, seq_end, at);
+		/* The timer of the oldest range begins when it has really left. */
+		if (is_first && a->rtx == TCP_RTX_RTO && !(tcp_ranges_at(env->arena, &a->sent)->flags & TCP_RANGE_QUEUED))
+			a->rtx_at = MAX(a->rtx_at, at + tcp_rto_backed(c, a->backoff));
+		if ((tcp_unsent(c) || a->sent.lost) && c->queue == TCP_Q_NONE)
+			tcp_conn_mark_dirty(env, c);
+	}
+	tcp_conn_settle(env, c);
+}
+
+void tcp_path_changed(struct tcp_env *env, ref_t path)
+{
+	const size_t off = offsetof(struct tcp_entry, all);
+
+	for (ref_t r = tcp_tab(env)->all.head; r; r = list_next(env->arena, r, off)) {
+		struct tcp_conn *c = arena_at(env->arena, r);
+		if (c->e.node.path != path || c->e.node.timer.kind != WHEEL_TCP_CONN || c->state == TCP_CLOSED)
+			continue;
+		uint16_t mss = c->mss;
+		tcp_conn_update_mss(env, c);
+		if (c->mss < mss && c->active && c->was_open)
+			tcp_recovery_mtu(env, c, tcp_active_of(env, c));
+		tcp_conn_mark_dirty(env, c);
+	}
+}
+
+static void forget_node(void *ctx, ref_t node)
+{
+}
+
+void tcp_fini(struct tcp_env *env)
+{
+	struct tcp_state_tab *t = tcp_tab(env);
+	const struct tcp_ops *ops = env->ops;
+	struct tcp_ops last = *ops;
+
+	last.demux_del = forget_node; /* the tables go down with us, maybe have gone before */
+	env->ops = &last;
+
+	while (t->all.head) {
+		ref_t r = t->all.head;
+		switch (tcp_node_at(env, r)->timer.kind) {
+		case WHEEL_TCP_SYNRCVD:
+			tcp_synrcvd_free(env, r);
+			break;
+		case WHEEL_TCP_TIMEWAIT:
+			tcp_timewait_free(env, r);
+			break;
+		default:
+			tcp_conn_free(env, arena_at(env->arena, r));
+		}
+	}
+	env->ops = ops;
+	arena_buf_give(env->arena, env->tab, sizeof(*t));
+	env->tab = 0;
+}

@@ -1,0 +1,133 @@
+/* tcp/info.c - what a node is, for listings and for TCP_INFO. */
+#include "tcp/input.h"
+
+#include <linux/tcp.h>
+
+#include "tcp/recovery.h"
+#include "tcp/rtt.h"
+#include "tcp/timers.h"
+
+struct tcp_node *tcp_node_at(struct tcp_env *env, ref_t node)
+{
+	return arena_at(env->arena, node);
+}
+
+ref_t tcp_node_next(struct tcp_env *env, ref_t after)
+{
+	const size_t off = offsetof(struct tcp_entry, all);
+	ref_t r = after ? list_next(env->arena, after, off) : tcp_tab(env)->all.head;
+
+	while (r) { /* a closed connection that waits for its user is no connection any more */
+		const struct tcp_conn *c = arena_at(env->arena, r);
+		if (c->e.node.timer.kind != WHEEL_TCP_CONN || c->state != TCP_CLOSED)
+			return r;
+		r = list_next(env->arena, r, off);
+	}
+	return 0;
+}
+
+static uint64_t bytes_sent(const struct tcp_conn *c)
+{
+	uint32_t low = c->snd_nxt - c->iss - 1 - c->fin_sent;
+
+	return c->was_open && c->state != TCP_CLOSED ? (uint64_t)c->sent_hi << 32 | low : 0;
+}
+
+static uint64_t bytes_received(const struct tcp_conn *c)
+{
+	return c->was_open ? (uint64_t)c->rcvd_hi << 32 | (uint32_t)(c->rcv_nxt - c->irs - 1 - c->fin_rcvd) : 0;
+}
+
+static void conn_info(struct tcp_env *env, const struct tcp_conn *c, struct via_sock_info *out)
+{
+	const struct tcp_active *a = tcp_active_of(env, c);
+
+	out->tcp_state = c->state;
+	out->bytes_sent = bytes_sent(c);
+	out->bytes_received = bytes_received(c);
+	out->segs_out = c->segs_out;
+	out->segs_in = c->segs_in;
+	out->segs_retrans = c->segs_retrans;
+	out->rcv_queue = sbuf_len(&c->rcv);
+	out->snd_queue = sbuf_len(&c->snd);
+	out->srtt_ns = c->srtt_us * NS_PER_US;
+	out->rttvar_ns = c->rttvar_us * NS_PER_US;
+	out->rto_ns = tcp_rto_backed(c, a ? a->backoff : 0);
+	out->cwnd = c->cwnd;
+	out->ssthresh = c->ssthresh;
+	out->mss = c->mss;
+	out->iss = c->iss;
+	out->irs = c->irs;
+}
+
+void tcp_node_info(struct tcp_env *env, ref_t node, struct via_sock_info *out)
+{
+	const struct tcp_entry *e = arena_at(env->arena, node);
+	const struct tcp_path *p = tcp_path_of(env, e);
+
+	out->type = VIA_STREAM;
+	out->local = (struct via_sockaddr){p->local, e->node.lport};
+	out->remote = (struct via_sockaddr){p->remote, e->node.rport};
+	if (e->node.timer.kind == WHEEL_TCP_CONN) {
+		conn_info(env, arena_at(env->arena, node), out);
+	} else if (e->node.timer.kind == WHEEL_TCP_SYNRCVD) {
+		const struct tcp_synrcvd *q = arena_at(env->arena, node);
+		out->tcp_state = TCP_SYN_RECEIVED;
+		out->iss = q->iss;
+		out->irs = q->irs;
+	} else {
+		const struct tcp_timewait *t = arena_at(env->arena, node);
+		out->tcp_state = TCP_TIME_WAIT;
+		out->iss = t->iss;
+		out->irs = t->irs;
+	}
+}
+
+static uint32_t ms_since(const struct tcp_env *env, uint32_t tick)
+{
+	return (uint32_t)(tcp_since_tick(env, tick) / NS_PER_MS);
+}
+
+static void linux_info_active(struct tcp_env *env, const struct tcp_conn *c, struct tcp_active *a, struct tcp_info *i)
+{
+	static const uint8_t ca[] = {[TCP_CA_OPEN] = 0, [TCP_CA_RECOVERY] = 3, [TCP_CA_LOSS] = 4};
+
+	i->tcpi_ca_state = ca[a->ca];
+	i->tcpi_retransmits = a->retries;
+	i->tcpi_probes = a->probes;
+	i->tcpi_backoff = a->backoff;
+	i->tcpi_rto = (uint32_t)(tcp_rto_backed(c, a->backoff) / NS_PER_US);
+	i->tcpi_unacked = (tcp_flight(c) + c->mss - 1) / c->mss;
+	i->tcpi_sacked = a->sent.sacked / c->mss;
+	i->tcpi_lost = (a->sent.lost + c->mss - 1) / c->mss;
+}
+
+uint32_t tcp_conn_linux_info(struct tcp_env *env, ref_t conn, void *out, uint32_t len)
+{
+	const struct tcp_conn *c = tcp_conn_at(env, conn);
+	struct tcp_active *a = tcp_active_of(env, c);
+	const struct tcp_path *p = tcp_path_of(env, &c->e);
+	struct tcp_info i = {.tcpi_state = c->state, .tcpi_snd_wscale = c->snd_ws & 15u, .tcpi_rcv_wscale = c->rcv_ws & 15u,
+			     .tcpi_rto = (uint32_t)(tcp_rto(c) / NS_PER_US), .tcpi_ato = TCP_DELACK_NS / NS_PER_US, .tcpi_snd_mss = c->mss,
+			     .tcpi_rcv_mss = c->rcv_mss, .tcpi_pmtu = p->pmtu, .tcpi_rtt = c->srtt_us, .tcpi_rttvar = c->rttvar_us,
+			     .tcpi_snd_cwnd = c->cwnd / MAX(c->mss, 1u), .tcpi_snd_ssthresh = c->ssthresh / MAX(c->mss, 1u)};
+
+	i.tcpi_options = (uint8_t)((c->ts_ok ? TCPI_OPT_TIMESTAMPS : 0) | (c->sack_ok ? TCPI_OPT_SACK : 0) | (c->ws_ok ? TCPI_OPT_WSCALE : 0));
+	i.tcpi_advmss = tcp_mss_advertised(p, NULL);
+	i.tcpi_rcv_space = c->rcvbuf;
+	i.tcpi_min_rtt = c->min_rtt_us;
+	i.tcpi_total_retrans = c->segs_retrans;
+	i.tcpi_bytes_received = bytes_received(c);
+	i.tcpi_bytes_sent = bytes_sent(c);
+	i.tcpi_bytes_acked = bytes_sent(c) - MIN(bytes_sent(c), tcp_flight(c));
+	i.tcpi_segs_out = c->segs_out;
+	i.tcpi_segs_in = c->segs_in;
+	i.tcpi_notsent_bytes = tcp_unsent(c);
+	i.tcpi_last_data_sent = ms_since(env, c->tx_tick);
+	i.tcpi_last_data_recv = i.tcpi_last_ack_recv = ms_since(env, c->rx_tick);
+	if (a)
+		linux_info_active(env, c, a, &i);
+	len = MIN(len, (uint32_t)sizeof(i));
+	memcpy(out, &i, len);
+	return len;
+}

@@ -1,0 +1,386 @@
+/* tcp/output.c - the one way out. See the header. */
+#include "tcp/output.h"
+
+#include "tcp/ack.h"
+#include "tcp/recovery.h"
+#include "tcp/rtt.h"
+#include "tcp/timers.h"
+#include "tcp/window.h"
+
+static uint8_t conn_ttl(const struct tcp_rare *r) { return r ? r->opts.ttl : 0; }
+static uint8_t conn_tos(const struct tcp_rare *r) { return r ? r->opts.tos : 0; }
+
+/* Ports, timestamps, window and acknowledgement of a segment about to leave (RFC 7323 §3.2: TSopt in every one). */
+static struct tcp_hdr header(struct tcp_env *env, struct tcp_conn *c, uint32_t seq, uint8_t flags)
+{
+	struct tcp_hdr h = {.sport = c->e.node.lport, .dport = c->e.node.rport, .seq = seq, .flags = flags};
+
+	if (flags & TCP_ACK)
+		h.ack = c->rcv_nxt;
+	if (c->ts_ok || (flags & TCP_SYN && !(flags & TCP_ACK))) {
+		h.has_ts = true;
+		h.tsval = tcp_ts_now(env, c->ts_offset);
+		h.tsecr = flags & TCP_ACK ? c->ts_recent : 0;
+	}
+	h.wnd = tcp_window_field(c, flags & TCP_SYN);
+	return h;
+}
+
+static void send_header(struct tcp_env *env, struct tcp_conn *c, const struct tcp_hdr *h, enum why why)
+{
+	const struct tcp_rare *r = tcp_rare_of(env, c);
+
+	if (tcp_seg_send(env, c->e.node.path, h, why, conn_ttl(r), conn_tos(r)))
+		c->segs_out++;
+}
+
+/* --- segments without data --- */
+
+void tcp_output_syn(struct tcp_env *env, struct tcp_conn *c, enum why why, bool first)
+{
+	bool is_ack = c->state != TCP_SYN_SENT;
+	struct tcp_hdr h = header(env, c, c->iss, is_ack ? TCP_SYN | TCP_ACK : TCP_SYN);
+	const struct tcp_rare *r = tcp_rare_of(env, c);
+	struct tcp_active *a = tcp_active_of(env, c);
+
+	h.has_mss = true; /* RFC 9293 §3.7.1 SHLD-5; and only here (MUST-65) */
+	h.mss = tcp_mss_advertised(tcp_path_of(env, &c->e), r ? &r->opts : NULL);
+	h.has_ws = !is_ack || c->ws_ok; /* an answer offers only what was offered (RFC 7323 §1.3, RFC 2018 §2) */
+	h.ws = c->rcv_ws;
+	h.sack_permitted = !is_ack || c->sack_ok;
+	if (first) {
+		c->snd_nxt = c->iss + 1;
+		tcp_ranges_push(env->arena, &a->sent, c->iss, c->snd_nxt, 0, env->now);
+		a->since = env->now;
+	} else {
+		tcp_ranges_mark(env->arena, &a->sent, 0, TCP_RANGE_EVER, TCP_RANGE_LOST);
+	}
+	send_header(env, c, &h, why);
+	if (is_ack)
+		tcp_ack_sent(c);
+	tcp_timers_rtx(env, c, true);
+}
+
+/* Seq of a segment without data: SND.NXT, or, if the peer took window back, the edge, else it would not accept it. */
+static uint32_t ack_seq(const struct tcp_conn *c)
+{
+	uint32_t edge = c->snd_una + c->snd_wnd;
+
+	return c->state == TCP_SYN_RECEIVED || seq_le(c->snd_nxt, edge) ? c->snd_nxt : edge;
+}
+
+/* SACK blocks (RFC 2018 §4): a duplicate first (RFC 2883), then the block of the newest segment, then older news. */
+static void add_sack(struct tcp_env *env, const struct tcp_conn *c, struct tcp_active *a, struct tcp_hdr *h)
+{
+	const struct ivset *ooo = a && a->ooo ? arena_at(env->arena, a->ooo) : NULL;
+
+	if (!a || !c->sack_ok)
+		return;
+	if (a->has_dsack)
+		h->sack[h->n_sack++] = a->dsack;
+	a->has_dsack = false;
+	for (unsigned i = 0; ooo && i < a->n_recent && h->n_sack < TCP_SACK_MAX; i++) {
+		uint16_t at = ivset_find(ooo, a->recent[i]);
+		bool seen = at == ooo->n || seq_lt(a->recent[i], ooo->v[at].lo);
+		for (unsigned k = 0; k < h->n_sack && !seen; k++)
+			seen = h->sack[k].lo == ooo->v[at].lo && h->sack[k].hi == ooo->v[at].hi;
+		if (!seen)
+			h->sack[h->n_sack++] = ooo->v[at];
+	}
+}
+
+void tcp_output_ack(struct tcp_env *env, struct tcp_conn *c, enum why why)
+{
+	if (env->ops->tx_room(env->ctx, c->e.node.path) == 0) { /* owed; ACKs merge while the link is full */
+		c->ack_due = 1;
+		tcp_conn_mark_held(env, c);
+		return;
+	}
+	struct tcp_hdr h = header(env, c, ack_seq(c), TCP_ACK);
+	add_sack(env, c, tcp_active_of(env, c), &h);
+	send_header(env, c, &h, why);
+	if (c->quick)
+		c->quick--;
+	tcp_ack_sent(c);
+}
+
+void tcp_output_probe(struct tcp_env *env, struct tcp_conn *c, enum why why)
+{
+	struct tcp_hdr h = header(env, c, c->snd_una - 1, TCP_ACK);
+
+	send_header(env, c, &h, why); /* does not acknowledge: the peer drops it as old before it looks at the ACK */
+}
+
+void tcp_output_rst(struct tcp_env *env, struct tcp_conn *c)
+{
+	struct tcp_hdr h = header(env, c, ack_seq(c), TCP_RST | TCP_ACK);
+
+	h.wnd = 0;
+	send_header(env, c, &h, WHY_RST);
+}
+
+void tcp_output_rst_seg(struct tcp_env *env, const struct tcp_entry *e, const struct tcp_seg *s)
+{
+	struct tcp_hdr h = {.sport = e->node.lport, .dport = e->node.rport, .seq = s->h.ack, .flags = TCP_RST};
+
+	tcp_seg_send(env, e->node.path, &h, WHY_RST, 0, 0);
+}
+
+/* --- data --- */
+
+/* What leaves in about 1 ms at the connection's rate: 2 segments to a superframe (design, decision 11). */
+static uint32_t burst_bytes(struct tcp_env *env, const struct tcp_conn *c)
+{
+	const struct tcp_path *p = tcp_path_of(env, &c->e);
+	uint32_t hdr = p->ip_hlen + TCP_HLEN + (c->ts_ok ? TCP_TS_OPT_LEN : 0);
+	uint32_t most = p->gso_max > hdr + c->mss ? p->gso_max - hdr : c->mss;
+
+	if (c->srtt_us > 1000)
+		most = MIN(most, MAX((uint32_t)((uint64_t)c->cwnd * 1000 / c->srtt_us), 2u * c->mss));
+	return most / c->mss * c->mss;
+}
+
+/* Does the link take a segment of *n bytes? Lowers *n to what it has room for, in whole segments. */
+static bool link_room(struct tcp_env *env, struct tcp_conn *c, struct tcp_active *a, uint32_t *n)
+{
+	uint32_t room = env->ops->tx_room(env->ctx, c->e.node.path);
+
+	if (room == 0) {
+		tcp_conn_mark_held(env, c);
+		return false;
+	}
+	if (a->sent.queued && a->sent.queued >= 2 * burst_bytes(env, c)) /* tcp_sent() goes on */
+		return false;
+	if (*n > c->mss && room < *n)
+		*n = MAX(room / c->mss, 1u) * c->mss;
+	return true;
+}
+
+static void held(struct tcp_env *env, const struct tcp_conn *c, enum trace_held why)
+{
+	if (env->trace)
+		tcp_trace(env, c, TRACE_TCP_HELD, why, c->snd_nxt, c->snd.end, c->cwnd, c->snd_wnd);
+}
+
+/* A packet with header h and up to *n bytes from seq; *n is lowered to whole segments if it holds fewer. NULL: no memory. */
+static struct pkt *fill(struct tcp_env *env, struct tcp_conn *c, struct tcp_hdr *h, uint32_t seq, uint32_t *n, enum why why)
+{
+	const struct tcp_path *path = tcp_path_of(env, &c->e);
+	struct pkt *p = tcp_seg_make(env, h, why);
+
+	if (!p)
+		return NULL;
+	uint32_t got = *n ? sbuf_attach(env->arena, env->mem, &c->snd, seq, *n, p) : 0;
+	if (got < *n) {
+		uint32_t keep = got > c->mss ? got / c->mss * c->mss : got;
+		if (!keep) {
+			pkt_free(env->mem, p);
+			return NULL;
+		}
+		pkt_trim(env->mem, p, p->head_len + keep);
+		h->flags &= (uint8_t)~(TCP_FIN | TCP_PSH);
+		pkt_data(p)[13] = h->flags;
+		*n = keep;
+	}
+	if (*n > c->mss) {
+		p->m.gso = path->ip_hlen == 40 ? PKT_GSO_TCP6 : PKT_GSO_TCP4;
+		p->m.gso_size = c->mss;
+		p->m.gso_segs = (uint16_t)((*n + c->mss - 1) / c->mss);
+	}
+	tcp_seg_finish(p, &path->local, &path->remote);
+	return p;
+}
+
+/* A data segment ready to leave: what it holds is decided here, that it left is told by launch(). */
+struct outgoing {
+	struct pkt *p;
+	uint32_t seq, len; /* sequence space, FIN included */
+};
+
+/* [seq, seq+n), and FIN if asked and all n fit. False: no memory. */
+static bool prepare(struct tcp_env *env, struct tcp_conn *c, uint32_t seq, uint32_t n, bool fin, enum why why, struct outgoing *o)
+{
+	struct tcp_hdr h = header(env, c, seq, TCP_ACK | (fin ? TCP_FIN : 0));
+
+	if (n && seq + n == c->snd.end) /* the queue's last segment is pushed (RFC 9293 §3.9.1.2 MUST-61) */
+		h.flags |= TCP_PSH;
+	o->p = fill(env, c, &h, seq, &n, why);
+	o->seq = seq;
+	o->len = n + !!(h.flags & TCP_FIN);
+	return o->p != NULL;
+}
+
+/* Give it to the stack. The ranges must know of it already. */
+static void launch(struct tcp_env *env, struct tcp_conn *c, struct tcp_active *a, const struct outgoing *o)
+{
+	const struct tcp_rare *r = tcp_rare_of(env, c);
+
+	o->p->m.owner = tcp_conn_ref(env, c);
+	o->p->m.owner_gen = c->iss;
+	o->p->m.owner_seq_end = o->seq + o->len;
+	a->below++;
+	c->segs_out += o->p->m.gso_segs ? o->p->m.gso_segs : 1;
+	if (c->ack_due || c->ack_now || c->delack_tick)
+		c->quick = 0; /* the user answers: acknowledgements ride on data */
+	tcp_ack_sent(c);
+	c->tx_tick = tcp_tick_now(env);
+	env->ops->tx(env->ctx, o->p, c->e.node.path, conn_ttl(r), conn_tos(r));
+}
+
+static enum why retrans_why(const struct tcp_conn *c, const struct tcp_active *a)
+{
+	if (a->ca == TCP_CA_LOSS)
+		return WHY_RETRANS_RTO;
+	if (c->sack_ok)
+		return WHY_RETRANS_SACK;
+	return a->dupacks >= TCP_DUP_THRESH ? WHY_RETRANS_FAST : WHY_RETRANS_PARTIAL;
+}
+
+/* Send again n bytes, and FIN, from the front of range i. True: there may be more to do. */
+static bool resend(struct tcp_env *env, struct tcp_conn *c, struct tcp_active *a, uint16_t i, uint32_t n, bool fin)
+{
+	struct outgoing o;
+	uint32_t seq = tcp_ranges_at(env->arena, &a->sent)[i].seq, end = tcp_ranges_at(env->arena, &a->sent)[i].end;
+
+	if (!prepare(env, c, seq, n, fin, retrans_why(c, a), &o))
+		return false;
+	c->segs_retrans += o.p->m.gso_segs ? o.p->m.gso_segs : 1;
+	a->force = false;
+	/* With no room to split, the range stays lost as a whole and goes on when this piece is acknowledged. */
+	bool is_told = seq + o.len == end || tcp_ranges_split(env->arena, &a->sent, i, seq + o.len);
+	if (is_told) {
+		struct tcp_range *r = &tcp_ranges_at(env->arena, &a->sent)[i];
+		r->sent_at = env->now;
+		r->mark = c->snd_nxt;
+		tcp_ranges_mark(env->arena, &a->sent, i, TCP_RANGE_AGAIN | TCP_RANGE_EVER | TCP_RANGE_QUEUED, TCP_RANGE_LOST);
+	} else {
+		tcp_ranges_mark(env->arena, &a->sent, i, TCP_RANGE_EVER, 0);
+	}
+	launch(env, c, a, &o);
+	return is_told;
+}
+
+/* The first lost range, or as much of it as may go. True: there may be more to do. */
+static bool send_lost(struct tcp_env *env, struct tcp_conn *c, struct tcp_active *a)
+{
+	uint16_t i = tcp_ranges_first_lost(env->arena, &a->sent);
+	if (i == a->sent.n)
+		return false;
+	const struct tcp_range *r = &tcp_ranges_at(env->arena, &a->sent)[i];
+	if (!c->was_open && r->seq == c->iss) { /* closed before the handshake ended */
+		tcp_output_syn(env, c, WHY_SYN_RETRANS, false);
+		return false;
+	}
+	uint32_t edge = c->snd_una + c->snd_wnd, pipe = tcp_pipe(c, a);
+	uint32_t room = c->cwnd > pipe ? c->cwnd - pipe : 0;
+	bool fin = c->fin_sent && r->end == c->snd.end + 1;
+	uint32_t data = r->end - r->seq - fin, n = MIN(data, burst_bytes(env, c));
+	if (n && seq_le(edge, r->seq)) { /* never beyond the window, even if it was larger once (RFC 9293 §3.8.6 SHLD-17) */
+		held(env, c, HELD_RWND);
+		return false;
+	}
+	if (n)
+		n = MIN(n, edge - r->seq);
+	if (room < MIN(n, c->mss) && !a->force) {
+		held(env, c, HELD_CWND);
+		a->limited_at = c->snd_nxt;
+		return false;
+	}
+	if (n > c->mss)
+		n = MAX(MIN(n, room) / c->mss, 1u) * c->mss;
+	if (!link_room(env, c, a, &n))
+		return false;
+	return resend(env, c, a, i, n, fin && n == data);
+}
+
+/* May a last, short segment go (RFC 9293 §3.7.4)? Minshall's Nagle, as Linux: only another short one in flight holds it. */
+static bool small_may_go(const struct tcp_conn *c, const struct tcp_active *a, bool override)
+{
+	if (override || c->fin_queued)
+		return true;
+	if (c->cork || c->more)
+		return false;
+	return c->nodelay || c->snd_una == c->snd_nxt || seq_le(a->snd_sml, c->snd_una);
+}
+
+/* How much new data one segment may hold now; 0 with the reason in *why, 0 if there is simply none. */
+static uint32_t new_data(struct tcp_env *env, struct tcp_conn *c, struct tcp_active *a, uint32_t usable, bool override, enum trace_held *why)
+{
+	uint32_t unsent = tcp_unsent(c), pipe = tcp_pipe(c, a), cwnd = MAX(c->cwnd, c->mss);
+	uint32_t room = cwnd > pipe ? cwnd - pipe : 0, n = MIN(unsent, usable);
+
+	if (room < MIN(n, c->mss)) {
+		*why = HELD_CWND;
+		a->limited_at = c->snd_nxt;
+		return 0;
+	}
+	n = MIN(MIN(n, room), burst_bytes(env, c));
+	if (n >= c->mss) {
+		if (n < unsent || !small_may_go(c, a, override))
+			n -= n % c->mss;
+		return n;
+	}
+	if (n == unsent) {
+		*why = HELD_NAGLE;
+		return small_may_go(c, a, override) ? n : 0;
+	}
+	*why = HELD_RWND; /* silly window avoidance, sender's side (§3.8.6.2.1 MUST-38): half the largest window, or the timer */
+	return override || n >= c->snd_wnd_max / 2 ? n : 0;
+}
+
+/* One segment of new data, or FIN. True: there may be more to do. */
+static bool send_new(struct tcp_env *env, struct tcp_conn *c, struct tcp_active *a, bool override)
+{
+	uint32_t unsent = tcp_unsent(c), edge = c->snd_una + c->snd_wnd, n = 0;
+	uint32_t usable = seq_lt(c->snd_nxt, edge) ? edge - c->snd_nxt : 0;
+	enum trace_held why = HELD_RWND;
+	struct outgoing o;
+
+	if (!c->was_open || !tcp_state_may_send(c->state) || (!unsent && (!c->fin_queued || c->fin_sent)))
+		return false;
+	if (c->snd_una == c->snd_nxt && c->tx_tick && tcp_since_tick(env, c->tx_tick) > tcp_rto(c))
+		tcp_recovery_idle(env, c, a);
+	if (usable && unsent)
+		n = new_data(env, c, a, usable, override, &why);
+	if (!usable || (unsent && !n)) {
+		held(env, c, why);
+		return false;
+	}
+	if (!link_room(env, c, a, &n))
+		return false;
+	bool fin = c->fin_queued && n == unsent && usable > n;
+	if (!prepare(env, c, c->snd_nxt, n, fin, n ? WHY_DATA : WHY_FIN, &o))
+		return false;
+	if (c->snd_una == c->snd_nxt)
+		a->since = env->now;
+	tcp_ranges_push(env->arena, &a->sent, o.seq, o.seq + o.len, TCP_RANGE_QUEUED, env->now);
+	uint32_t data = seq_lt(c->snd.end, o.seq + o.len) ? o.len - 1 : o.len;
+	if ((uint32_t)(o.seq - c->iss - 1) + data < data) /* 2^32 bytes more have been sent */
+		c->sent_hi++;
+	c->fin_sent = data < o.len;
+	c->snd_nxt += o.len;
+	if (data % c->mss)
+		a->snd_sml = c->snd_nxt;
+	launch(env, c, a, &o);
+	return true;
+}
+
+void tcp_output(struct tcp_env *env, struct tcp_conn *c, bool override)
+{
+	struct tcp_active *a = tcp_active_of(env, c);
+
+	if (c->state == TCP_CLOSED || c->state == TCP_SYN_SENT || c->state == TCP_SYN_RECEIVED)
+		a = NULL;
+	if (a) {
+		uint32_t nxt = c->snd_nxt;
+		while (send_lost(env, c, a))
+			;
+		if (a->sent.lost == 0)
+			while (send_new(env, c, a, override && c->snd_nxt == nxt))
+				;
+		tcp_timers_rtx(env, c, false);
+	}
+	if (c->ack_due || c->ack_now)
+		tcp_output_ack(env, c, c->ack_why);
+	tcp_timers_arm(env, c);
+}

@@ -1,0 +1,225 @@
+/* tcp/recovery.c - loss detection and recovery. See the header. */
+#include "tcp/recovery.h"
+
+#include "tcp/cc.h"
+
+uint32_t tcp_pipe(const struct tcp_conn *c, const struct tcp_active *a)
+{
+	uint64_t gone = (uint64_t)a->sent.sacked + a->sent.lost;
+
+	if (!c->sack_ok)
+		gone += (uint64_t)a->dupacks * c->mss;
+	return gone < tcp_flight(c) ? tcp_flight(c) - (uint32_t)gone : 0;
+}
+
+static void cc_event(struct tcp_env *env, struct tcp_conn *c, struct tcp_active *a, enum tcp_cc_event e, uint32_t acked, uint32_t flight, bool limited)
+{
+	const struct tcp_rare *r = tcp_rare_of(env, c);
+	struct tcp_cc_sample s = {.event = e, .now = env->now, .mss = c->mss, .acked = acked, .flight = flight, .pipe = tcp_pipe(c, a),
+				  .srtt_us = c->srtt_us, .is_limited = limited, .iw_one = c->iw_one};
+	struct tcp_cc_out o = {.cwnd = c->cwnd, .ssthresh = c->ssthresh};
+
+	tcp_cc_at(r ? r->opts.cc : 0)->on(a->cc, &s, &o);
+	c->cwnd = MAX(o.cwnd, c->mss); /* the loss window is the least (RFC 5681 §3.1) */
+	c->ssthresh = o.ssthresh;
+	if (env->trace && e != TCP_CC_ACK)
+		tcp_trace(env, c, TRACE_TCP_CC, 0, c->snd_una, c->snd_nxt, c->cwnd, c->ssthresh);
+}
+
+static void mark_lost(struct tcp_env *env, struct tcp_conn *c, struct tcp_active *a, uint16_t i, enum why why)
+{
+	tcp_ranges_mark(env->arena, &a->sent, i, TCP_RANGE_LOST, TCP_RANGE_AGAIN);
+	if (env->trace) {
+		const struct tcp_range *r = &tcp_ranges_at(env->arena, &a->sent)[i];
+		tcp_trace(env, c, TRACE_TCP_LOST, why, r->seq, r->end, 0, 0);
+	}
+}
+
+/* The first segment at SND.UNA is lost (fast retransmit, partial ACK). */
+static void mark_first(struct tcp_env *env, struct tcp_conn *c, struct tcp_active *a, enum why why)
+{
+	if (!a->sent.n)
+		return;
+	const struct tcp_range *r = tcp_ranges_at(env->arena, &a->sent);
+	if (r->flags & (TCP_RANGE_LOST | TCP_RANGE_QUEUED | TCP_RANGE_SACKED))
+		return;
+	if (r->end - r->seq > c->mss)
+		tcp_ranges_split(env->arena, &a->sent, 0, r->seq + c->mss);
+	mark_lost(env, c, a, 0, why);
+}
+
+/* --- the scoreboard --- */
+
+void tcp_recovery_sack(struct tcp_env *env, struct tcp_conn *c, struct tcp_active *a, struct tcp_ack_ctx *x)
+{
+	const struct tcp_hdr *h = &x->s->h;
+
+	if (!c->sack_ok) /* CC-009 */
+		return;
+	for (unsigned i = 0; i < h->n_sack; i++) {
+		struct iv b = h->sack[i];
+		/* Reversed, below what is acknowledged (a D-SACK is), beyond what was sent: no effect (CC-011). */
+		if (!seq_lt(b.lo, b.hi) || seq_lt(b.lo, c->snd_una) || seq_lt(b.lo, h->ack) || seq_lt(c->snd_nxt, b.hi))
+			continue;
+		x->sacked += tcp_ranges_sack(env->arena, &a->sent, b.lo, b.hi);
+	}
+}
+
+/* IsLost() of RFC 6675 §4 for all ranges, in one walk from the top. Returns whether something was newly marked; *again
+ * whether a retransmission was among it that left after the last window reduction. */
+static bool mark_by_sack(struct tcp_env *env, struct tcp_conn *c, struct tcp_active *a, bool *again)
+{
+	uint32_t need = (TCP_DUP_THRESH - 1u) * c->mss, above = 0, blocks = 0, edge = c->snd_una;
+	bool enough = false, found = false;
+
+	for (unsigned i = a->sent.n; i-- > 0;) {
+		const struct tcp_range *r = &tcp_ranges_at(env->arena, &a->sent)[i];
+		if (r->flags & TCP_RANGE_SACKED) {
+			uint32_t len = r->end - r->seq;
+			if (!enough && (above + len > need || ++blocks >= TCP_DUP_THRESH)) {
+				enough = true; /* that much was SACKed at or above `edge` */
+				edge = above + len > need ? r->end - (need - above) - 1 : r->seq;
+			}
+			above += len;
+			continue;
+		}
+		if (!enough || r->flags & (TCP_RANGE_LOST | TCP_RANGE_QUEUED))
+			continue;
+		if (r->flags & TCP_RANGE_AGAIN) {
+			if (seq_lt(edge, r->mark))
+				continue;
+			*again |= seq_le(a->reduced_at, r->mark);
+		}
+		mark_lost(env, c, a, (uint16_t)i, WHY_RETRANS_SACK);
+		found = true;
+	}
+	return found;
+}
+
+/* --- recovery --- */
+
+static void reduce(struct tcp_env *env, struct tcp_conn *c, struct tcp_active *a, uint32_t flight)
+{
+	cc_event(env, c, a, TCP_CC_LOSS, 0, flight, false);
+	a->reduced_at = c->snd_nxt;
+}
+
+static void recovery_enter(struct tcp_env *env, struct tcp_conn *c, struct tcp_active *a, const struct tcp_ack_ctx *x)
+{
+	a->ca = TCP_CA_RECOVERY;
+	a->recover = c->snd_nxt;
+	a->has_recover = true;
+	a->force = true;
+	/* FlightSize without what limited transmit added (RFC 5681 §3.2 step 2) */
+	reduce(env, c, a, a->dupacks ? MIN(a->dup_flight, x->flight_before) : x->flight_before);
+	mark_first(env, c, a, WHY_RETRANS_FAST);
+}
+
+/* Duplicates, counted; true when they call for fast retransmit. */
+static bool count_dup(struct tcp_conn *c, struct tcp_active *a, const struct tcp_ack_ctx *x)
+{
+	if (!x->is_dup || (a->ca == TCP_CA_LOSS && !c->sack_ok)) /* after a time-out they tell of our own repetitions */
+		return false;
+	if (a->dupacks == 0)
+		a->dup_flight = x->flight_before;
+	if (a->dupacks < UINT16_MAX)
+		a->dupacks++;
+	/* An acker of every byte cannot count more segments than are out (ACK spoofing, CC-008). */
+	if (!c->sack_ok)
+		a->dupacks = (uint16_t)MIN(a->dupacks, tcp_flight(c) / c->mss);
+	return a->dupacks >= TCP_DUP_THRESH;
+}
+
+/* RFC 6582 §3.2 step 3, partial ACK: the next hole is lost too. */
+static void partial_ack(struct tcp_env *env, struct tcp_conn *c, struct tcp_active *a, const struct tcp_ack_ctx *x)
+{
+	if (c->sack_ok)
+		return;
+	uint32_t segs = (x->acked + c->mss - 1) / c->mss;
+	a->dupacks = (uint16_t)(a->dupacks > segs - 1 ? a->dupacks - (segs - 1) : 0);
+	if (a->ca == TCP_CA_RECOVERY) {
+		mark_first(env, c, a, WHY_RETRANS_PARTIAL);
+		a->force = true;
+	}
+}
+
+static void recovery_exit(struct tcp_env *env, struct tcp_conn *c, struct tcp_active *a)
+{
+	if (a->ca == TCP_CA_RECOVERY)
+		cc_event(env, c, a, TCP_CC_EXIT, 0, tcp_flight(c), false);
+	a->ca = TCP_CA_OPEN;
+	a->dupacks = 0;
+	a->force = false;
+}
+
+void tcp_recovery_ack(struct tcp_env *env, struct tcp_conn *c, struct tcp_active *a, const struct tcp_ack_ctx *x)
+{
+	bool again = false;
+	bool dups = count_dup(c, a, x);
+	bool lost = c->sack_ok && (x->sacked || (x->acked && a->sent.sacked)) && mark_by_sack(env, c, a, &again);
+
+	if (a->ca != TCP_CA_OPEN && seq_le(a->recover, c->snd_una))
+		recovery_exit(env, c, a);
+	switch ((enum tcp_ca)a->ca) {
+	case TCP_CA_OPEN:
+		/* After a time-out, duplicates of old data do not begin recovery again (RFC 6582 §3.2 step 2, §4). */
+		if (lost || a->sent.lost || (dups && (c->sack_ok || !a->has_recover || seq_lt(a->recover, c->snd_una))))
+			recovery_enter(env, c, a, x);
+		break;
+	case TCP_CA_RECOVERY:
+		if (again)
+			reduce(env, c, a, x->pipe_before);
+		if (x->acked)
+			partial_ack(env, c, a, x);
+		return; /* no growth in recovery */
+	case TCP_CA_LOSS:
+		if (x->acked)
+			partial_ack(env, c, a, x);
+		break;
+	}
+	if (x->acked) {
+		bool limited = seq_le(x->una_before, a->limited_at);
+		cc_event(env, c, a, TCP_CC_ACK, x->acked, x->flight_before, limited);
+		if (a->ca == TCP_CA_OPEN)
+			a->dupacks = 0;
+	}
+}
+
+void tcp_recovery_rto(struct tcp_env *env, struct tcp_conn *c, struct tcp_active *a)
+{
+	const struct tcp_range *v = tcp_ranges_at(env->arena, &a->sent);
+	bool reneged = a->sent.n && v[0].flags & TCP_RANGE_SACKED;
+
+	for (unsigned i = 0; i < a->sent.n; i++) {
+		if (reneged && v[i].flags & TCP_RANGE_SACKED) /* RFC 2018 §8: forget all the peer said */
+			tcp_ranges_mark(env->arena, &a->sent, (uint16_t)i, 0, TCP_RANGE_SACKED);
+		if (!(v[i].flags & (TCP_RANGE_SACKED | TCP_RANGE_QUEUED)))
+			tcp_ranges_mark(env->arena, &a->sent, (uint16_t)i, TCP_RANGE_LOST, TCP_RANGE_AGAIN);
+	}
+	cc_event(env, c, a, a->retries ? TCP_CC_RTO_AGAIN : TCP_CC_RTO, 0, tcp_flight(c), false);
+	a->ca = TCP_CA_LOSS;
+	a->recover = a->reduced_at = c->snd_nxt;
+	a->has_recover = true;
+	a->dupacks = 0;
+	a->force = true;
+}
+
+void tcp_recovery_mtu(struct tcp_env *env, struct tcp_conn *c, struct tcp_active *a)
+{
+	for (unsigned i = 0; i < a->sent.n; i++) {
+		const struct tcp_range *r = &tcp_ranges_at(env->arena, &a->sent)[i];
+		if (!(r->flags & (TCP_RANGE_SACKED | TCP_RANGE_QUEUED | TCP_RANGE_LOST)))
+			mark_lost(env, c, a, (uint16_t)i, WHY_RETRANS_FAST);
+	}
+	if (a->ca == TCP_CA_OPEN) { /* no congestion: cwnd stays (RFC 1191 §6.5) */
+		a->ca = TCP_CA_RECOVERY;
+		a->recover = c->snd_nxt;
+		a->has_recover = true;
+	}
+	a->force = true;
+}
+
+void tcp_recovery_idle(struct tcp_env *env, struct tcp_conn *c, struct tcp_active *a)
+{
+	cc_event(env, c, a, TCP_CC_IDLE, 0, 0, false);
+}

@@ -1,0 +1,41 @@
+/* tcp/recovery.h - what an ACK says about loss, and what is done about it.
+ *
+ * With SACK: RFC 6675. IsLost() is "more than two segments' worth, or three separate blocks, SACKed above it"; the pipe
+ * is what is in flight, not SACKed and not lost; what to send next is the first lost range, then new data. Addition: a
+ * retransmission is lost again when more than two segments that left after it were SACKed (as Linux did before RACK).
+ * Without SACK: NewReno, RFC 6582; each duplicate ACK counts as one segment that left the network, which is window
+ * inflation said the other way round. Limited transmit (RFC 3042) follows by itself, since duplicates shrink the pipe.
+ * What the peer SACKed is kept until it is acknowledged: it may change its mind (RFC 2018 §8). */
+#ifndef TCP_RECOVERY_H
+#define TCP_RECOVERY_H
+
+#include "tcp/segment.h"
+
+#define TCP_DUP_THRESH 3
+
+/* What one ACK taught; lives on the C stack. */
+struct tcp_ack_ctx {
+	const struct tcp_seg *s;
+	uint32_t una_before;
+	uint32_t acked;         /* sequence space newly acknowledged */
+	uint32_t sacked;        /* bytes newly SACKed */
+	uint32_t flight_before;
+	uint32_t pipe_before;
+	bool is_dup;            /* a duplicate by RFC 5681 §2 */
+	bool wnd_moved;
+};
+
+/* Bytes believed to be in the network (RFC 6675 §4, RFC 6582). */
+uint32_t tcp_pipe(const struct tcp_conn *c, const struct tcp_active *a);
+/* SACK blocks of the segment, checked one by one (RFC 2018, RFC 6675 §4). */
+void tcp_recovery_sack(struct tcp_env *env, struct tcp_conn *c, struct tcp_active *a, struct tcp_ack_ctx *x);
+/* After una moved or not: loss detection, recovery's beginning and end, window growth. */
+void tcp_recovery_ack(struct tcp_env *env, struct tcp_conn *c, struct tcp_active *a, const struct tcp_ack_ctx *x);
+/* The retransmission timer fired (RFC 6298 §5.4, RFC 6675 §5.1). */
+void tcp_recovery_rto(struct tcp_env *env, struct tcp_conn *c, struct tcp_active *a);
+/* Everything in flight larger than the new MSS is to be sent again, cut smaller (RFC 1191 §6.5). */
+void tcp_recovery_mtu(struct tcp_env *env, struct tcp_conn *c, struct tcp_active *a);
+/* About to send after silence (RFC 5681 §4.1). */
+void tcp_recovery_idle(struct tcp_env *env, struct tcp_conn *c, struct tcp_active *a);
+
+#endif

@@ -1,0 +1,164 @@
+/* tcp/reorder.c - step seven's queue: bytes out of order wait in the receive stream, an interval set tells which.
+ *
+ * The set is an arena buffer that doubles from TCP_OOO_FIRST to TCP_OOO_MAX intervals; a segment that would need one
+ * more is dropped, and memory pinned beyond twice the buffer refuses what is out of order (HARD-05). A FIN out of order
+ * counts as one number of the set, so SACK covers it. RFC 9293 §3.10.7.4 SHLD-31, RFC 2018 §4, RFC 2883. */
+#include "tcp/input.h"
+
+#include "tcp/ack.h"
+
+bool tcp_reorder_has(const struct tcp_active *a)
+{
+	return a->ooo != 0;
+}
+
+void tcp_reorder_free(struct tcp_env *env, struct tcp_active *a)
+{
+	if (a->ooo)
+		arena_buf_give(env->arena, a->ooo, IVSET_BYTES(a->ooo_cap));
+	a->ooo = 0;
+	a->ooo_cap = 0;
+	a->n_recent = 0;
+	a->has_fin = false;
+}
+
+static struct ivset *set_of(struct tcp_env *env, const struct tcp_active *a)
+{
+	return a->ooo ? arena_at(env->arena, a->ooo) : NULL;
+}
+
+/* Room for one more interval. */
+static bool set_room(struct tcp_env *env, struct tcp_active *a)
+{
+	struct ivset *s = set_of(env, a);
+
+	if (s && s->n < s->cap)
+		return true;
+	uint16_t cap = s ? (uint16_t)MIN(s->cap * 2u, TCP_OOO_MAX) : TCP_OOO_FIRST;
+	if (s && cap == s->cap)
+		return false;
+	ref_t r = arena_buf_take(env->arena, IVSET_BYTES(cap));
+	if (!r)
+		return false;
+	struct ivset *t = arena_at(env->arena, r);
+	ivset_init(t, cap);
+	if (s) {
+		memcpy(t->v, s->v, s->n * sizeof(s->v[0]));
+		t->n = s->n;
+		arena_buf_give(env->arena, a->ooo, IVSET_BYTES(a->ooo_cap));
+	}
+	a->ooo = r;
+	a->ooo_cap = cap;
+	return true;
+}
+
+/* Bytes [from, from+n) of the stream have come in order. */
+static void count_bytes(struct tcp_conn *c, uint32_t from, uint32_t n)
+{
+	if ((uint32_t)(from - c->irs - 1) + n < n)
+		c->rcvd_hi++;
+}
+
+/* RCV.NXT moves over the first interval if that begins at it. Returns whether a FIN came into order. */
+static bool advance(struct tcp_env *env, struct tcp_conn *c, struct tcp_active *a)
+{
+	struct ivset *s = set_of(env, a);
+	bool fin = false;
+
+	if (s->n && seq_le(s->v[0].lo, c->rcv_nxt)) {
+		uint32_t to = s->v[0].hi;
+		fin = a->has_fin && seq_lt(a->fin_seq, to);
+		if (fin)
+			to = a->fin_seq;
+		count_bytes(c, c->rcv_nxt, to - c->rcv_nxt);
+		sbuf_advance(&c->rcv, to);
+		c->rcv_nxt = to + fin;
+		ivset_cut_below(s, c->rcv_nxt);
+		if (fin && s->n) { /* bytes beyond a FIN: the peer contradicts itself */
+			sbuf_cut(env->arena, env->mem, &c->rcv, to);
+			s->n = 0;
+		}
+	}
+	if (!s->n)
+		tcp_reorder_free(env, a);
+	return fin;
+}
+
+/* The newest block is reported first: a number in it, older ones of the same block forgotten. */
+static void note_recent(struct tcp_env *env, struct tcp_active *a, uint32_t seq)
+{
+	const struct ivset *s = set_of(env, a);
+	uint16_t at = ivset_find(s, seq);
+	uint32_t keep[TCP_SACK_MAX] = {seq};
+	unsigned n = 1;
+
+	for (unsigned i = 0; i < a->n_recent && n < TCP_SACK_MAX; i++)
+		if (ivset_find(s, a->recent[i]) != at)
+			keep[n++] = a->recent[i];
+	memcpy(a->recent, keep, sizeof(keep));
+	a->n_recent = (uint8_t)n;
+}
+
+void tcp_reorder_duplicate(struct tcp_env *env, struct tcp_conn *c, uint32_t lo, uint32_t hi)
+{
+	struct tcp_active *a = c->sack_ok && seq_lt(lo, hi) ? tcp_conn_activate(env, c) : NULL;
+
+	if (!a)
+		return;
+	a->dsack = (struct iv){lo, hi};
+	a->has_dsack = true;
+}
+
+/* Payload and FIN into the set and the stream, piece by piece where nothing is held yet. */
+static enum drop put(struct tcp_env *env, struct tcp_conn *c, struct tcp_active *a, const struct tcp_seg *s)
+{
+	uint32_t hi = s->seq + s->len;
+	struct iv gap;
+
+	if (!set_room(env, a))
+		return DROP_TCP_RCVBUF;
+	while (ivset_gap(set_of(env, a), s->seq, hi, &gap)) {
+		if (sbuf_insert(env->arena, env->mem, &c->rcv, gap.lo, s->p, s->off + (gap.lo - s->seq), gap.hi - gap.lo) < 0)
+			return DROP_NO_MEMORY;
+		ivset_add(set_of(env, a), gap.lo, gap.hi, NULL); /* a second gap touches its neighbours: no more room needed */
+	}
+	if (s->fin && !a->has_fin && set_room(env, a)) {
+		ivset_add(set_of(env, a), hi, hi + 1, NULL);
+		a->has_fin = true;
+		a->fin_seq = hi;
+	}
+	return DROP_NONE;
+}
+
+enum drop tcp_reorder_add(struct tcp_env *env, struct tcp_conn *c, const struct tcp_seg *s, bool *fin)
+{
+	struct tcp_active *a = tcp_active_of(env, c);
+
+	*fin = false;
+	if (s->seq == c->rcv_nxt && !(a && a->ooo)) { /* in order, nothing waits: the straight way */
+		if (s->len && sbuf_insert(env->arena, env->mem, &c->rcv, s->seq, s->p, s->off, s->len) < 0)
+			return DROP_NO_MEMORY;
+		count_bytes(c, s->seq, s->len);
+		c->rcv_nxt += s->len;
+		sbuf_advance(&c->rcv, c->rcv_nxt);
+		c->rcv_nxt += s->fin;
+		*fin = s->fin;
+		return DROP_NONE;
+	}
+	if (s->seq != c->rcv_nxt && c->rcv.charged > 2 * c->rcvbuf)
+		return DROP_TCP_RCVBUF;
+	a = tcp_conn_activate(env, c);
+	if (!a)
+		return DROP_NO_MEMORY;
+	struct ivset *set = set_of(env, a);
+	if (set && c->sack_ok) { /* all of it is here already: say so (RFC 2883 §4.2) */
+		if (ivset_covers(set, s->seq, s->seq + s->len))
+			tcp_reorder_duplicate(env, c, s->seq, s->seq + s->len);
+	}
+	enum drop d = put(env, c, a, s);
+	if (a->ooo && d == DROP_NONE)
+		note_recent(env, a, s->seq);
+	if (a->ooo)
+		*fin = advance(env, c, a);
+	return d;
+}

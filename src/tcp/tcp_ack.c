@@ -1,0 +1,152 @@
+/* tcp/tcp_ack.c - step five of SEGMENT ARRIVES: what the peer acknowledges, the window it offers, what follows.
+ * RFC 9293 §3.10.7.4, RFC 5961 §5, RFC 6298 §3, RFC 7323 §4. */
+#include "tcp/input.h"
+
+#include "tcp/ack.h"
+#include "tcp/output.h"
+#include "tcp/recovery.h"
+#include "tcp/rtt.h"
+#include "tcp/timers.h"
+
+/* SND.WND by the WL1/WL2 rule: an old segment never changes it. Returns whether it changed. */
+static bool update_window(struct tcp_conn *c, const struct tcp_seg *s)
+{
+	uint32_t wnd = (uint32_t)s->h.wnd << c->snd_ws, old = c->snd_wnd;
+
+	if (!seq_lt(c->snd_wl1, s->h.seq) && !(c->snd_wl1 == s->h.seq && seq_le(c->snd_wl2, s->h.ack)))
+		return false;
+	c->snd_wl1 = s->h.seq;
+	c->snd_wl2 = s->h.ack;
+	c->snd_wnd = wnd;
+	c->snd_wnd_max = MAX(c->snd_wnd_max, wnd);
+	return wnd != old;
+}
+
+/* A sample from what [una, ack) carried: from its send times if none of it was sent twice (Karn), else from the echoed
+ * timestamp if there is one (RFC 6298 §3, RFC 7323 §4.1). Returns whether there was one. */
+static bool sample_rtt(struct tcp_env *env, struct tcp_conn *c, struct tcp_active *a, const struct tcp_seg *s)
+{
+	const struct tcp_range *v = tcp_ranges_at(env->arena, &a->sent);
+	int64_t first = TIME_NEVER;
+	bool twice = false;
+
+	for (unsigned i = 0; i < a->sent.n && seq_lt(v[i].seq, s->h.ack); i++) {
+		twice |= v[i].flags & TCP_RANGE_EVER;
+		if (!(v[i].flags & TCP_RANGE_SACKED) && first == TIME_NEVER)
+			first = v[i].sent_at;
+	}
+	if (!twice && first != TIME_NEVER) {
+		tcp_rtt_sample(c, MAX(s->rx_ns - first, 0));
+		return true;
+	}
+	if (!c->ts_ok || !s->h.has_ts || !s->h.tsecr)
+		return false;
+	uint32_t ms = tcp_ts_now(env, c->ts_offset) - s->h.tsecr;
+	if (ms > INT32_MAX) /* an echo of what we never sent */
+		return false;
+	tcp_rtt_sample(c, MAX(ms, 1u) * NS_PER_MS);
+	return true;
+}
+
+/* SND.UNA moves to SEG.ACK. */
+static void accept_new(struct tcp_env *env, struct tcp_conn *c, struct tcp_active *a, struct tcp_ack_ctx *x)
+{
+	const struct tcp_seg *s = x->s;
+	bool could_write = tcp_conn_is_writable(c), was_open = c->was_open;
+
+	x->acked = s->h.ack - c->snd_una;
+	if (sample_rtt(env, c, a, s)) {
+		a->backoff = 0; /* Karn's second half: the backed-off RTO holds until a true sample */
+		if (was_open)
+			c->rto_3s = 0;
+	}
+	a->retries = a->probes = 0;
+	a->since = env->now;
+	c->err_soft = 0;
+	c->snd_una = s->h.ack;
+	tcp_ranges_cut_below(env->arena, &a->sent, c->snd_una);
+	sbuf_drop_to(env->arena, env->mem, &c->snd, seq_lt(c->snd.end, c->snd_una) ? c->snd.end : c->snd_una);
+	if (!could_write && tcp_conn_is_writable(c))
+		tcp_conn_notify(env, c, TCP_EV_WRITABLE);
+	if (env->ops->path_confirm)
+		env->ops->path_confirm(env->ctx, c->e.node.path);
+}
+
+/* SEG.ACK lies in [SND.UNA, SND.NXT]. */
+static void acknowledge(struct tcp_env *env, struct tcp_conn *c, const struct tcp_seg *s)
+{
+	struct tcp_active *a = tcp_active_of(env, c);
+	struct tcp_ack_ctx x = {.s = s, .una_before = c->snd_una, .flight_before = tcp_flight(c)};
+	bool was_shut = c->snd_wnd == 0;
+
+	x.wnd_moved = update_window(c, s);
+	if (!a)
+		return;
+	x.pipe_before = tcp_pipe(c, a);
+	if (s->h.ack != c->snd_una)
+		accept_new(env, c, a, &x);
+	tcp_recovery_sack(env, c, a, &x);
+	a->probes = 0; /* whatever it says, the peer lives */
+	if (was_shut && c->snd_wnd)
+		a->backoff = a->retries = 0;
+	x.is_dup = x.flight_before && !x.acked && (c->sack_ok ? x.sacked != 0 : !tcp_seg_len(&s->h, s->len) && !x.wnd_moved);
+	if (c->was_open)
+		tcp_recovery_ack(env, c, a, &x);
+	tcp_timers_rtx(env, c, x.acked || (was_shut && c->snd_wnd)); /* RFC 6298 §5.3 */
+}
+
+/* The handshake ends here for a connection in SYN-RECEIVED, or in FIN-WAIT-1 when closed before it ended. */
+static void handshake_acked(struct tcp_env *env, struct tcp_conn *c, const struct tcp_seg *s)
+{
+	c->snd_wnd = c->snd_wnd_max = (uint32_t)s->h.wnd << c->snd_ws;
+	c->snd_wl1 = s->h.seq;
+	c->snd_wl2 = s->h.ack;
+	if (c->state == TCP_SYN_RECEIVED)
+		tcp_conn_set_state(env, c, TCP_ESTABLISHED);
+	acknowledge(env, c, s);
+	tcp_conn_established(env, c);
+}
+
+/* What an acknowledged FIN means in each state. */
+static enum tcp_step fin_acked(struct tcp_env *env, struct tcp_conn *c)
+{
+	switch (c->state) {
+	case TCP_FIN_WAIT_1:
+		tcp_conn_set_state(env, c, TCP_FIN_WAIT_2);
+		tcp_timers_slow(env, c);
+		return TCP_CONTINUE;
+	case TCP_CLOSING:
+		tcp_conn_set_state(env, c, TCP_TIME_WAIT);
+		return TCP_DONE;
+	case TCP_LAST_ACK:
+		tcp_conn_finish(env, c, 0);
+		return TCP_DONE;
+	default:
+		return TCP_CONTINUE;
+	}
+}
+
+enum tcp_step tcp_step_ack(struct tcp_env *env, struct tcp_conn *c, struct tcp_seg *s)
+{
+	uint32_t ack = s->h.ack;
+
+	if (!(s->h.flags & TCP_ACK)) {
+		s->drop = DROP_TCP_NO_ACK;
+		return TCP_DONE;
+	}
+	if (!c->was_open) {
+		if (!seq_lt(c->snd_una, ack) || !seq_le(ack, c->snd_nxt)) {
+			tcp_output_rst_seg(env, &c->e, s);
+			s->drop = DROP_TCP_ACK_RANGE;
+			return TCP_DONE;
+		}
+		handshake_acked(env, c, s);
+	} else if (seq_lt(c->snd_nxt, ack) || seq_lt(ack, c->snd_una - c->snd_wnd_max)) {
+		tcp_ack_challenge(env, c); /* of what was never sent, or far too old (RFC 5961 §5.2) */
+		s->drop = DROP_TCP_ACK_RANGE;
+		return TCP_DONE;
+	} else if (seq_le(c->snd_una, ack)) {
+		acknowledge(env, c, s);
+	}
+	return tcp_conn_has_fin_acked(c) ? fin_acked(env, c) : TCP_CONTINUE;
+}

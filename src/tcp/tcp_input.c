@@ -1,0 +1,352 @@
+/* tcp/tcp_input.c - SEGMENT ARRIVES (RFC 9293 §3.10.7), one function per step, in the RFC's order.
+ *
+ * tcp_segment_arrives() reads the segment and hands it to what the node is: a connection, a SYN-RECEIVED entry of a
+ * listener (tcp_listen.c), or TIME-WAIT (timewait.c). Steps: PAWS and first the sequence number, second RST, third
+ * security (none here), fourth SYN, fifth ACK (tcp_ack.c), sixth URG, seventh the text, eighth FIN. RFC 5961 narrows RST
+ * and SYN, RFC 7323 adds PAWS. The urgent pointer is not acted on: its octets stay in the stream (RFC 6093 §6). */
+#include "tcp/input.h"
+
+#include <errno.h>
+
+#include "tcp/ack.h"
+#include "tcp/output.h"
+#include "tcp/rtt.h"
+#include "tcp/timers.h"
+#include "tcp/window.h"
+
+bool tcp_is_acceptable(uint32_t rcv_nxt, uint32_t wnd, uint32_t seq, uint32_t len)
+{
+	if (len == 0)
+		return wnd == 0 ? seq == rcv_nxt : seq - rcv_nxt < wnd;
+	return wnd != 0 && (seq - rcv_nxt < wnd || seq + len - 1 - rcv_nxt < wnd);
+}
+
+/* --- first: the sequence number --- */
+
+/* RFC 7323 §5.3 R1, §3.2. */
+static enum tcp_step step_paws(struct tcp_env *env, struct tcp_conn *c, struct tcp_seg *s)
+{
+	if (!c->ts_ok || s->h.flags & TCP_RST)
+		return TCP_CONTINUE;
+	if (!s->h.has_ts) {
+		s->drop = DROP_TCP_NO_TS;
+		return TCP_DONE;
+	}
+	if (tcp_paws_rejects(s->h.tsval, c->ts_recent, tcp_tick_now(env) - c->ts_recent_tick)) {
+		if (s->len)
+			tcp_ack_now(c, WHY_ACK_DUP);
+		else
+			tcp_ack_challenge(env, c);
+		s->drop = DROP_TCP_PAWS;
+		return TCP_DONE;
+	}
+	return TCP_CONTINUE;
+}
+
+/* Outside the window: acknowledge and drop, unless it is RST. Pure ACKs are answered on a budget, so that two confused
+ * ends do not answer each other for ever (RFC 5961 §7). */
+static enum tcp_step unacceptable(struct tcp_env *env, struct tcp_conn *c, struct tcp_seg *s, uint32_t len)
+{
+	bool is_old = len && seq_le(s->h.seq + len, c->rcv_nxt);
+
+	s->drop = is_old ? DROP_TCP_DUPLICATE : DROP_TCP_WINDOW;
+	if (s->h.flags & TCP_RST) {
+		s->drop = DROP_TCP_RST_INVALID;
+		return TCP_DONE;
+	}
+	if (is_old && s->len)
+		tcp_reorder_duplicate(env, c, s->h.seq, s->h.seq + s->len);
+	if (len)
+		tcp_ack_now(c, WHY_ACK_DUP);
+	else
+		tcp_ack_challenge(env, c);
+	return TCP_DONE;
+}
+
+/* Keep what lies in the window (RFC 9293 §3.10.7.4, "segments are trimmed"). */
+static void trim(struct tcp_conn *c, struct tcp_seg *s)
+{
+	if (s->h.flags & TCP_SYN)
+		s->seq++;
+	if (seq_lt(s->seq, c->rcv_nxt)) {
+		uint32_t cut = MIN(c->rcv_nxt - s->seq, s->len);
+		s->old_lo = s->seq;
+		s->old_hi = s->seq + cut;
+		s->off += cut;
+		s->len -= cut;
+		s->seq = c->rcv_nxt;
+	}
+	uint32_t room = seq_lt(s->seq, c->rcv_adv) ? c->rcv_adv - s->seq : 0;
+	if (s->len + s->fin > room) {
+		s->len = MIN(s->len, room);
+		s->fin = false;
+		tcp_ack_now(c, WHY_ACK_DUP);
+	}
+}
+
+static enum tcp_step step_sequence(struct tcp_env *env, struct tcp_conn *c, struct tcp_seg *s)
+{
+	uint32_t len = tcp_seg_length(s), wnd = tcp_rcv_wnd(c);
+
+	if (step_paws(env, c, s) == TCP_DONE)
+		return TCP_DONE;
+	/* With a zero window nothing is acceptable, but ACK, URG and RST of the right number still count (MUST-66). */
+	bool is_special = wnd == 0 && s->h.seq == c->rcv_nxt;
+	if (!tcp_is_acceptable(c->rcv_nxt, wnd, s->h.seq, len) && !is_special)
+		return unacceptable(env, c, s, len);
+	if (s->h.has_ts && c->ts_ok && seq_le(s->h.seq, c->rcv_acked) && seq_le(c->ts_recent, s->h.tsval)) { /* RFC 7323 §4.3 */
+		c->ts_recent = s->h.tsval;
+		c->ts_recent_tick = tcp_tick_now(env);
+	}
+	trim(c, s);
+	c->rx_tick = tcp_tick_now(env);
+	c->keep_probes = 0;
+	return TCP_CONTINUE;
+}
+
+/* --- second: RST (RFC 5961 §3.2: only the exact number resets, another one in the window is challenged) --- */
+
+static enum tcp_step step_reset(struct tcp_env *env, struct tcp_conn *c, struct tcp_seg *s)
+{
+	if (!(s->h.flags & TCP_RST))
+		return TCP_CONTINUE;
+	if (s->h.seq != c->rcv_nxt) {
+		tcp_ack_challenge(env, c);
+		s->drop = DROP_TCP_RST_INVALID;
+		return TCP_DONE;
+	}
+	switch (c->state) {
+	case TCP_SYN_RECEIVED: /* of an active open; a listener's entry goes back to LISTEN in tcp_listen.c (MUST-11) */
+		tcp_conn_finish(env, c, ECONNREFUSED);
+		break;
+	case TCP_CLOSING:
+	case TCP_LAST_ACK:
+		tcp_conn_finish(env, c, 0);
+		break;
+	default:
+		tcp_conn_finish(env, c, ECONNRESET);
+	}
+	return TCP_DONE;
+}
+
+/* --- fourth: SYN (RFC 5961 §4.2: a challenge whatever its number) --- */
+
+static enum tcp_step step_syn(struct tcp_env *env, struct tcp_conn *c, struct tcp_seg *s)
+{
+	if (!(s->h.flags & TCP_SYN))
+		return TCP_CONTINUE;
+	tcp_ack_challenge(env, c);
+	s->drop = DROP_TCP_SYN_INVALID;
+	return TCP_DONE;
+}
+
+/* --- seventh: the text --- */
+
+/* Nobody will read it (RFC 9293 §3.6.1 SHLD-3): reset, also after shutdown of both directions (as Linux). */
+static bool is_unwanted(const struct tcp_conn *c, const struct tcp_seg *s)
+{
+	return s->len && (c->is_orphan || (c->rd_shut && c->state != TCP_ESTABLISHED));
+}
+
+static void choose_ack(struct tcp_env *env, struct tcp_conn *c, const struct tcp_seg *s, uint32_t nxt_before, bool had_gap)
+{
+	if (seq_lt(s->old_lo, s->old_hi))
+		tcp_reorder_duplicate(env, c, s->old_lo, s->old_hi);
+	if (c->rcv_nxt == nxt_before) /* out of order, or nothing new (RFC 5681 §4.2) */
+		tcp_ack_now(c, WHY_ACK_DUP);
+	else if (had_gap || s->old_lo != s->old_hi)
+		tcp_ack_now(c, WHY_ACK);
+	else
+		tcp_ack_data(env, c);
+}
+
+static enum tcp_step step_text(struct tcp_env *env, struct tcp_conn *c, struct tcp_seg *s, bool *fin)
+{
+	const struct tcp_active *a = tcp_active_of(env, c);
+	uint32_t before = c->rcv_nxt;
+	bool had_gap = a && tcp_reorder_has(a);
+
+	*fin = false;
+	if (!tcp_state_may_receive(c->state) || (!s->len && !s->fin))
+		return TCP_CONTINUE;
+	if (is_unwanted(c, s)) {
+		tcp_conn_abort(env, c, ECONNRESET);
+		s->drop = DROP_TCP_CLOSED;
+		return TCP_DONE;
+	}
+	c->rcv_mss = (uint16_t)MIN(MAX(c->rcv_mss, s->seg_size), UINT16_MAX);
+	s->drop = tcp_reorder_add(env, c, s, fin);
+	choose_ack(env, c, s, before, had_gap);
+	if (c->rcv_nxt - *fin != before)
+		tcp_conn_notify(env, c, TCP_EV_READABLE);
+	return TCP_CONTINUE;
+}
+
+/* --- eighth: FIN --- */
+
+static void step_fin(struct tcp_env *env, struct tcp_conn *c)
+{
+	c->fin_rcvd = 1;
+	tcp_ack_due(c);
+	c->quick = MAX(c->quick, 1);
+	switch (c->state) {
+	case TCP_ESTABLISHED:
+		tcp_conn_set_state(env, c, TCP_CLOSE_WAIT);
+		break;
+	case TCP_FIN_WAIT_1: /* our FIN is not acknowledged: step five saw to that */
+		tcp_conn_set_state(env, c, TCP_CLOSING);
+		break;
+	case TCP_FIN_WAIT_2:
+		tcp_conn_set_state(env, c, TCP_TIME_WAIT);
+		break;
+	default:
+		break;
+	}
+	tcp_conn_notify(env, c, TCP_EV_PEER_FIN | TCP_EV_READABLE);
+}
+
+static void steps_text_fin(struct tcp_env *env, struct tcp_conn *c, struct tcp_seg *s)
+{
+	bool fin;
+
+	if (step_text(env, c, s, &fin) == TCP_CONTINUE && fin)
+		step_fin(env, c);
+}
+
+void tcp_input_synchronized(struct tcp_env *env, struct tcp_conn *c, struct tcp_seg *s)
+{
+	if (step_sequence(env, c, s) == TCP_DONE || step_reset(env, c, s) == TCP_DONE || step_syn(env, c, s) == TCP_DONE ||
+	    tcp_step_ack(env, c, s) == TCP_DONE)
+		return;
+	steps_text_fin(env, c, s);
+}
+
+/* --- SYN-SENT (§3.10.7.3) --- */
+
+/* What the peer's SYN says of itself. */
+static void learn_syn(struct tcp_env *env, struct tcp_conn *c, const struct tcp_seg *s)
+{
+	const struct tcp_hdr *h = &s->h;
+
+	c->irs = h->seq;
+	c->rcv_nxt = c->rcv_acked = h->seq + 1;
+	c->rcv_adv = c->rcv_nxt + tcp_window_first(c->rcvbuf); /* as our SYN offered */
+	sbuf_init(&c->rcv, c->rcv_nxt);
+	c->ts_ok = h->has_ts;
+	c->ts_recent = h->has_ts ? h->tsval : 0;
+	c->ts_recent_tick = tcp_tick_now(env);
+	c->sack_ok = h->sack_permitted;
+	c->ws_ok = h->has_ws;
+	c->snd_ws = h->has_ws ? h->ws : 0;
+	if (!h->has_ws) /* both or none (RFC 7323 §2.2) */
+		c->rcv_ws = 0;
+	c->peer_mss = tcp_mss_peer(tcp_path_of(env, &c->e), h->has_mss ? h->mss : 0);
+	c->snd_wnd = c->snd_wnd_max = h->wnd; /* a SYN's window is never scaled (RFC 7323 §2.2) */
+	c->snd_wl1 = h->seq;
+	c->snd_wl2 = h->ack;
+	tcp_conn_update_mss(env, c);
+}
+
+/* Our SYN is acknowledged. */
+static void syn_acked(struct tcp_env *env, struct tcp_conn *c, const struct tcp_seg *s)
+{
+	struct tcp_active *a = tcp_active_of(env, c);
+	const struct tcp_range *r = tcp_ranges_at(env->arena, &a->sent);
+
+	if (!(r->flags & TCP_RANGE_EVER))
+		tcp_rtt_sample(c, s->rx_ns - r->sent_at);
+	c->snd_una = s->h.ack;
+	tcp_ranges_cut_below(env->arena, &a->sent, c->snd_una);
+	a->retries = a->backoff = 0;
+	a->rtx = TCP_RTX_NONE;
+	tcp_conn_set_state(env, c, TCP_ESTABLISHED);
+	tcp_conn_established(env, c);
+	tcp_ack_now(c, WHY_ACK);
+}
+
+static void input_syn_sent(struct tcp_env *env, struct tcp_conn *c, struct tcp_seg *s)
+{
+	const struct tcp_hdr *h = &s->h;
+
+	if (h->flags & TCP_ACK && (seq_le(h->ack, c->iss) || seq_lt(c->snd_nxt, h->ack))) { /* first: the ACK */
+		if (!(h->flags & TCP_RST))
+			tcp_output_rst_seg(env, &c->e, s);
+		s->drop = h->flags & TCP_RST ? DROP_TCP_RST_INVALID : DROP_TCP_ACK_RANGE;
+		return;
+	}
+	if (h->flags & TCP_RST) { /* second */
+		if (h->flags & TCP_ACK)
+			tcp_conn_finish(env, c, ECONNREFUSED);
+		else
+			s->drop = DROP_TCP_RST_INVALID;
+		return;
+	}
+	if (!(h->flags & TCP_SYN)) { /* fifth */
+		s->drop = h->flags & TCP_ACK ? DROP_TCP_WINDOW : DROP_TCP_NO_ACK;
+		return;
+	}
+	learn_syn(env, c, s); /* fourth */
+	if (!(h->flags & TCP_ACK)) { /* simultaneous open (§3.5, MUST-10): the SYN goes again, with an ACK */
+		tcp_conn_set_state(env, c, TCP_SYN_RECEIVED);
+		tcp_output_syn(env, c, WHY_SYN_ACK, false);
+		return;
+	}
+	syn_acked(env, c, s);
+	trim(c, s); /* text or FIN that came along goes on at the sixth step */
+	steps_text_fin(env, c, s);
+}
+
+/* --- the door --- */
+
+void tcp_input_end(struct tcp_env *env, struct tcp_conn *c)
+{
+	if (c->state == TCP_TIME_WAIT) {
+		if (c->ack_now || c->ack_due)
+			tcp_output_ack(env, c, c->ack_why);
+		tcp_timewait_enter(env, c);
+	} else if (c->state != TCP_CLOSED) {
+		if (c->ack_now)
+			tcp_output_ack(env, c, c->ack_why);
+		if ((c->active || c->ack_due) && c->queue == TCP_Q_NONE)
+			tcp_conn_mark_dirty(env, c);
+		tcp_timers_arm(env, c);
+	}
+	tcp_conn_settle(env, c);
+}
+
+enum drop tcp_segment_arrives(struct tcp_env *env, ref_t node, struct pkt *p)
+{
+	struct tcp_entry *e = arena_at(env->arena, node);
+	const struct tcp_path *path = tcp_path_of(env, e);
+	struct tcp_seg s;
+	enum drop d = tcp_seg_read(env, p, &path->local, &path->remote, &s);
+
+	if (d == DROP_NONE && e->node.timer.kind == WHEEL_TCP_CONN) {
+		struct tcp_conn *c = tcp_conn_at(env, node);
+		c->segs_in += s.segs;
+		if (c->state == TCP_SYN_SENT)
+			input_syn_sent(env, c, &s);
+		else
+			tcp_input_synchronized(env, c, &s);
+		d = s.drop;
+		tcp_input_end(env, c);
+	} else if (d == DROP_NONE) {
+		d = e->node.timer.kind == WHEEL_TCP_SYNRCVD ? tcp_synrcvd_arrives(env, node, &s) : tcp_timewait_arrives(env, node, &s);
+	}
+	pkt_free(env->mem, p);
+	return d;
+}
+
+enum drop tcp_closed_arrives(struct tcp_env *env, struct pkt *p, const struct via_addr *local, const struct via_addr *remote)
+{
+	struct tcp_seg s;
+	enum drop d = tcp_seg_read(env, p, local, remote, &s);
+
+	if (d == DROP_NONE) { /* §3.10.7.1 */
+		d = DROP_TCP_NO_SOCKET;
+		if (!p->m.ether_mcast && !via_addr_is_multicast(local) && !via_addr_is_multicast(remote))
+			tcp_seg_refuse(env, &s, local, remote);
+	}
+	pkt_free(env->mem, p);
+	return d;
+}

@@ -1,0 +1,337 @@
+/* tcp/tcp_listen.c - a listener: SYN, the small SYN-RECEIVED struct, and the third ACK that makes a connection.
+ *
+ * A SYN is answered from a struct of 128 bytes; SYN-ACK is repeated by its timer. On the third ACK the entry becomes a
+ * connection in SYN-RECEIVED and the segment goes through the RFC's steps there, so data and FIN on it count. As Linux:
+ * with the accept queue full a SYN is dropped, and the third ACK is dropped while the entry stays; a repeated SYN is
+ * answered by the SYN-ACK, not by a bare ACK, since the peer lost that one. Text on a SYN is not kept: the peer sends it
+ * again. Limits: syn_max entries per listener, backlog + 1 connections. RFC 9293 §3.10.7.2, .4; RFC 5961; RFC 7323. */
+#include "tcp/input.h"
+
+#include <errno.h>
+
+#include "tcp/isn.h"
+#include "tcp/output.h"
+#include "tcp/rtt.h"
+#include "tcp/timers.h"
+#include "tcp/window.h"
+
+#define SYNRCVD_OFF offsetof(struct tcp_synrcvd, of)
+#define ACCEPT_OFF offsetof(struct tcp_rare, accept)
+#define LISTEN_SYN_MIN 128u
+#define LISTEN_SYN_MAX 4096u
+
+/* --- the listener --- */
+
+struct tcp_listener *tcp_listener_at(struct tcp_env *env, ref_t listener)
+{
+	return pool_at(env->arena, &tcp_tab(env)->listeners, listener);
+}
+
+ref_t tcp_user_listen(struct tcp_env *env, const struct via_addr *local, uint16_t lport, uint32_t backlog, const struct tcp_opts *o, ref_t owner)
+{
+	ref_t r = pool_take(env->arena, &tcp_tab(env)->listeners);
+
+	if (!r)
+		return 0;
+	struct tcp_listener *l = arena_at(env->arena, r);
+	l->backlog = backlog;
+	l->syn_max = MIN(MAX(backlog, LISTEN_SYN_MIN), LISTEN_SYN_MAX);
+	l->owner = owner;
+	l->local = *local;
+	l->lport = lport;
+	if (o)
+		l->opts = *o;
+	return r;
+}
+
+void tcp_user_unlisten(struct tcp_env *env, ref_t listener)
+{
+	struct tcp_listener *l = tcp_listener_at(env, listener);
+	ref_t r;
+
+	while ((r = list_pop_head(env->arena, &l->accept, ACCEPT_OFF))) {
+		struct tcp_rare *rare = arena_at(env->arena, r);
+		struct tcp_conn *c = tcp_conn_at(env, rare->conn);
+		rare->listener = 0;
+		tcp_conn_abort(env, c, 0);
+		tcp_conn_settle(env, c);
+	}
+	while (l->synrcvd.head)
+		tcp_synrcvd_free(env, l->synrcvd.head);
+	pool_give(env->arena, &tcp_tab(env)->listeners, listener);
+}
+
+ref_t tcp_user_accept(struct tcp_env *env, ref_t listener, ref_t owner)
+{
+	struct tcp_listener *l = tcp_listener_at(env, listener);
+	ref_t r = list_pop_head(env->arena, &l->accept, ACCEPT_OFF);
+
+	if (!r)
+		return 0;
+	struct tcp_rare *rare = arena_at(env->arena, r);
+	ref_t conn = rare->conn;
+	struct tcp_conn *c = tcp_conn_at(env, conn);
+	rare->listener = 0;
+	c->owner = owner;
+	if (!tcp_opts_are_rare(&rare->opts)) {
+		pool_give(env->arena, &tcp_tab(env)->rares, r);
+		c->rare = 0;
+	}
+	return conn;
+}
+
+/* --- the SYN-RECEIVED entry --- */
+
+static void send_synack(struct tcp_env *env, struct tcp_synrcvd *q, enum why why)
+{
+	const struct tcp_listener *l = tcp_listener_at(env, q->listener);
+	const struct tcp_node *n = &q->e.node;
+	struct tcp_hdr h = {.sport = n->lport, .dport = n->rport, .seq = q->iss, .ack = q->irs + 1, .flags = TCP_SYN | TCP_ACK,
+			    .wnd = (uint16_t)q->rcv_wnd, .has_mss = true, .has_ws = q->ws_ok, .ws = q->rcv_ws,
+			    .sack_permitted = q->sack_ok, .has_ts = q->ts_ok, .tsecr = q->ts_recent};
+
+	h.mss = tcp_mss_advertised(tcp_path_of(env, &q->e), &l->opts);
+	h.tsval = tcp_ts_now(env, q->ts_offset);
+	tcp_seg_send(env, n->path, &h, why, l->opts.ttl, l->opts.tos);
+}
+
+/* <SEQ=SND.NXT><ACK=RCV.NXT><CTL=ACK>, for what is not acceptable. */
+static void send_ack(struct tcp_env *env, const struct tcp_synrcvd *q)
+{
+	struct tcp_hdr h = {.sport = q->e.node.lport, .dport = q->e.node.rport, .seq = q->iss + 1, .ack = q->irs + 1, .flags = TCP_ACK,
+			    .wnd = (uint16_t)(q->rcv_wnd >> q->rcv_ws), .has_ts = q->ts_ok, .tsecr = q->ts_recent};
+
+	h.tsval = tcp_ts_now(env, q->ts_offset);
+	tcp_seg_send(env, q->e.node.path, &h, WHY_ACK_CHALLENGE, 0, 0);
+}
+
+void tcp_synrcvd_free(struct tcp_env *env, ref_t node)
+{
+	struct tcp_synrcvd *q = pool_at(env->arena, &tcp_tab(env)->synrcvds, node);
+
+	tcp_entry_unlink(env, &q->e);
+	list_remove(env->arena, &tcp_listener_at(env, q->listener)->synrcvd, node, SYNRCVD_OFF);
+	env->ops->path_drop(env->ctx, q->e.node.path);
+	pool_give(env->arena, &tcp_tab(env)->synrcvds, node);
+}
+
+void tcp_synrcvd_timeout(struct tcp_env *env, ref_t node)
+{
+	struct tcp_synrcvd *q = pool_at(env->arena, &tcp_tab(env)->synrcvds, node);
+
+	if (q->retries >= TCP_RETRIES_SYNACK) {
+		tcp_trace_state(env, &q->e.node, TCP_SYN_RECEIVED, TCP_CLOSED);
+		tcp_synrcvd_free(env, node);
+		return;
+	}
+	q->retries++;
+	send_synack(env, q, WHY_SYN_RETRANS);
+	wheel_arm(env->arena, env->wheel, node, env->now + tcp_rto_initial_backed(q->retries));
+}
+
+static uint32_t listener_rcvbuf(const struct tcp_env *env, const struct tcp_listener *l)
+{
+	uint32_t n = l->opts.rcvbuf ? l->opts.rcvbuf : env->rmem ? env->rmem : TCP_BUF_DEFAULT;
+
+	return MIN(MAX(n, TCP_BUF_MIN), TCP_BUF_MAX);
+}
+
+static uint32_t choose_iss(struct tcp_env *env, const struct tcp_node *n)
+{
+	struct tcp_state_tab *t = tcp_tab(env);
+	bool follows = t->has_reuse && t->reuse_lport == n->lport && t->reuse_rport == n->rport;
+
+	t->has_reuse = false;
+	return follows ? t->reuse_iss : tcp_isn(env, arena_at(env->arena, n->path), n->lport, n->rport);
+}
+
+/* A fresh entry for SYN s. Takes the path count. */
+static enum drop synrcvd_new(struct tcp_env *env, ref_t listener, const struct tcp_seg *s, ref_t path)
+{
+	struct tcp_listener *l = tcp_listener_at(env, listener);
+	ref_t r = pool_take(env->arena, &tcp_tab(env)->synrcvds);
+
+	if (!r) {
+		env->ops->path_drop(env->ctx, path);
+		return DROP_NO_MEMORY;
+	}
+	struct tcp_synrcvd *q = arena_at(env->arena, r);
+	struct tcp_node *n = &q->e.node;
+	n->timer.kind = WHEEL_TCP_SYNRCVD;
+	n->path = path;
+	n->lport = s->h.dport;
+	n->rport = s->h.sport;
+	q->listener = listener;
+	q->iss = choose_iss(env, n);
+	q->irs = s->h.seq;
+	q->snd_wnd = s->h.wnd;
+	q->rcv_wnd = tcp_window_first(listener_rcvbuf(env, l));
+	q->ts_ok = s->h.has_ts;
+	q->ts_recent = s->h.tsval;
+	q->ts_offset = tcp_ts_offset(env, arena_at(env->arena, path), n->lport, n->rport);
+	q->ws_ok = s->h.has_ws;
+	q->snd_ws = s->h.ws;
+	q->rcv_ws = q->ws_ok ? tcp_window_shift(listener_rcvbuf(env, l)) : 0;
+	q->sack_ok = s->h.sack_permitted;
+	q->mss = tcp_mss_peer(arena_at(env->arena, path), s->h.has_mss ? s->h.mss : 0);
+	q->sent_at = env->now;
+	q->again_tick = tcp_tick_now(env);
+	list_push_tail(env->arena, &l->synrcvd, r, SYNRCVD_OFF);
+	tcp_entry_link(env, &q->e);
+	tcp_trace_state(env, n, TCP_LISTEN, TCP_SYN_RECEIVED);
+	wheel_arm(env->arena, env->wheel, r, env->now + TCP_RTO_INIT_NS);
+	send_synack(env, q, WHY_SYN_ACK);
+	return DROP_NONE;
+}
+
+/* --- LISTEN (§3.10.7.2) --- */
+
+static enum drop listen_step(struct tcp_env *env, ref_t listener, struct tcp_seg *s, const struct via_addr *local, const struct via_addr *remote,
+			     ref_t (*get_path)(void *ctx, const struct via_addr *local, const struct via_addr *remote))
+{
+	const struct tcp_listener *l = tcp_listener_at(env, listener);
+	uint8_t flags = s->h.flags;
+
+	if (flags & TCP_RST) /* first: nothing was sent that it could answer */
+		return DROP_TCP_LISTEN;
+	if (flags & TCP_ACK) { /* second */
+		tcp_seg_refuse(env, s, local, remote);
+		return DROP_TCP_LISTEN;
+	}
+	if (!(flags & TCP_SYN) || flags & TCP_FIN) /* fourth; SYN with FIN is nobody's honest segment (as Linux) */
+		return DROP_TCP_LISTEN;
+	if (via_addr_eq(local, remote) && s->h.sport == s->h.dport)
+		return DROP_TCP_LAND; /* TCP-048 */
+	if (s->p->m.ether_mcast || via_addr_is_multicast(local) || via_addr_is_multicast(remote) || via_addr_is_any(remote))
+		return DROP_TCP_LISTEN; /* MUST-57, MUST-63 */
+	if (l->accept.n > l->backlog)
+		return DROP_TCP_ACCEPT_QUEUE;
+	if (l->synrcvd.n >= l->syn_max)
+		return DROP_TCP_SYN_QUEUE;
+	ref_t path = get_path(env->ctx, local, remote);
+	return path ? synrcvd_new(env, listener, s, path) : DROP_NO_MEMORY; /* third */
+}
+
+enum drop tcp_listen_arrives(struct tcp_env *env, ref_t listener, struct pkt *p, const struct via_addr *local, const struct via_addr *remote,
+			     ref_t (*get_path)(void *ctx, const struct via_addr *local, const struct via_addr *remote))
+{
+	struct tcp_seg s;
+	enum drop d = tcp_seg_read(env, p, local, remote, &s);
+
+	if (d == DROP_NONE)
+		d = listen_step(env, listener, &s, local, remote, get_path);
+	tcp_tab(env)->has_reuse = false;
+	pkt_free(env->mem, p);
+	return d;
+}
+
+/* --- SYN-RECEIVED (§3.10.7.4) --- */
+
+/* What the entry knows becomes a connection, still in SYN-RECEIVED, its SYN-ACK in flight. NULL: no memory. */
+static struct tcp_conn *conn_of(struct tcp_env *env, const struct tcp_synrcvd *q)
+{
+	struct tcp_listener *l = tcp_listener_at(env, q->listener);
+	struct tcp_conn *c = tcp_conn_new(env, q->e.node.path, q->e.node.lport, q->e.node.rport, &l->opts);
+	struct tcp_rare *r = c ? tcp_conn_rare(env, c) : NULL;
+
+	if (!c)
+		return NULL;
+	env->ops->path_hold(env->ctx, c->e.node.path);
+	c->iss = c->snd_una = q->iss;
+	c->snd_nxt = q->iss + 1;
+	struct tcp_active *a = tcp_conn_activate(env, c);
+	if (!r || !a) {
+		tcp_conn_free(env, c);
+		return NULL;
+	}
+	r->opts = l->opts;
+	r->listener = q->listener;
+	tcp_ranges_push(env->arena, &a->sent, q->iss, q->iss + 1, q->retries ? TCP_RANGE_EVER : 0, q->sent_at);
+	sbuf_init(&c->snd, q->iss + 1);
+	sbuf_init(&c->rcv, q->irs + 1);
+	c->is_passive = 1;
+	c->irs = q->irs;
+	c->rcv_nxt = c->rcv_acked = q->irs + 1;
+	c->rcv_adv = c->rcv_nxt + q->rcv_wnd;
+	c->snd_wnd = c->snd_wnd_max = q->snd_wnd;
+	c->snd_wl1 = q->irs;
+	c->snd_wl2 = q->iss;
+	c->ts_ok = q->ts_ok;
+	c->ts_recent = q->ts_recent;
+	c->ts_recent_tick = tcp_tick_now(env);
+	c->ts_offset = q->ts_offset;
+	c->sack_ok = q->sack_ok;
+	c->ws_ok = q->ws_ok;
+	c->snd_ws = q->snd_ws;
+	c->rcv_ws = q->rcv_ws;
+	c->peer_mss = q->mss;
+	c->rto_3s = q->retries > 0;
+	c->iw_one = q->retries > 1;
+	c->state = TCP_SYN_RECEIVED; /* born there: LISTEN -> SYN-RECEIVED was told when the SYN came */
+	tcp_conn_update_mss(env, c);
+	return c;
+}
+
+/* The third ACK: the entry goes, a connection stands in the accept queue. */
+static enum drop promote(struct tcp_env *env, ref_t node, struct tcp_seg *s)
+{
+	struct tcp_synrcvd *q = arena_at(env->arena, node);
+	ref_t listener = q->listener;
+	struct tcp_listener *l = tcp_listener_at(env, listener);
+
+	if (l->accept.n > l->backlog)
+		return DROP_TCP_ACCEPT_QUEUE;
+	struct tcp_conn *c = conn_of(env, q);
+	if (!c)
+		return DROP_NO_MEMORY;
+	tcp_synrcvd_free(env, node);
+	c->in_demux = 1;
+	env->ops->demux_add(env->ctx, tcp_conn_ref(env, c));
+	c->segs_in += s->segs;
+	list_push_tail(env->arena, &l->accept, c->rare, ACCEPT_OFF);
+	tcp_input_synchronized(env, c, s);
+	env->ops->notify(env->ctx, l->owner, TCP_EV_LISTEN);
+	tcp_input_end(env, c);
+	return s->drop;
+}
+
+enum drop tcp_synrcvd_arrives(struct tcp_env *env, ref_t node, struct tcp_seg *s)
+{
+	struct tcp_synrcvd *q = pool_at(env->arena, &tcp_tab(env)->synrcvds, node);
+	const struct tcp_hdr *h = &s->h;
+	uint32_t rcv_nxt = q->irs + 1;
+
+	if ((h->flags & (TCP_SYN | TCP_ACK | TCP_RST)) == TCP_SYN && h->seq == q->irs) { /* the SYN again: our answer was lost */
+		if (tcp_since_tick(env, q->again_tick) >= TCP_RTO_INIT_NS / 2) {
+			q->again_tick = tcp_tick_now(env);
+			send_synack(env, q, WHY_SYN_RETRANS);
+		}
+		return DROP_TCP_DUPLICATE;
+	}
+	if (q->ts_ok && !(h->flags & TCP_RST) && (!h->has_ts || tcp_paws_rejects(h->tsval, q->ts_recent, 0))) {
+		if (h->has_ts)
+			send_ack(env, q);
+		return h->has_ts ? DROP_TCP_PAWS : DROP_TCP_NO_TS;
+	}
+	if (!tcp_is_acceptable(rcv_nxt, q->rcv_wnd, h->seq, tcp_seg_length(s))) { /* first */
+		if (!(h->flags & TCP_RST))
+			send_ack(env, q);
+		return h->flags & TCP_RST ? DROP_TCP_RST_INVALID : DROP_TCP_WINDOW;
+	}
+	if (h->flags & TCP_RST && h->seq == rcv_nxt) { /* second: back to LISTEN, nobody is told (MUST-11) */
+		tcp_trace_state(env, &q->e.node, TCP_SYN_RECEIVED, TCP_LISTEN);
+		tcp_synrcvd_free(env, node);
+		return DROP_NONE;
+	}
+	if (h->flags & (TCP_RST | TCP_SYN)) { /* RFC 5961 §3.2, §4.2 */
+		send_ack(env, q);
+		return h->flags & TCP_RST ? DROP_TCP_RST_INVALID : DROP_TCP_SYN_INVALID;
+	}
+	if (!(h->flags & TCP_ACK)) /* fifth */
+		return DROP_TCP_NO_ACK;
+	if (h->ack != q->iss + 1) {
+		tcp_output_rst_seg(env, &q->e, s);
+		return DROP_TCP_ACK_RANGE;
+	}
+	return promote(env, node, s);
+}

@@ -1,0 +1,219 @@
+/* tcp/timers.c - deadlines, the wheel entry, and what happens when one comes. See the header. */
+#include "tcp/timers.h"
+
+#include <errno.h>
+
+#include "tcp/ack.h"
+#include "tcp/input.h"
+#include "tcp/output.h"
+#include "tcp/recovery.h"
+#include "tcp/rtt.h"
+
+/* A wheel tick as a time near now. */
+static int64_t tick_time(const struct tcp_env *env, uint32_t t)
+{
+	int64_t now = env->now >> WHEEL_TICK_SHIFT;
+
+	return (now + (int32_t)(t - (uint32_t)now)) << WHEEL_TICK_SHIFT;
+}
+
+static bool tick_due(const struct tcp_env *env, uint32_t t)
+{
+	return t && tick_time(env, t) <= env->now;
+}
+
+void tcp_timers_arm(struct tcp_env *env, struct tcp_conn *c)
+{
+	const struct tcp_active *a = tcp_active_of(env, c);
+	const struct wheel_node *w = &c->e.node.timer;
+	int64_t at = a && a->rtx ? a->rtx_at : TIME_NEVER;
+
+	if (c->delack_tick)
+		at = MIN(at, tick_time(env, c->delack_tick));
+	if (c->slow_tick)
+		at = MIN(at, tick_time(env, c->slow_tick));
+	if (at != TIME_NEVER && (!w->where || at < w->deadline))
+		wheel_arm(env->arena, env->wheel, tcp_conn_ref(env, c), at);
+}
+
+void tcp_timers_delack(struct tcp_env *env, struct tcp_conn *c)
+{
+	c->delack_tick = tcp_tick_at(env->now + TCP_DELACK_NS);
+	tcp_timers_arm(env, c);
+}
+
+/* Data or FIN that waits although nothing is in flight. */
+static bool wants_persist(const struct tcp_conn *c)
+{
+	return tcp_state_may_send(c->state) && (tcp_unsent(c) || (c->fin_queued && !c->fin_sent)) && c->queue != TCP_Q_HELD;
+}
+
+void tcp_timers_rtx(struct tcp_env *env, struct tcp_conn *c, bool restart)
+{
+	struct tcp_active *a = tcp_active_of(env, c);
+	enum tcp_rtx want;
+
+	if (!a)
+		return;
+	want = c->snd_una != c->snd_nxt ? TCP_RTX_RTO : wants_persist(c) ? TCP_RTX_PERSIST : TCP_RTX_NONE;
+	if (want == a->rtx && !restart)
+		return;
+	if (want != a->rtx && want != TCP_RTX_NONE) {
+		if (want == TCP_RTX_PERSIST)
+			a->since = env->now;
+		if (a->rtx == TCP_RTX_PERSIST)
+			a->backoff = a->probes = 0;
+	}
+	a->rtx = want;
+	a->rtx_at = env->now + tcp_rto_backed(c, a->backoff);
+	if (want == TCP_RTX_PERSIST && c->snd_wnd && (c->cork || c->more)) /* held by the user, not by the peer */
+		a->rtx_at = env->now + TCP_CORK_NS;
+	tcp_timers_arm(env, c);
+}
+
+void tcp_timers_slow(struct tcp_env *env, struct tcp_conn *c)
+{
+	const struct tcp_rare *r = tcp_rare_of(env, c);
+
+	c->slow_tick = 0;
+	if (c->is_orphan && c->state == TCP_FIN_WAIT_2)
+		c->slow_tick = tcp_tick_at(env->now + TCP_ORPHAN_NS);
+	else if (c->keepalive && !c->is_orphan && c->was_open && c->state != TCP_CLOSED) /* RFC 9293 §3.8.4: at least 2 h */
+		c->slow_tick = tcp_tick_at(env->now + (r && r->opts.keep_idle_s ? r->opts.keep_idle_s : 7200) * NS_PER_S);
+	tcp_timers_arm(env, c);
+}
+
+/* R2 is reached, or the user's time-out (RFC 9293 §3.8.3, RFC 5482): true, and the connection is over. */
+static bool gives_up(struct tcp_env *env, struct tcp_conn *c, struct tcp_active *a, uint8_t tries)
+{
+	const struct tcp_rare *r = tcp_rare_of(env, c);
+	uint32_t user = r ? r->opts.user_timeout_ms : 0;
+	bool over = tries >= (c->is_orphan ? TCP_RETRIES_ORPHAN : TCP_RETRIES2);
+
+	if (c->state == TCP_SYN_SENT || c->state == TCP_SYN_RECEIVED)
+		over = tries >= (r && r->opts.syn_retries ? r->opts.syn_retries : TCP_RETRIES_SYN); /* MUST-23 */
+	if (user)
+		over = env->now - a->since >= user * NS_PER_MS;
+	if (over) /* what ICMP said last explains more than "timed out" (as Linux) */
+		tcp_conn_finish(env, c, c->err_soft ? c->err_soft : ETIMEDOUT);
+	return over;
+}
+
+/* Nothing in flight may go: ask the peer for its window, or try again to send (RFC 9293 §3.8.6.1). */
+static void persist_fires(struct tcp_env *env, struct tcp_conn *c, struct tcp_active *a)
+{
+	/* Probes that are answered keep the connection for ever (MUST-37), unless nobody owns it. */
+	if (gives_up(env, c, a, c->is_orphan ? a->backoff : a->probes))
+		return;
+	if (c->snd_una == c->snd_nxt) {
+		tcp_output(env, c, true);
+		if (c->snd_una != c->snd_nxt || c->queue == TCP_Q_HELD)
+			return;
+	}
+	if (!c->snd_wnd || c->snd_una != c->snd_nxt)
+		tcp_output_probe(env, c, WHY_PROBE);
+	a->probes += a->probes < UINT8_MAX;
+	a->backoff += a->backoff < 16;
+	a->rtx_at = env->now + tcp_rto_backed(c, a->backoff);
+}
+
+static void rto_fires(struct tcp_env *env, struct tcp_conn *c, struct tcp_active *a)
+{
+	bool is_syn = c->state == TCP_SYN_SENT || c->state == TCP_SYN_RECEIVED;
+
+	if (tcp_ranges_at(env->arena, &a->sent)[0].flags & TCP_RANGE_QUEUED) { /* never left: the network lost nothing */
+		a->rtx_at = env->now + tcp_rto_backed(c, a->backoff);
+		return;
+	}
+	if (!c->snd_wnd && !is_syn) { /* the peer took its window back: ask, do not resend (SHLD-17) */
+		persist_fires(env, c, a);
+		return;
+	}
+	if (gives_up(env, c, a, a->retries))
+		return;
+	if (env->trace)
+		tcp_trace(env, c, TRACE_TCP_RTO, 0, c->snd_una, c->snd_nxt, a->backoff, a->retries);
+	if (is_syn) {
+		c->iw_one = a->retries > 0;   /* resent more than once (RFC 5681 §3.1) */
+		c->rto_3s = 1;                /* RFC 6298 §5.7, looked at when data starts */
+	} else {
+		tcp_recovery_rto(env, c, a);
+	}
+	a->retries++;
+	a->backoff += a->backoff < 16; /* RFC 6298 §5.5 */
+	if (a->retries == TCP_RETRIES1 && env->ops->path_suspect) /* RFC 9293 §3.8.3 R1 */
+		env->ops->path_suspect(env->ctx, c->e.node.path);
+	if (is_syn)
+		tcp_output_syn(env, c, WHY_SYN_RETRANS, false);
+	else
+		tcp_output(env, c, false);
+	a->rtx_at = env->now + (is_syn ? tcp_rto_initial_backed(a->backoff) : tcp_rto_backed(c, a->backoff));
+}
+
+/* RFC 9293 §3.8.4; one lost probe kills nothing (MUST-28). */
+static void keepalive_fires(struct tcp_env *env, struct tcp_conn *c)
+{
+	const struct tcp_rare *r = tcp_rare_of(env, c);
+	int64_t idle = (r && r->opts.keep_idle_s ? r->opts.keep_idle_s : 7200) * NS_PER_S;
+	int64_t again = (r && r->opts.keep_intvl_s ? r->opts.keep_intvl_s : 75) * NS_PER_S;
+	int64_t silent = tcp_since_tick(env, c->rx_tick);
+
+	if (c->snd_una != c->snd_nxt || tcp_unsent(c)) { /* retransmission finds out */
+		c->slow_tick = tcp_tick_at(env->now + idle);
+	} else if (silent < idle && !c->keep_probes) {
+		c->slow_tick = tcp_tick_at(env->now + idle - silent);
+	} else if (c->keep_probes >= (r && r->opts.keep_cnt ? r->opts.keep_cnt : 9)) {
+		tcp_conn_abort(env, c, ETIMEDOUT);
+	} else {
+		c->keep_probes++;
+		tcp_output_probe(env, c, WHY_KEEPALIVE);
+		c->slow_tick = tcp_tick_at(env->now + again);
+	}
+}
+
+static void slow_fires(struct tcp_env *env, struct tcp_conn *c)
+{
+	c->slow_tick = 0;
+	if (c->is_orphan && c->state == TCP_FIN_WAIT_2)
+		tcp_conn_finish(env, c, 0);
+	else if (c->keepalive)
+		keepalive_fires(env, c);
+}
+
+static void conn_timeout(struct tcp_env *env, struct tcp_conn *c)
+{
+	struct tcp_active *a = tcp_active_of(env, c);
+
+	if (c->delack_tick && tick_due(env, c->delack_tick)) {
+		c->delack_tick = 0;
+		tcp_output_ack(env, c, WHY_ACK_DELAYED);
+	}
+	if (a && a->rtx && a->rtx_at <= env->now) {
+		if (a->rtx == TCP_RTX_RTO)
+			rto_fires(env, c, a);
+		else
+			persist_fires(env, c, a);
+	}
+	if (c->state != TCP_CLOSED && c->slow_tick && tick_due(env, c->slow_tick))
+		slow_fires(env, c);
+	if (c->state != TCP_CLOSED)
+		tcp_timers_arm(env, c);
+	tcp_conn_settle(env, c);
+}
+
+void tcp_timeout(struct tcp_env *env, ref_t node)
+{
+	switch (tcp_node_at(env, node)->timer.kind) {
+	case WHEEL_TCP_CONN:
+		conn_timeout(env, tcp_conn_at(env, node));
+		break;
+	case WHEEL_TCP_SYNRCVD:
+		tcp_synrcvd_timeout(env, node);
+		break;
+	case WHEEL_TCP_TIMEWAIT:
+		tcp_timewait_timeout(env, node);
+		break;
+	default:
+		ASSERT(!"not a TCP timer");
+	}
+}

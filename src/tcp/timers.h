@@ -1,0 +1,36 @@
+/* tcp/timers.h - deadlines are fields; one wheel entry per connection, re-armed lazily.
+ *
+ * A deadline that moves later leaves the wheel alone: the entry fires early, finds nothing due, and is armed again. So an
+ * ACK costs no wheel work. The timers, as sentences:
+ *   retransmission: data is in flight and nothing came for one RTO, doubled at each expiry (RFC 6298 §5);
+ *   persist:        nothing is in flight, data waits for window, for a fuller segment or for memory (RFC 9293 §3.8.6.1);
+ *   delayed ACK:    data was received and not acknowledged for 40 ms (§3.8.6.3);
+ *   keep-alive:     the peer was silent for keep_idle (§3.8.4);
+ *   orphan:         in FIN-WAIT-2 without a user for 60 s. */
+#ifndef TCP_TIMERS_H
+#define TCP_TIMERS_H
+
+#include "tcp/conn.h"
+
+/* Wheel tick of a time, rounded up; never 0, which is "none". */
+static inline uint32_t tcp_tick_at(int64_t ns)
+{
+	uint32_t t = (uint32_t)((ns + (INT64_C(1) << WHEEL_TICK_SHIFT) - 1) >> WHEEL_TICK_SHIFT);
+	return t ? t : 1;
+}
+static inline uint32_t tcp_tick_now(const struct tcp_env *env) { return (uint32_t)(env->now >> WHEEL_TICK_SHIFT); }
+/* Time since a tick that lies in the past, ns. */
+static inline int64_t tcp_since_tick(const struct tcp_env *env, uint32_t t)
+{
+	return (int64_t)(tcp_tick_now(env) - t) << WHEEL_TICK_SHIFT;
+}
+
+/* Put the wheel entry where the earliest deadline wants it. */
+void tcp_timers_arm(struct tcp_env *env, struct tcp_conn *c);
+/* Retransmission or persist timer, by what is in flight; restart: begin a fresh period (RFC 6298 §5.3). */
+void tcp_timers_rtx(struct tcp_env *env, struct tcp_conn *c, bool restart);
+void tcp_timers_delack(struct tcp_env *env, struct tcp_conn *c);
+/* (Re)start keep-alive, or the orphan timer if `c` has no user. */
+void tcp_timers_slow(struct tcp_env *env, struct tcp_conn *c);
+
+#endif

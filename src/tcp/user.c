@@ -1,0 +1,305 @@
+/* tcp/user.c - the local user's calls (RFC 9293 §3.9.1, §3.10.1 to .6). None blocks; what is to be sent leaves at the
+ * next flush. Errors are reported once: by the call that meets one first, or by tcp_user_error(). */
+#include "tcp/input.h"
+
+#include <errno.h>
+
+#include "tcp/ack.h"
+#include "tcp/isn.h"
+#include "tcp/output.h"
+#include "tcp/timers.h"
+#include "tcp/window.h"
+
+_Static_assert(sizeof(struct via_iov) == sizeof(struct sbuf_iov) && offsetof(struct via_iov, len) == offsetof(struct sbuf_iov, len),
+	       "the public span is the stream buffer's");
+
+/* --- OPEN --- */
+
+int tcp_user_connect(struct tcp_env *env, ref_t path, uint16_t lport, uint16_t rport, const struct tcp_opts *o, ref_t owner, ref_t *out)
+{
+	struct tcp_conn *c = tcp_conn_new(env, path, lport, rport, o);
+
+	if (!c) {
+		env->ops->path_drop(env->ctx, path); /* the count was ours in any case */
+		return -ENOMEM;
+	}
+	c->iss = c->snd_una = c->snd_nxt = tcp_isn(env, tcp_path_of(env, &c->e), lport, rport);
+	if (!tcp_conn_activate(env, c)) {
+		tcp_conn_free(env, c);
+		return -ENOMEM;
+	}
+	sbuf_init(&c->snd, c->iss + 1);
+	sbuf_init(&c->rcv, 0);
+	c->owner = owner;
+	c->in_demux = 1;
+	env->ops->demux_add(env->ctx, tcp_conn_ref(env, c));
+	tcp_conn_set_state(env, c, TCP_SYN_SENT);
+	tcp_output_syn(env, c, WHY_SYN, true);
+	*out = tcp_conn_ref(env, c);
+	return 0;
+}
+
+/* --- errors --- */
+
+static int take_error(struct tcp_conn *c)
+{
+	int err = c->err;
+
+	c->err = 0;
+	return err;
+}
+
+int tcp_user_error(struct tcp_env *env, ref_t conn)
+{
+	struct tcp_conn *c = tcp_conn_at(env, conn);
+	int err = take_error(c);
+
+	if (!err) { /* a soft one is made available, and forgotten (MUST-54) */
+		err = c->err_soft;
+		c->err_soft = 0;
+	}
+	return err;
+}
+
+/* --- SEND --- */
+
+/* May the user send? 0, or the negative errno. */
+static int send_check(struct tcp_conn *c)
+{
+	if (c->err)
+		return -take_error(c);
+	if (c->fin_queued || c->state == TCP_CLOSED)
+		return -EPIPE;
+	if (c->state == TCP_SYN_SENT || c->state == TCP_SYN_RECEIVED)
+		return -EAGAIN;
+	return sbuf_len(&c->snd) < c->sndbuf ? 0 : -EAGAIN;
+}
+
+/* New bytes stand at the end of the send queue. */
+static void sent_more(struct tcp_env *env, struct tcp_conn *c, bool more)
+{
+	c->more = more;
+	tcp_conn_mark_dirty(env, c);
+}
+
+int64_t tcp_user_send(struct tcp_env *env, ref_t conn, const void *data, uint32_t len, bool more)
+{
+	struct tcp_conn *c = tcp_conn_at(env, conn);
+	int err = send_check(c);
+
+	if (err || !len)
+		return err;
+	if (!tcp_conn_activate(env, c))
+		return -ENOBUFS;
+	uint32_t n = sbuf_append(env->arena, env->mem, &c->snd, data, MIN(len, c->sndbuf - sbuf_len(&c->snd)));
+	if (n)
+		sent_more(env, c, more);
+	else
+		tcp_conn_settle(env, c);
+	return n ? (int64_t)n : -ENOBUFS;
+}
+
+int tcp_user_send_reserve(struct tcp_env *env, ref_t conn, struct via_iov *iov, int n, uint32_t want)
+{
+	struct tcp_conn *c = tcp_conn_at(env, conn);
+	int err = send_check(c);
+
+	if (err)
+		return err;
+	want = MIN(want, c->sndbuf - sbuf_len(&c->snd));
+	int k = sbuf_reserve(env->arena, env->mem, &c->snd, (struct sbuf_iov *)(void *)iov, n, want);
+	return k || !want || n <= 0 ? k : -ENOBUFS;
+}
+
+int tcp_user_send_commit(struct tcp_env *env, ref_t conn, uint32_t len)
+{
+	struct tcp_conn *c = tcp_conn_at(env, conn);
+
+	if (c->fin_queued || c->state == TCP_CLOSED)
+		return -EPIPE;
+	if (!tcp_conn_activate(env, c))
+		return -ENOBUFS;
+	int err = sbuf_commit(env->arena, env->mem, &c->snd, len);
+	if (!err && len)
+		sent_more(env, c, false);
+	else
+		tcp_conn_settle(env, c);
+	return err;
+}
+
+#define LEND_MAX 65535u /* of one block */
+
+int64_t tcp_user_send_lend(struct tcp_env *env, ref_t conn, const void *data, uint32_t len, void (*done)(void *, uint64_t), void *ctx, uint64_t token)
+{
+	struct tcp_conn *c = tcp_conn_at(env, conn);
+	int err = send_check(c);
+
+	if (err || !len)
+		return err;
+	if (!tcp_conn_activate(env, c))
+		return -ENOBUFS;
+	uint32_t n = MIN(MIN(len, c->sndbuf - sbuf_len(&c->snd)), LEND_MAX);
+	blk_t b = blk_lend(env->mem, data, n, done, ctx, token);
+	if (!b || sbuf_append_blk(env->arena, env->mem, &c->snd, b, 0, n) < 0)
+		n = 0;
+	if (n)
+		sent_more(env, c, false);
+	else
+		tcp_conn_settle(env, c);
+	if (b)
+		blk_drop(env->mem, b); /* the stream holds it now, or done() is called */
+	return n ? (int64_t)n : -ENOBUFS;
+}
+
+/* --- RECEIVE --- */
+
+/* Unread bytes in order. */
+static uint32_t readable(const struct tcp_conn *c)
+{
+	return sbuf_len(&c->rcv);
+}
+
+/* Nothing to read: why? */
+static int recv_empty(struct tcp_conn *c)
+{
+	if (c->err)
+		return -take_error(c);
+	if (c->fin_rcvd || c->rd_shut)
+		return 0;
+	if (c->state == TCP_CLOSED)
+		return c->was_open ? 0 : -ENOTCONN;
+	return -EAGAIN;
+}
+
+static void consumed(struct tcp_env *env, struct tcp_conn *c, uint32_t len)
+{
+	sbuf_drop_to(env->arena, env->mem, &c->rcv, c->rcv.start + len);
+	if (c->state != TCP_CLOSED && tcp_window_wants_update(c)) {
+		c->ack_due = 1;
+		c->ack_why = WHY_ACK_WINDOW;
+		tcp_conn_mark_dirty(env, c);
+	}
+}
+
+int64_t tcp_user_recv(struct tcp_env *env, ref_t conn, void *out, uint32_t len, bool peek)
+{
+	struct tcp_conn *c = tcp_conn_at(env, conn);
+	uint32_t n = MIN(len, readable(c));
+
+	if (!readable(c))
+		return recv_empty(c);
+	n = sbuf_copy_out(env->arena, env->mem, &c->rcv, c->rcv.start, out, n);
+	if (!peek)
+		consumed(env, c, n);
+	return n;
+}
+
+int tcp_user_recv_peek(struct tcp_env *env, ref_t conn, struct via_iov *iov, int n)
+{
+	struct tcp_conn *c = tcp_conn_at(env, conn);
+
+	if (!readable(c))
+		return recv_empty(c);
+	return sbuf_peek(env->arena, env->mem, &c->rcv, c->rcv.start, (struct sbuf_iov *)(void *)iov, n);
+}
+
+int tcp_user_recv_consume(struct tcp_env *env, ref_t conn, uint32_t len)
+{
+	struct tcp_conn *c = tcp_conn_at(env, conn);
+
+	if (len > readable(c))
+		return -EINVAL;
+	consumed(env, c, len);
+	return 0;
+}
+
+/* --- CLOSE, ABORT --- */
+
+/* FIN stands behind what is queued (§3.10.4). False: nothing to close, or no memory for it. */
+static bool queue_fin(struct tcp_env *env, struct tcp_conn *c)
+{
+	bool is_closing = c->state == TCP_CLOSE_WAIT;
+
+	if (c->fin_queued || (c->state != TCP_ESTABLISHED && c->state != TCP_SYN_RECEIVED && !is_closing))
+		return false;
+	if (!tcp_conn_activate(env, c)) {
+		tcp_conn_abort(env, c, ENOBUFS);
+		return false;
+	}
+	c->fin_queued = 1;
+	c->more = 0;
+	tcp_conn_set_state(env, c, is_closing ? TCP_LAST_ACK : TCP_FIN_WAIT_1);
+	tcp_conn_mark_dirty(env, c);
+	return true;
+}
+
+int tcp_user_shutdown_wr(struct tcp_env *env, ref_t conn)
+{
+	struct tcp_conn *c = tcp_conn_at(env, conn);
+
+	if (c->state == TCP_SYN_SENT || (c->state == TCP_CLOSED && !c->fin_queued))
+		return -ENOTCONN;
+	queue_fin(env, c);
+	return 0;
+}
+
+void tcp_user_shutdown_rd(struct tcp_env *env, ref_t conn)
+{
+	tcp_conn_at(env, conn)->rd_shut = 1;
+}
+
+void tcp_user_close(struct tcp_env *env, ref_t conn, bool linger0)
+{
+	struct tcp_conn *c = tcp_conn_at(env, conn);
+	struct tcp_state_tab *t = tcp_tab(env);
+
+	c->owner = 0;
+	c->rd_shut = 1;
+	if (c->state == TCP_SYN_SENT)
+		tcp_conn_finish(env, c, 0);
+	else if (linger0 || readable(c) || t->n_orphans >= TCP_ORPHANS_MAX) /* RFC 9293 §3.6.1 SHLD-3 */
+		tcp_conn_abort(env, c, 0);
+	else
+		queue_fin(env, c);
+	if (c->state != TCP_CLOSED) {
+		c->is_orphan = 1;
+		t->n_orphans++;
+		tcp_timers_slow(env, c); /* waiting in FIN-WAIT-2 is bounded now (TCP-046) */
+	}
+	sbuf_drop_to(env->arena, env->mem, &c->rcv, c->rcv.end);
+	tcp_conn_settle(env, c);
+}
+
+void tcp_user_set_opts(struct tcp_env *env, ref_t conn, const struct tcp_opts *o)
+{
+	struct tcp_conn *c = tcp_conn_at(env, conn);
+
+	tcp_conn_apply_opts(env, c, o);
+	if (c->state != TCP_CLOSED) /* nodelay, or no more cork: what was held goes */
+		tcp_conn_mark_dirty(env, c);
+}
+
+/* --- STATUS --- */
+
+uint32_t tcp_user_ready(struct tcp_env *env, ref_t conn)
+{
+	const struct tcp_conn *c = tcp_conn_at(env, conn);
+	bool is_opening = c->state == TCP_SYN_SENT || c->state == TCP_SYN_RECEIVED;
+	uint32_t bits = 0;
+
+	if (readable(c) || c->fin_rcvd || c->rd_shut || c->state == TCP_CLOSED)
+		bits |= VIA_IN;
+	if (c->fin_rcvd || c->rd_shut || c->state == TCP_CLOSED)
+		bits |= VIA_RDHUP;
+	if (c->state == TCP_CLOSED || c->fin_queued || (!is_opening && tcp_conn_is_writable(c)))
+		bits |= VIA_OUT;
+	if (c->state == TCP_CLOSED || (c->fin_queued && (c->fin_rcvd || c->rd_shut)))
+		bits |= VIA_HUP;
+	if (c->err)
+		bits |= VIA_ERR;
+	return bits;
+}
+
+uint32_t tcp_user_inq(struct tcp_env *env, ref_t conn) { return readable(tcp_conn_at(env, conn)); }
+uint32_t tcp_user_outq(struct tcp_env *env, ref_t conn) { return sbuf_len(&tcp_conn_at(env, conn)->snd); }
+enum tcp_state tcp_conn_state(struct tcp_env *env, ref_t conn) { return tcp_conn_at(env, conn)->state; }

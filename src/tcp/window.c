@@ -1,0 +1,49 @@
+/* tcp/window.c - the receive window. See the header. */
+#include "tcp/window.h"
+
+/* How far the edge could move now. */
+static uint32_t could_move(const struct tcp_conn *c)
+{
+	uint32_t want = c->rcv.start + c->rcvbuf;
+
+	return seq_lt(c->rcv_adv, want) ? want - c->rcv_adv : 0;
+}
+
+static uint32_t worth_moving(const struct tcp_conn *c)
+{
+	return MIN(c->rcvbuf / 2, MAX(c->rcv_mss, c->mss)); /* §3.8.6.2.2 */
+}
+
+uint16_t tcp_window_field(struct tcp_conn *c, bool is_syn)
+{
+	uint8_t ws = is_syn ? 0 : c->rcv_ws;
+	uint32_t edge = c->rcv_adv;
+
+	if (could_move(c) >= worth_moving(c)) {
+		uint32_t wnd = MIN((c->rcv.start + c->rcvbuf - c->rcv_nxt) >> ws, 65535u) << ws;
+		if (seq_lt(edge, c->rcv_nxt + wnd))
+			edge = c->rcv_nxt + wnd;
+	}
+	uint32_t field = MIN((edge - c->rcv_nxt + (1u << ws) - 1) >> ws, 65535u);
+	if (seq_lt(c->rcv_adv, c->rcv_nxt + (field << ws)))
+		c->rcv_adv = c->rcv_nxt + (field << ws);
+	return (uint16_t)field;
+}
+
+bool tcp_window_wants_update(const struct tcp_conn *c)
+{
+	uint32_t move = could_move(c), left = tcp_rcv_wnd(c);
+
+	if (!tcp_state_may_receive(c->state))
+		return false;
+	return move >= worth_moving(c) && (move >= c->rcvbuf / 4 || left < 2u * MAX(c->rcv_mss, c->mss));
+}
+
+uint8_t tcp_window_shift(uint32_t rcvbuf)
+{
+	uint8_t ws = 0;
+
+	while (ws < TCP_WS_MAX && rcvbuf >> ws > 65535)
+		ws++;
+	return ws;
+}

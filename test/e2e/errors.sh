@@ -1,0 +1,118 @@
+#!/bin/sh
+# errors.sh - bad input: each gives one clear sentence, the right exit status, and leaves nothing running.
+# timeout: 60
+set -u
+SRC=${SRC:-$(cd "$(dirname "$0")/../.." && pwd)}
+VIA=${VIA:-$SRC/build/via}
+dir=$(mktemp -d)
+cleanup() {
+	XDG_RUNTIME_DIR=$dir "$VIA" -q lab down errors 2>/dev/null
+	rm -rf "$dir"
+}
+trap cleanup EXIT
+trap 'exit 1' INT TERM
+n=0
+
+# try STATUS PATTERN NAME COMMAND...: exit status, one sentence that matches, nothing left running.
+try() {
+	want=$1 pattern=$2 name=$3
+	shift 3
+	n=$((n + 1))
+	timeout 20 "$@" > "$dir/out" 2> "$dir/err" < /dev/null
+	got=$?
+	lines=$(wc -l < "$dir/err")
+	if [ "$got" -eq "$want" ] && [ "$lines" -eq 1 ] && grep -qE "$pattern" "$dir/err"; then
+		echo "ok $n - $name"
+	else
+		echo "not ok $n - $name"
+		echo "# status $got, wanted $want; $lines lines, wanted 1 matching: $pattern"
+		sed 's/^/# /' "$dir/err" | head -n 10
+	fi
+}
+
+cat > "$dir/good.yaml" <<'Y'
+name: errors
+topology:
+  nodes:
+    a: {kind: host, services: {echo: {}}}
+    b: {kind: host}
+  links:
+    - endpoints: ["a:eth1", "b:eth1"]
+Y
+printf 'name: x\ntopology:\n  nodes:\n    a: {kind: host\n  links: []\n' > "$dir/malformed.yaml"
+sed 's/kind: host}/kimd: host}/' "$dir/good.yaml" > "$dir/typo.yaml"
+sed 's/"b:eth1"/"c:eth1"/' "$dir/good.yaml" > "$dir/nonode.yaml"
+sed 's/kind: host}/kind: hots}/' "$dir/good.yaml" > "$dir/kind.yaml"
+export XDG_RUNTIME_DIR="$dir"
+chmod 700 "$dir"
+
+try 2 '^.*malformed.yaml:[0-9]+:[0-9]+: ' "malformed YAML names line and column" "$VIA" lab check "$dir/malformed.yaml"
+try 2 "typo.yaml:5:[0-9]+: .*kimd.*kind" "unknown key names line, column and the nearest" "$VIA" lab check "$dir/typo.yaml"
+try 2 "nonode.yaml:7:[0-9]+: .*'?c'?" "link to a node that does not exist" "$VIA" lab check "$dir/nonode.yaml"
+try 2 "kind.yaml:5:[0-9]+: .*hots.*host" "unknown kind names the nearest" "$VIA" lab check "$dir/kind.yaml"
+try 2 "absent.yaml" "topology file that does not exist" "$VIA" lab exec -t "$dir/absent.yaml" a -- true
+try 2 "malformed.yaml:[0-9]+:[0-9]+" "exec with malformed YAML" "$VIA" lab exec -t "$dir/malformed.yaml" a -- true
+try 2 "no host or router named 'aa'.*did you mean 'a'" "node that does not exist" "$VIA" lab exec -t "$dir/good.yaml" aa -- true
+try 127 "no-such-program" "program that does not exist" "$VIA" -q lab exec -t "$dir/good.yaml" a -- no-such-program
+: > "$dir/plain"
+try 126 "plain" "program that is not executable" "$VIA" -q lab exec -t "$dir/good.yaml" a -- "$dir/plain"
+try 2 "no program is named" "no program" "$VIA" lab exec -t "$dir/good.yaml" a
+try 2 "did you mean 'lab exec'" "unknown command names the nearest" "$VIA" lab exce -t "$dir/good.yaml" a -- true
+try 2 "did you mean '--topology'" "unknown option names the nearest" "$VIA" lab exec --topologie x a -- true
+try 125 "no lab named 'absent'" "lab that is not running" "$VIA" lab exec absent a -- true
+try 125 "gateway" "run without -i says what is missing" "$VIA" run -- true
+try 2 "tap:NAME" "serve on something that is no TAP" "$VIA" serve "$dir" -i eth0 -a 10.0.0.2/24
+try 125 "(already|listener|filter)" "a seccomp listener that is there already" "$VIA" -q lab exec -t "$dir/good.yaml" a -- "$VIA" -q lab exec -t "$dir/good.yaml" b -- true
+
+n=$((n + 1))
+"$VIA" lab up -t "$dir/good.yaml" -d > "$dir/out" 2>&1
+grep -qx "lab errors is up" "$dir/out" && echo "ok $n - lab up -d says it is up" || echo "not ok $n - lab up -d says it is up"
+try 1 "already up" "a second lab of that name" "$VIA" lab up -t "$dir/good.yaml" -d
+try 2 "did you mean 'a'" "node that does not exist in a running lab" "$VIA" lab exec errors aa -- true
+try 127 "no-such-program" "program that does not exist in a running lab" "$VIA" -q lab exec errors a -- no-such-program
+cat > "$dir/bind.py" <<'PY'
+import socket, sys
+a = socket.socket()
+try:
+    a.bind(("0.0.0.0", 7))
+except OSError as e:
+    sys.exit(f"port 7 is occupied: {e.strerror}")
+PY
+try 1 "Address already in use" "an occupied port" "$VIA" -q lab exec errors a -- python3 "$dir/bind.py"
+"$VIA" -q lab down errors
+n=$((n + 1))
+if [ "$("$VIA" lab ls)" = "" ] && [ ! -e "$dir/viaduct/errors.sock" ]; then
+	echo "ok $n - lab down leaves nothing"
+else
+	echo "not ok $n - lab down leaves nothing"
+fi
+
+if [ "$(id -u)" -eq 0 ]; then
+	chmod 755 "$dir"
+	try 1 "(right|permission|privilege)" "a missing privilege names the command that grants it" \
+		setpriv --reuid=65534 --regid=65534 --clear-groups "$VIA" serve "$dir" -i tap:viaerr0 -a 10.0.0.2/24
+else
+	try 1 "(right|permission|privilege)" "a missing privilege names the command that grants it" "$VIA" serve "$dir" -i tap:viaerr0 -a 10.0.0.2/24
+fi
+
+# A setuid program is not ours to trace: as an ordinary uid, one clear sentence.
+n=$((n + 1))
+if [ "$(id -u)" -eq 0 ]; then
+	timeout 20 setpriv --reuid=65534 --regid=65534 --clear-groups env HOME=/nonexistent "$VIA" -q lab exec -t "$dir/good.yaml" a -- \
+		python3 -c 'import ctypes, socket; ctypes.CDLL(None).prctl(4, 0); s = socket.socket(); s.connect(("10.0.0.1", 7))' > "$dir/out" 2> "$dir/err"
+	got=$?
+	if [ "$got" -ne 0 ] && grep -qiE "via: .*(trace|dumpable|not ours)" "$dir/err"; then
+		echo "ok $n - a program that is not ours to trace is named"
+	else
+		echo "not ok $n - a program that is not ours to trace is named"
+		echo "# status $got"
+		sed 's/^/# /' "$dir/err" | head -n 5
+	fi
+else
+	echo "ok $n - a program that is not ours to trace is named # SKIP needs root to become another user"
+fi
+
+n=$((n + 1))
+left=$(pgrep -f "$dir" | grep -v "^$$\$" | head -n 5)
+if [ -z "$left" ]; then echo "ok $n - nothing is left running"; else echo "not ok $n - nothing is left running"; ps -p "$(echo $left | tr ' ' ,)" -o pid,args | sed 's/^/# /'; fi
+echo "1..$n"

@@ -1,0 +1,94 @@
+#!/usr/bin/env python3
+"""make-corpus.py: write the seed inputs of the fuzz targets into corpus/NAME/.
+
+The results are committed; this says where they come from."""
+import os, struct, sys
+
+ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "corpus")
+
+
+def csum(b):
+    b += b"\0" * (len(b) & 1)
+    s = sum(struct.unpack(">%dH" % (len(b) // 2), b))
+    while s >> 16:
+        s = (s & 0xFFFF) + (s >> 16)
+    return ~s & 0xFFFF
+
+
+def ip4(payload=b"", proto=6, opts=b"", ttl=64, frag=0x4000):
+    ihl = 5 + len(opts) // 4
+    h = struct.pack(">BBHHHBBHII", 0x40 | ihl, 0, ihl * 4 + len(payload), 7, frag, ttl, proto, 0, 0x0A000001, 0x0A000002) + opts
+    return h[:10] + struct.pack(">H", csum(h)) + h[12:] + payload
+
+
+def tcp(flags, opts=b"", payload=b""):
+    return struct.pack(">HHIIBBHHH", 40000, 80, 0x11223344, 0x55667788, (5 + len(opts) // 4) << 4, flags, 65535, 0, 0) + opts + payload
+
+
+def name(text):
+    return b"".join(bytes([len(x)]) + x for x in text.encode().split(b".") if x) + b"\0"
+
+
+def dns(text, qtype=1, flags=0x0100, extra=b"", n_extra=0):
+    return struct.pack(">HHHHHH", 0x1234, flags, 1, 0, 0, n_extra) + name(text) + struct.pack(">HH", qtype, 1) + extra
+
+
+OPT = b"\0" + struct.pack(">HHIH", 41, 1232, 0, 0)
+SYN = bytes.fromhex("020405b40402080a000000010000000201030307")
+SACK = bytes.fromhex("0101080a0000000100000002" "0101050a0000000800000009")
+MAC = bytes.fromhex("ffffffffffff020000000001")
+ARP = bytes.fromhex("0001080006040001" "0200000000010a000001" "0000000000000a000002")
+GET = b"GET /index.html?x=1 HTTP/1.1\r\nHost: sina.lab\r\n"
+HTTP_11 = b" HTTP/1.1\r\nHost: a\r\n"
+queries = [
+    dns("sina.lab"), dns("sina", 28), dns("r1.lab", 255), dns("nobody.lab"), dns("1.0.0.10.in-addr.arpa", 12),
+    dns("SINA.LAB", 1, 0x0100, OPT, 1), dns("a-b.c.lab", 1, 0x2800), dns("sina.lab", 1, 0x8180),
+    struct.pack(">HHHHHH", 1, 0, 2, 0, 0, 0) + name("a.b") + b"\0\1\0\1\xc0\x0c\0\1\0\1",
+]
+
+CORPUS = {
+    "eth": [MAC + b"\x08\x06" + ARP, MAC + b"\x81\x00\x00\x2a\x08\x00" + ip4(), MAC],
+    "arp": [ARP, ARP[:7] + b"\x02" + ARP[8:], ARP + b"\0" * 18],
+    "ip4": [
+        ip4(tcp(2)), ip4(b"x" * 8, 17), ip4(b"", 1, bytes.fromhex("8307040000000000")),
+        ip4(b"abcd", 6, b"\x01\x01\x01\x00", 1, 0x2001), ip4() + b"\0" * 26,
+    ],
+    "icmp4": [
+        bytes.fromhex("0800f7fe00010002") + b"ping", bytes.fromhex("0304000000000578") + ip4(tcp(16)[:8]),
+        bytes.fromhex("0b00000000000000"),
+    ],
+    "icmp4_quote": [
+        ip4(tcp(16)[:8]), ip4(b"\x9c\x40\0\x35\0\x08\0\0", 17), ip4(b"\x08\0\0\0\x12\x34\0\x01", 1),
+        ip4(tcp(16)[:8], 6, b"\x01\x01\x01\x00"),
+    ],
+    "udp": [
+        struct.pack(">HHHH", 40000, 53, 12, 0) + b"abcd", struct.pack(">HHHH", 1, 2, 8, 0xFFFF) + b"pad",
+        struct.pack(">HHHH", 1, 2, 7, 0),
+    ],
+    "tcp": [
+        tcp(2, SYN), tcp(18, SYN), tcp(16, SACK, b"data"), tcp(17), tcp(4), tcp(2, b"\x02\x00\x00\x00"),
+        tcp(2, b"\x63\x05abc\x02\x04\x05\xb4\x00\x00\x00"), tcp(16, b"\x01\x01\x05\x22" + bytes(32)),
+    ],
+    "addr": [
+        b"10.0.0.1", b"255.255.255.255/32", b"0.0.0.0/0", b"1.2.3", b"01.2.3.4",
+        bytes.fromhex("20010db8000000000000000000000001") + b"\x40", bytes(10) + b"\xff\xff\x0a\x00\x00\x01\x18",
+    ],
+    "dns": queries,
+    "dns_serve": [b"\0" + q for q in queries] + [b"\1" + queries[0]],
+    "http": [
+        b"\x00" + GET + b"\r\n",
+        b"\x03" + GET + b"Range: bytes=2-5\r\nConnection: close\r\n\r\n",
+        b"\x07" + GET + b"Expect: 100-continue\r\nContent-Length: 3\r\n\r\nabc" + GET + b"\r\n",
+        b"\x01POST /x" + HTTP_11 + b"Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\nHEAD /a%20b/" + HTTP_11 + b"\r\n",
+        b"\x05GET /%2e%2e/x HTTP/1.0\r\nConnection: keep-alive\r\nIf-Modified-Since: Sun, 06 Nov 1994 08:49:37 GMT\r\n\r\n",
+        b"/a/%2e./b",
+        b"\x02PRI * HTTP/2.0\r\n\r\n",
+    ],
+}
+
+for target, inputs in CORPUS.items():
+    os.makedirs(os.path.join(ROOT, target), exist_ok=True)
+    for i, data in enumerate(inputs):
+        with open(os.path.join(ROOT, target, "%02d" % i), "wb") as f:
+            f.write(data)
+sys.stdout.write("%d files\n" % sum(len(x) for x in CORPUS.values()))

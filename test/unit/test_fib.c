@@ -1,0 +1,174 @@
+/* Routes against a naive table that looks at every prefix; equal paths; interfaces that are down. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <errno.h>
+
+#include "base/rng.h"
+#include "net/fib.h"
+#include "region.h"
+
+enum { N = 3000 };
+
+struct naive {
+	uint32_t net;
+	uint8_t plen;
+	uint16_t ifindex;
+	bool live;
+};
+
+static uint32_t bits(unsigned plen)
+{
+	return plen ? 0xffffffffu << (32 - plen) : 0;
+}
+
+static struct fib_hop hop_via(uint16_t ifindex, uint32_t gw)
+{
+	return (struct fib_hop){.gateway = via_addr_v4(gw), .ifindex = ifindex, .weight = 1};
+}
+
+static const struct naive *naive_find(const struct naive *t, uint32_t d, uint64_t down)
+{
+	const struct naive *best = NULL;
+	for (int i = 0; i < N; i++)
+		if (t[i].live && (d & bits(t[i].plen)) == t[i].net && !(down >> t[i].ifindex & 1) && (!best || t[i].plen > best->plen))
+			best = &t[i];
+	return best;
+}
+
+static void compare(struct arena *a, ref_t fib, const struct naive *t, struct rng *r)
+{
+	for (int k = 0; k < 2000; k++) {
+		uint32_t d = (uint32_t)rng_u64(r);
+		uint64_t down = k % 3 ? 0 : rng_u64(r) & rng_u64(r);
+		struct via_addr dst;
+		if (k % 2)
+			d = t[rng_below(r, N)].net | (d & 0xff);
+		dst = via_addr_v4(d);
+		struct fib_hop hop;
+		const struct naive *want = naive_find(t, d, down);
+		bool got = fib_lookup(a, fib, &dst, (uint32_t)rng_u64(r), down, &hop);
+		assert_int_equal(got, want != NULL);
+		if (want)
+			assert_int_equal(hop.ifindex, want->ifindex);
+	}
+}
+
+static void req_RT4_004__longest_match_as_a_naive_table(void **state)
+{
+	struct arena *a = region_new(64 * ARENA_PAGE_SIZE);
+	struct naive *t = calloc(N, sizeof(*t));
+	struct rng r;
+	rng_seed(&r, 3);
+	ref_t fib = fib_new(a, (struct prf_key){1, 2});
+	for (int i = 0; i < N; i++) {
+		t[i].plen = (uint8_t)(i == 0 ? 0 : 4 + rng_below(&r, 29));
+		t[i].net = (uint32_t)(rng_below(&r, 4) << 30 | rng_below(&r, 1 << 20) << 4) & bits(t[i].plen);
+		t[i].ifindex = (uint16_t)(2 + rng_below(&r, 60));
+		struct via_addr dst = via_addr_v4(t[i].net);
+		struct fib_hop h = hop_via(t[i].ifindex, 0);
+		t[i].live = true;
+		for (int k = 0; k < i && t[i].live; k++)
+			t[i].live = t[k].net != t[i].net || t[k].plen != t[i].plen;
+		if (t[i].live)
+			assert_int_equal(fib_add(a, fib, &dst, t[i].plen, &h), 0);
+	}
+	compare(a, fib, t, &r);
+	for (int i = 0; i < N; i += 2) {
+		struct via_addr dst = via_addr_v4(t[i].net);
+		struct fib_hop h = hop_via(t[i].ifindex, 0);
+		if (t[i].live)
+			assert_int_equal(fib_del(a, fib, &dst, t[i].plen, &h), 0);
+		t[i].live = false;
+	}
+	compare(a, fib, t, &r);
+	int n = 0, live = 0, last = 33;
+	struct via_addr dst;
+	struct fib_hop h;
+	uint8_t plen;
+	for (; fib_get(a, fib, n, &dst, &plen, &h); n++) {
+		assert_true(plen <= last);
+		last = plen;
+	}
+	for (int i = 0; i < N; i++)
+		live += t[i].live;
+	assert_int_equal(n, live);
+	fib_free(a, fib);
+	assert_int_equal(arena_bytes_used(a), 0);
+	free(t);
+	region_free(a);
+}
+
+static void req_RT4_004__equal_paths_keep_a_flow_and_are_all_used(void **state)
+{
+	struct arena *a = region_new(8 * ARENA_PAGE_SIZE);
+	ref_t fib = fib_new(a, (struct prf_key){1, 2});
+	struct via_addr net = via_addr_v4(0x0a000000), dst = via_addr_v4(0x0a010203);
+	struct rng r;
+	int used[8] = {0};
+	rng_seed(&r, 5);
+	for (uint16_t i = 2; i < 6; i++) {
+		struct fib_hop h = hop_via(i, 0xc0a80000u + i);
+		assert_int_equal(fib_add(a, fib, &net, 8, &h), 0);
+		assert_int_equal(fib_add(a, fib, &net, 8, &h), -EEXIST);
+	}
+	for (int k = 0; k < 4000; k++) {
+		uint32_t flow = (uint32_t)rng_u64(&r);
+		struct fib_hop x, y;
+		assert_true(fib_lookup(a, fib, &dst, flow, 0, &x) && fib_lookup(a, fib, &dst, flow, 0, &y));
+		assert_int_equal(x.ifindex, y.ifindex);
+		used[x.ifindex]++;
+		/* with an interface down the others carry its flows */
+		assert_true(fib_lookup(a, fib, &dst, flow, UINT64_C(1) << 3, &y));
+		assert_int_not_equal(y.ifindex, 3);
+	}
+	for (int i = 2; i < 6; i++) /* 1000 each expected, sigma 27 */
+		assert_in_range(used[i], 1000 - 5 * 28, 1000 + 5 * 28);
+	for (uint16_t i = 6; i < 10; i++) {
+		struct fib_hop h = hop_via(i, 0xc0a80000u + i);
+		assert_int_equal(fib_add(a, fib, &net, 8, &h), 0);
+	}
+	struct fib_hop one_more = hop_via(10, 0xc0a8000au);
+	assert_int_equal(fib_add(a, fib, &net, 8, &one_more), -ENOSPC);
+	assert_int_equal(fib_del(a, fib, &net, 8, &one_more), -ESRCH);
+	assert_int_equal(fib_del_ifindex(a, fib, 4), 1);
+	struct fib_hop h;
+	for (uint32_t k = 0; k < 1000; k++) {
+		assert_true(fib_lookup(a, fib, &dst, k << 22, 0, &h));
+		assert_int_not_equal(h.ifindex, 4);
+	}
+	fib_free(a, fib);
+	assert_int_equal(arena_bytes_used(a), 0);
+	region_free(a);
+}
+
+static void fib__families_do_not_mix(void **state)
+{
+	struct arena *a = region_new(8 * ARENA_PAGE_SIZE);
+	ref_t fib = fib_new(a, (struct prf_key){1, 2});
+	struct via_addr six = {.b = {0x20, 1, 0xd, 0xb8}}, any6 = {0}, four = via_addr_v4(0x0a000001), any4 = via_addr_v4(0);
+	struct fib_hop h6 = {.ifindex = 6}, h4 = {.ifindex = 4}, h;
+	assert_int_equal(fib_add(a, fib, &any6, 0, &h6), 0);
+	assert_false(fib_lookup(a, fib, &four, 0, 0, &h));
+	assert_true(fib_lookup(a, fib, &six, 0, 0, &h));
+	assert_int_equal(fib_add(a, fib, &any4, 0, &h4), 0);
+	assert_true(fib_lookup(a, fib, &four, 0, 0, &h));
+	assert_int_equal(h.ifindex, 4);
+	assert_true(fib_lookup(a, fib, &six, 0, 0, &h));
+	assert_int_equal(h.ifindex, 6);
+	fib_free(a, fib);
+	region_free(a);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(req_RT4_004__longest_match_as_a_naive_table),
+		cmocka_unit_test(req_RT4_004__equal_paths_keep_a_flow_and_are_all_used),
+		cmocka_unit_test(fib__families_do_not_mix),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

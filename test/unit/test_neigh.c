@@ -1,0 +1,343 @@
+/* The neighbour cache and ARP: states, caps, retries, what waits. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "link/arp.h"
+#include "wire/eth.h"
+#include "region.h"
+
+enum { KIND = 16, IF = 2 };
+
+struct world {
+	struct arena *a;
+	void *home;
+	struct pktmem mem;
+	struct wheel w;
+	struct neigh_cache c;
+	struct neigh_env e;
+};
+
+static const uint8_t mac_a[6] = {2, 0, 0, 0, 0, 0xa}, mac_b[6] = {2, 0, 0, 0, 0, 0xb};
+
+static int setup(void **state)
+{
+	struct world *x = calloc(1, sizeof(*x));
+	x->a = region_new(16 * ARENA_PAGE_SIZE);
+	x->home = aligned_alloc(ARENA_PAGE_SIZE, 128 * ARENA_PAGE_SIZE);
+	memset(x->home, 0, 128 * ARENA_PAGE_SIZE);
+	pktmem_init(&x->mem, x->home, 128 * ARENA_PAGE_SIZE);
+	wheel_init(&x->w, 0);
+	x->e = (struct neigh_env){.arena = x->a, .wheel = &x->w, .mem = &x->mem, .now = 0};
+	neigh_cache_init(&x->e, &x->c, (struct prf_key){1, 2}, KIND);
+	*state = x;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct world *x = *state;
+	struct pktq q = {0};
+	neigh_flush(&x->e, &x->c, 0, &q);
+	pktq_clear(&x->mem, &q);
+	assert_int_equal(pktmem_pkts_used(&x->mem), 0);
+	assert_int_equal(arena_bytes_used(x->a), 0);
+	pktmem_fini(&x->mem);
+	free(x->home);
+	region_free(x->a);
+	free(x);
+	return 0;
+}
+
+static struct via_addr host(uint32_t n)
+{
+	return via_addr_v4(0x0a000000 + n);
+}
+
+static enum neigh_verdict send(struct world *x, uint32_t n, uint32_t mark, struct neigh_ask *ask, struct pktq *dropped)
+{
+	struct via_addr to = host(n);
+	struct pkt *p = pkt_new(&x->mem, PKT_HEADROOM);
+	ref_t r;
+	p->m.flow_hash = mark;
+	enum neigh_verdict v = neigh_resolve(&x->e, &x->c, IF, &to, p, ask, dropped, &r);
+	if (v != NEIGH_WAITS)
+		pkt_free(&x->mem, p);
+	return v;
+}
+
+/* Let time pass to t, counting questions and failed packets. */
+static void run_to(struct world *x, int64_t t, int *asks, int *unicasts, int *failed)
+{
+	struct pktq q = {0};
+	ref_t r;
+	while (wheel_next(&x->w) <= t) {
+		x->e.now = MAX(x->e.now, wheel_next(&x->w));
+		while ((r = wheel_expire(x->a, &x->w, x->e.now)) != 0) {
+			struct neigh_ask ask;
+			neigh_timeout(&x->e, &x->c, r, &ask, &q);
+			*asks += ask.ask;
+			*unicasts += ask.ask && ask.unicast;
+		}
+	}
+	x->e.now = t;
+	*failed += (int)q.n;
+	pktq_clear(&x->mem, &q);
+}
+
+static void req_ARP_004__packets_wait_and_leave_in_order(void **state)
+{
+	struct world *x = *state;
+	struct neigh_ask ask;
+	struct pktq q = {0}, ready = {0};
+	struct via_addr to = host(1);
+	ref_t r;
+	assert_int_equal(send(x, 1, 100, &ask, &q), NEIGH_WAITS);
+	assert_true(ask.ask && !ask.unicast && ask.ifindex == IF && via_addr_eq(&ask.addr, &to));
+	assert_int_equal(send(x, 1, 101, &ask, &q), NEIGH_WAITS);
+	assert_false(ask.ask);
+	neigh_heard(&x->e, &x->c, IF, &to, mac_a, NEIGH_ANSWERED, &ready, &r);
+	assert_int_equal(ready.n, 2);
+	assert_int_equal(neigh_at(x->a, r)->state, NEIGH_REACHABLE);
+	for (uint32_t i = 100; i < 102; i++) {
+		struct pkt *p = pktq_pop(&x->mem, &ready);
+		assert_int_equal(p->m.flow_hash, i);
+		pkt_free(&x->mem, p);
+	}
+	assert_int_equal(send(x, 1, 102, &ask, &q), NEIGH_READY);
+	assert_memory_equal(neigh_at(x->a, r)->mac, mac_a, 6);
+	assert_int_equal(q.n, 0);
+}
+
+static void req_ARP_004__queue_is_capped_and_keeps_the_latest(void **state)
+{
+	struct world *x = *state;
+	struct neigh_ask ask;
+	struct pktq q = {0}, ready = {0};
+	struct via_addr to = host(1);
+	ref_t r;
+	for (uint32_t i = 0; i < NEIGH_QUEUE + 3; i++)
+		send(x, 1, i, &ask, &q);
+	assert_int_equal(q.n, 3);
+	assert_int_equal(pktq_peek(&x->mem, &q)->m.flow_hash, 0);
+	assert_int_equal(pktq_peek(&x->mem, &q)->m.drop, DROP_ARP_QUEUE);
+	pktq_clear(&x->mem, &q);
+	neigh_heard(&x->e, &x->c, IF, &to, mac_a, NEIGH_ANSWERED, &ready, &r);
+	assert_int_equal(ready.n, NEIGH_QUEUE);
+	assert_int_equal(pktq_peek(&x->mem, &ready)->m.flow_hash, 3);
+	pktq_clear(&x->mem, &ready);
+	/* and in all */
+	for (uint32_t i = 0; i < 40; i++)
+		for (uint32_t k = 0; k < 40; k++)
+			send(x, 10 + i, k, &ask, &q);
+	assert_int_equal(x->c.n_queued, NEIGH_QUEUE_TOTAL);
+	assert_int_equal(q.n, 1600 - NEIGH_QUEUE_TOTAL);
+	pktq_clear(&x->mem, &q);
+}
+
+static void req_ARP_003__asks_three_times_a_second_apart_then_fails(void **state)
+{
+	struct world *x = *state;
+	struct neigh_ask ask;
+	struct pktq q = {0};
+	int asks = 0, uni = 0, failed = 0;
+	send(x, 1, 0, &ask, &q);
+	assert_true(ask.ask);
+	run_to(x, NS_PER_S - 1, &asks, &uni, &failed);
+	assert_int_equal(asks, 0);
+	run_to(x, NS_PER_S + 2 * NS_PER_MS, &asks, &uni, &failed);
+	assert_int_equal(asks, 1);
+	/* packets meanwhile cause no question */
+	for (int i = 0; i < 10; i++) {
+		send(x, 1, 0, &ask, &q);
+		assert_false(ask.ask);
+	}
+	run_to(x, 2 * NS_PER_S + 4 * NS_PER_MS, &asks, &uni, &failed);
+	assert_int_equal(asks, 2);
+	assert_int_equal(failed, 0);
+	run_to(x, 4 * NS_PER_S, &asks, &uni, &failed);
+	assert_int_equal(asks, 2);
+	assert_int_equal(failed, 11);
+	struct via_addr to = host(1);
+	assert_int_equal(neigh_find(&x->e, &x->c, IF, &to), 0);
+}
+
+static void req_ARP_003__entries_expire(void **state)
+{
+	struct world *x = *state;
+	struct neigh_ask ask;
+	struct pktq q = {0}, ready = {0};
+	struct via_addr to = host(1);
+	int asks = 0, uni = 0, failed = 0;
+	ref_t r;
+	send(x, 1, 0, &ask, &q);
+	neigh_heard(&x->e, &x->c, IF, &to, mac_a, NEIGH_ANSWERED, &ready, &r);
+	pktq_clear(&x->mem, &ready);
+	run_to(x, 14 * NS_PER_S, &asks, &uni, &failed);
+	assert_int_equal(neigh_at(x->a, r)->state, NEIGH_REACHABLE);
+	run_to(x, 46 * NS_PER_S, &asks, &uni, &failed);
+	assert_int_equal(neigh_at(x->a, r)->state, NEIGH_STALE);
+	run_to(x, 107 * NS_PER_S, &asks, &uni, &failed);
+	assert_int_equal(neigh_find(&x->e, &x->c, IF, &to), 0);
+	assert_int_equal(asks, 0);
+}
+
+static void neigh__stale_is_used_then_probed_by_unicast(void **state)
+{
+	struct world *x = *state;
+	struct neigh_ask ask;
+	struct pktq q = {0}, ready = {0};
+	struct via_addr to = host(1);
+	int asks = 0, uni = 0, failed = 0;
+	ref_t r;
+	neigh_heard(&x->e, &x->c, IF, &to, mac_a, NEIGH_ASKED_US, &ready, &r);
+	assert_int_equal(neigh_at(x->a, r)->state, NEIGH_STALE);
+	assert_int_equal(send(x, 1, 0, &ask, &q), NEIGH_READY);
+	neigh_use(&x->e, neigh_at(x->a, r));
+	assert_int_equal(neigh_at(x->a, r)->state, NEIGH_DELAY);
+	run_to(x, 5 * NS_PER_S + 2 * NS_PER_MS, &asks, &uni, &failed);
+	assert_int_equal(neigh_at(x->a, r)->state, NEIGH_PROBE);
+	assert_int_equal(uni, 1);
+	neigh_heard(&x->e, &x->c, IF, &to, mac_a, NEIGH_ANSWERED, &ready, &r);
+	assert_int_equal(neigh_at(x->a, r)->state, NEIGH_REACHABLE);
+	/* once more, and no answer now: three questions, then it goes */
+	run_to(x, 60 * NS_PER_S, &asks, &uni, &failed);
+	assert_int_equal(neigh_at(x->a, r)->state, NEIGH_STALE);
+	uint32_t gen = x->c.gen;
+	neigh_use(&x->e, neigh_at(x->a, r));
+	run_to(x, 70 * NS_PER_S, &asks, &uni, &failed);
+	assert_int_equal(uni, 4);
+	assert_int_equal(asks, 4);
+	assert_int_equal(neigh_find(&x->e, &x->c, IF, &to), 0);
+	assert_true(x->c.gen != gen);
+}
+
+static void req_ARP_006__unsolicited_replies_create_nothing(void **state)
+{
+	struct world *x = *state;
+	struct pktq ready = {0};
+	struct via_addr to = host(1);
+	ref_t r;
+	neigh_heard(&x->e, &x->c, IF, &to, mac_a, NEIGH_ANSWERED, &ready, &r);
+	assert_int_equal(r, 0);
+	neigh_heard(&x->e, &x->c, IF, &to, mac_a, NEIGH_OVERHEARD, &ready, &r);
+	assert_int_equal(r, 0);
+	assert_int_equal(x->c.pool.n_used, 0);
+}
+
+static void req_ARP_006__a_scan_cannot_push_out_resolved_ones(void **state)
+{
+	struct world *x = *state;
+	struct neigh_ask ask;
+	struct pktq q = {0}, ready = {0};
+	ref_t r;
+	for (uint32_t i = 0; i < NEIGH_RESOLVED_MAX; i++) {
+		struct via_addr to = host(i);
+		send(x, i, 0, &ask, &q);
+		neigh_heard(&x->e, &x->c, IF, &to, mac_a, NEIGH_ANSWERED, &ready, &r);
+		assert_int_not_equal(r, 0);
+		pktq_clear(&x->mem, &ready);
+	}
+	for (uint32_t i = 0; i < 3 * NEIGH_UNRESOLVED_MAX; i++)
+		assert_int_equal(send(x, 100000 + i, 0, &ask, &q), NEIGH_WAITS);
+	assert_int_equal(x->c.unresolved.n, NEIGH_UNRESOLVED_MAX);
+	assert_int_equal(x->c.resolved.n, NEIGH_RESOLVED_MAX);
+	for (uint32_t i = 0; i < NEIGH_RESOLVED_MAX; i++)
+		assert_int_equal(send(x, i, 0, &ask, &q), NEIGH_READY);
+	/* All are confirmed, so a further one is refused, and what waited for it comes back */
+	struct via_addr late = host(100000 + 3 * NEIGH_UNRESOLVED_MAX - 1);
+	neigh_heard(&x->e, &x->c, IF, &late, mac_b, NEIGH_ANSWERED, &ready, &r);
+	assert_int_equal(r, 0);
+	assert_int_equal(ready.n, 1);
+	pktq_clear(&x->mem, &ready);
+	pktq_clear(&x->mem, &q);
+}
+
+static void neigh__changed_mac_raises_the_generation(void **state)
+{
+	struct world *x = *state;
+	struct pktq ready = {0};
+	struct via_addr to = host(1);
+	ref_t r;
+	neigh_heard(&x->e, &x->c, IF, &to, mac_a, NEIGH_ASKED_US, &ready, &r);
+	uint32_t gen = x->c.gen;
+	neigh_heard(&x->e, &x->c, IF, &to, mac_a, NEIGH_OVERHEARD, &ready, &r);
+	assert_int_equal(x->c.gen, gen);
+	neigh_heard(&x->e, &x->c, IF, &to, mac_b, NEIGH_OVERHEARD, &ready, &r);
+	assert_int_not_equal(x->c.gen, gen);
+	assert_memory_equal(neigh_at(x->a, r)->mac, mac_b, 6);
+	assert_int_equal(neigh_at(x->a, r)->state, NEIGH_STALE);
+	/* a configured one is not talked out of it */
+	neigh_set(&x->e, &x->c, IF, &to, mac_a, &ready, &r);
+	ref_t q;
+	neigh_heard(&x->e, &x->c, IF, &to, mac_b, NEIGH_ANSWERED, &ready, &q);
+	assert_memory_equal(neigh_at(x->a, r)->mac, mac_a, 6);
+	assert_int_equal(neigh_at(x->a, r)->state, NEIGH_PERMANENT);
+}
+
+static const struct arp_iface me = {.ifindex = IF, .mac = {2, 0, 0, 0, 0, 1}};
+
+static void req_ARP_001__request_for_us_is_answered_and_learnt(void **state)
+{
+	struct world *x = *state;
+	struct pktq ready = {0};
+	struct arp_pkt a = {.op = ARP_REQUEST, .spa = 0x0a000002, .tpa = 0x0a000001, .sha = {2, 0, 0, 0, 0, 0xa}};
+	ref_t r;
+	bool reply;
+	/* for another target: neither */
+	assert_int_equal(arp_input(&x->e, &x->c, &me, &a, false, false, &ready, &r, &reply), DROP_NONE);
+	assert_false(reply);
+	assert_int_equal(r, 0);
+	assert_int_equal(arp_input(&x->e, &x->c, &me, &a, true, false, &ready, &r, &reply), DROP_NONE);
+	assert_true(reply);
+	assert_int_not_equal(r, 0);
+	struct pkt *p = arp_reply_build(&x->mem, &me, &a);
+	struct eth_hdr h;
+	struct arp_pkt b;
+	assert_int_equal(eth_parse(pkt_data(p), p->len, &h), 0);
+	assert_memory_equal(h.dst, mac_a, 6);
+	assert_memory_equal(h.src, me.mac, 6);
+	assert_int_equal(arp_parse(pkt_data(p) + 14, p->len - 14, &b), 0);
+	assert_int_equal(b.op, ARP_REPLY);
+	assert_int_equal(b.spa, 0x0a000001);
+	assert_int_equal(b.tpa, 0x0a000002);
+	assert_memory_equal(b.sha, me.mac, 6);
+	assert_memory_equal(b.tha, mac_a, 6);
+	pkt_free(&x->mem, p);
+}
+
+static void req_ARP_002__false_senders_are_not_believed(void **state)
+{
+	struct world *x = *state;
+	struct pktq ready = {0};
+	ref_t r;
+	bool reply;
+	static const uint32_t bad[] = {0xe0000001, 0x7f000001, 0xffffffff};
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+		struct arp_pkt a = {.op = ARP_REQUEST, .spa = bad[i], .tpa = 0x0a000001, .sha = {2, 0, 0, 0, 0, 0xa}};
+		assert_int_equal(arp_input(&x->e, &x->c, &me, &a, true, false, &ready, &r, &reply), DROP_ARP_BAD);
+		assert_false(reply);
+	}
+	struct arp_pkt ours = {.op = ARP_REQUEST, .spa = 0x0a000001, .tpa = 0x0a000001, .sha = {2, 0, 0, 0, 0, 0xa}};
+	assert_int_equal(arp_input(&x->e, &x->c, &me, &ours, true, true, &ready, &r, &reply), DROP_ARP_BAD);
+	/* a probe teaches nothing and is answered */
+	struct arp_pkt probe = {.op = ARP_REQUEST, .spa = 0, .tpa = 0x0a000001, .sha = {2, 0, 0, 0, 0, 0xa}};
+	assert_int_equal(arp_input(&x->e, &x->c, &me, &probe, true, false, &ready, &r, &reply), DROP_NONE);
+	assert_true(reply);
+	assert_int_equal(x->c.pool.n_used, 0);
+}
+
+int main(void)
+{
+#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+	const struct CMUnitTest tests[] = {
+		T(req_ARP_004__packets_wait_and_leave_in_order), T(req_ARP_004__queue_is_capped_and_keeps_the_latest),
+		T(req_ARP_003__asks_three_times_a_second_apart_then_fails), T(req_ARP_003__entries_expire),
+		T(neigh__stale_is_used_then_probed_by_unicast), T(req_ARP_006__unsolicited_replies_create_nothing),
+		T(req_ARP_006__a_scan_cannot_push_out_resolved_ones), T(neigh__changed_mac_raises_the_generation),
+		T(req_ARP_001__request_for_us_is_answered_and_learnt), T(req_ARP_002__false_senders_are_not_believed),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

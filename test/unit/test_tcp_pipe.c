@@ -1,0 +1,403 @@
+/* Two TCPs joined by a pipe that loses, delays, duplicates, reorders and corrupts, from a seed: what is written on one side is read on the
+ * other, byte for byte, both ways and on several connections; then everything closes and every object is given back. */
+#include <errno.h>
+
+#include "test/unit/tcp_harness.h"
+
+#define FLIGHT_MAX 8192
+#define CONNS 3
+
+struct frame {
+	int64_t at;
+	struct pkt *p;
+	int to;
+};
+
+struct net {
+	struct th h[2];
+	struct pktmem mem;
+	struct frame fly[FLIGHT_MAX]; /* a heap by (at, order) */
+	int n_fly;
+	struct rng rng;
+	uint32_t loss, dup, reorder, corrupt; /* ppb */
+	int64_t delay, jitter;
+	uint64_t rate;          /* bytes/s of each direction; 0: none */
+	int64_t busy[2];        /* the link is sending until */
+	uint32_t queue;         /* packets the interface takes before it says no; 0: no limit */
+	bool super;             /* carry superframes whole */
+	uint32_t iss[2];        /* forced, for the wrap tests */
+	uint64_t n_frames;
+};
+
+struct stream {
+	uint32_t want, sent, got; /* bytes to be sent; done so far */
+	uint8_t key;
+	bool shut, eof;
+};
+struct flow {
+	ref_t conn[2]; /* by host */
+	struct stream s[2];
+};
+
+static uint8_t byte_at(uint8_t key, uint32_t i) { return (uint8_t)(key + i * 131 + (i >> 8) * 17 + (i >> 16)); }
+
+/* --- the wire --- */
+
+static void fly(struct net *n, struct pkt *p, int to, int64_t at)
+{
+	assert_true(n->n_fly < FLIGHT_MAX);
+	int i = n->n_fly++;
+	while (i > 0 && n->fly[i - 1].at > at) { /* sorted; equal times keep their order */
+		n->fly[i] = n->fly[i - 1];
+		i--;
+	}
+	n->fly[i] = (struct frame){at, p, to};
+}
+
+static void wire(struct net *n, struct pkt *p, int from)
+{
+	int64_t now = n->h[0].env.now, start = MAX(now, n->busy[from]);
+	int64_t tx = n->rate ? (int64_t)((uint64_t)p->len * NS_PER_S / n->rate) : 0;
+
+	n->n_frames++;
+	n->busy[from] = start + tx;
+	if (rng_chance(&n->rng, n->loss)) {
+		pkt_free(&n->mem, p);
+		return;
+	}
+	int64_t at = start + tx + n->delay + (n->jitter ? (int64_t)rng_below(&n->rng, (uint64_t)n->jitter) : 0);
+	if (rng_chance(&n->rng, n->reorder))
+		at += n->delay / 2 + NS_PER_MS;
+	if (rng_chance(&n->rng, n->dup)) {
+		struct pkt *q = pkt_clone(&n->mem, p);
+		if (q)
+			fly(n, q, !from, at + NS_PER_MS / 2);
+	}
+	if (p->m.csum == PKT_CSUM_NONE && rng_chance(&n->rng, n->corrupt))
+		pkt_corrupt(&n->mem, p, (uint32_t)rng_below(&n->rng, p->len), (unsigned)rng_below(&n->rng, 8));
+	fly(n, p, !from, at);
+}
+
+/* A segment of its own with payload [off, off+len) of p, checksum finished, as a wire carries it. */
+static struct pkt *cut(struct net *n, struct th *t, struct pkt *p, uint32_t hlen, uint32_t off, uint32_t len)
+{
+	const struct tcp_path *tp = &th_path(t)->p;
+	struct pkt *q = pkt_new(&n->mem, 128);
+	uint8_t buf[2048];
+
+	assert_non_null(q);
+	pkt_copy_out(&n->mem, p, 0, buf, hlen);
+	pkt_copy_out(&n->mem, p, hlen + off, buf + hlen, len);
+	put_be32(buf + 4, get_be32(buf + 4) + off);
+	if (hlen + off + len < p->len)
+		buf[13] &= (uint8_t)~(TCP_FIN | TCP_PSH);
+	put_be16(buf + 16, 0);
+	assert_int_equal(pkt_append(&n->mem, q, buf, hlen + len), 0);
+	put_be16(pkt_data(q) + 16, csum_field(csum_add(ip4_pseudo(via_addr_to_v4(&tp->local), via_addr_to_v4(&tp->remote), 6, hlen + len), pkt_data(q), hlen + len)));
+	q->m.l4 = q->head;
+	return q;
+}
+
+/* The driver takes one packet of host i. */
+static void take(struct net *n, int i)
+{
+	struct th *t = &n->h[i];
+	struct pkt *p = pktq_pop(&n->mem, &t->txq);
+	struct pkt_meta m = p->m;
+
+	th_check_csum(t, p);
+	if (n->super) {
+		p->m.owner = 0;
+		wire(n, p, i);
+	} else {
+		uint32_t hlen = (pkt_data(p)[12] >> 4) * 4u, size = m.gso_size ? m.gso_size : 65535, off = 0;
+		assert_true(hlen + MIN(size, p->len - hlen) <= th_path(t)->p.pmtu - 20); /* TCP-011 */
+		do {
+			uint32_t len = MIN(size, p->len - hlen - off);
+			wire(n, cut(n, t, p, hlen, off, len), i);
+			off += len;
+		} while (off < p->len - hlen);
+		pkt_free(&n->mem, p);
+	}
+	if (m.owner)
+		tcp_sent(&t->env, m.owner, m.owner_gen, m.owner_seq_end, t->env.now);
+}
+
+/* Flush host i; with a small interface queue, as much as the wire has room for. */
+static void push(struct net *n, int i)
+{
+	struct th *t = &n->h[i];
+
+	for (;;) {
+		tcp_flush(&t->env);
+		bool moved = false;
+		while (t->txq.n && (!n->queue || n->busy[i] <= t->env.now)) {
+			take(n, i);
+			moved = true;
+		}
+		if (n->queue) {
+			t->room = t->txq.n < n->queue ? 1500 : 0;
+			if (t->room && moved)
+				tcp_tx_room(&t->env, 2);
+		}
+		if (!tcp_is_dirty(&t->env))
+			return;
+	}
+}
+
+/* --- the users --- */
+
+static void user_writes(struct net *n, struct flow *f, int i)
+{
+	struct stream *s = &f->s[i];
+	uint8_t buf[4096];
+
+	while (s->sent < s->want) {
+		uint32_t k = MIN((uint32_t)rng_below(&n->rng, sizeof(buf)) + 1, s->want - s->sent);
+		for (uint32_t j = 0; j < k; j++)
+			buf[j] = byte_at(s->key, s->sent + j);
+		int64_t r = tcp_user_send(&n->h[i].env, f->conn[i], buf, k, false);
+		if (r == -EAGAIN)
+			return;
+		assert_true(r > 0);
+		s->sent += (uint32_t)r;
+	}
+	if (!s->shut) {
+		assert_int_equal(tcp_user_shutdown_wr(&n->h[i].env, f->conn[i]), 0);
+		s->shut = true;
+	}
+}
+
+/* Host i reads what the other sent. */
+static void user_reads(struct net *n, struct flow *f, int i)
+{
+	struct stream *s = &f->s[!i];
+	uint8_t buf[8192];
+
+	for (;;) {
+		int64_t r = tcp_user_recv(&n->h[i].env, f->conn[i], buf, (uint32_t)rng_below(&n->rng, sizeof(buf)) + 1, false);
+		if (r == -EAGAIN)
+			return;
+		assert_true(r >= 0);
+		if (r == 0) {
+			assert_int_equal(s->got, s->want);
+			s->eof = true;
+			return;
+		}
+		for (int64_t j = 0; j < r; j++)
+			if (buf[j] != byte_at(s->key, s->got + (uint32_t)j))
+				fail_msg("byte %u differs", s->got + (uint32_t)j);
+		s->got += (uint32_t)r;
+	}
+}
+
+/* Find the passive side of each flow by its port. */
+static void accept_all(struct net *n, struct flow *f, int flows)
+{
+	ref_t r;
+
+	while ((r = tcp_user_accept(&n->h[1].env, n->h[1].listener, 10))) {
+		int k = tcp_node_at(&n->h[1].env, r)->rport - 4000;
+		assert_in_range(k, 0, flows - 1);
+		f[k].conn[1] = r;
+	}
+}
+
+static bool step_users(struct net *n, struct flow *f, int flows)
+{
+	bool done = true;
+
+	accept_all(n, f, flows);
+	for (int k = 0; k < flows; k++)
+		for (int i = 0; i < 2; i++) {
+			if (!f[k].conn[i]) {
+				done = false;
+				continue;
+			}
+			if (f[k].s[!i].eof && f[k].s[i].shut) { /* both ways done: the descriptor is closed */
+				if (f[k].conn[i] != UINT32_MAX)
+					tcp_user_close(&n->h[i].env, f[k].conn[i], false);
+				f[k].conn[i] = UINT32_MAX;
+				continue;
+			}
+			done = false;
+			enum tcp_state st = tcp_conn_state(&n->h[i].env, f[k].conn[i]);
+			if (st == TCP_SYN_SENT || st == TCP_SYN_RECEIVED)
+				continue;
+			user_writes(n, &f[k], i);
+			user_reads(n, &f[k], i);
+		}
+	return done;
+}
+
+/* --- time --- */
+
+/* Go to the next event and do it. False: nothing will ever happen. */
+static bool tick(struct net *n)
+{
+	int64_t next = n->n_fly ? n->fly[0].at : TIME_NEVER;
+
+	for (int i = 0; i < 2; i++) {
+		next = MIN(next, wheel_next(&n->h[i].wheel));
+		if (n->queue && n->h[i].txq.n)
+			next = MIN(next, n->busy[i]);
+	}
+	if (next == TIME_NEVER)
+		return false;
+	next = MAX(next, n->h[0].env.now);
+	n->h[0].env.now = n->h[1].env.now = next;
+	while (n->n_fly && n->fly[0].at <= next) {
+		struct frame fr = n->fly[0];
+		memmove(n->fly, n->fly + 1, (size_t)--n->n_fly * sizeof(fr));
+		fr.p->m.rx_ns = next;
+		th_deliver(&n->h[fr.to], fr.p);
+	}
+	for (int i = 0; i < 2; i++) {
+		ref_t r;
+		while ((r = wheel_expire(n->h[i].arena, &n->h[i].wheel, next)))
+			tcp_timeout(&n->h[i].env, r);
+		push(n, i);
+	}
+	return true;
+}
+
+static void net_init(struct net *n, uint64_t seed)
+{
+	memset(n, 0, sizeof(*n));
+	th_mem_new(&n->mem, 48 << 20);
+	th_init(&n->h[0], TH_A, TH_B, &n->mem, (uint8_t)seed);
+	th_init(&n->h[1], TH_B, TH_A, &n->mem, (uint8_t)(seed + 100));
+	rng_seed(&n->rng, seed);
+	n->delay = 5 * NS_PER_MS;
+	th_listen(&n->h[1], 16, NULL);
+}
+
+static void net_fini(struct net *n)
+{
+	th_fini(&n->h[0]);
+	th_fini(&n->h[1]);
+	th_mem_free(&n->mem);
+}
+
+/* Give connection k of host 0 a chosen ISS: undo the SYN's number before it has left. */
+static void force_iss(struct net *n, ref_t c, uint32_t iss)
+{
+	struct tcp_conn *k = tcp_conn_at(&n->h[0].env, c);
+	struct tcp_active *a = tcp_active_of(&n->h[0].env, k);
+	struct pkt *p = pktq_peek(&n->mem, &n->h[0].txq);
+
+	k->iss = k->snd_una = iss;
+	k->snd_nxt = iss + 1;
+	sbuf_init(&k->snd, iss + 1);
+	struct tcp_range *r = tcp_ranges_at(n->h[0].arena, &a->sent);
+	r->seq = iss;
+	r->end = iss + 1;
+	a->snd_sml = a->recover = a->reduced_at = iss;
+	a->limited_at = iss - 1;
+	put_be32(pkt_data(p) + 4, iss);
+}
+
+static void run_flows(struct net *n, int flows, const uint32_t *bytes, const uint32_t *iss)
+{
+	struct flow f[CONNS] = {0};
+	uint64_t steps = 0;
+
+	for (int k = 0; k < flows; k++) {
+		th_op_path_hold(&n->h[0], n->h[0].path);
+		assert_int_equal(tcp_user_connect(&n->h[0].env, n->h[0].path, (uint16_t)(4000 + k), TH_LPORT, NULL, 10, &f[k].conn[0]), 0);
+		if (iss)
+			force_iss(n, f[k].conn[0], *iss);
+		for (int i = 0; i < 2; i++)
+			f[k].s[i] = (struct stream){.want = bytes[i], .key = (uint8_t)(k * 2 + i)};
+		push(n, 0);
+	}
+	while (!step_users(n, f, flows)) {
+		for (int i = 0; i < 2; i++)
+			push(n, i);
+		if (!tick(n))
+			fail_msg("stuck");
+		assert_true(++steps < 20000000);
+	}
+	tcp_user_unlisten(&n->h[1].env, n->h[1].listener); /* orderly ends: close, TIME-WAIT, and then nothing */
+	n->h[1].listener = 0;
+	n->h[1].listen_port = 0;
+	for (int i = 0; i < 2; i++)
+		push(n, i);
+	while (tick(n))
+		assert_true(++steps < 20000000);
+	for (int i = 0; i < 2; i++)
+		th_assert_clean(&n->h[i]);
+}
+
+/* --- the cases --- */
+
+static void tcp_pipe__clean_transfer_both_ways(void **state)
+{
+	struct net *n = malloc(sizeof(*n));
+	net_init(n, 1);
+	run_flows(n, 1, (uint32_t[]){1000000, 300000}, NULL);
+	net_fini(n);
+	free(n);
+}
+
+static void tcp_pipe__superframes_cross_whole(void **state)
+{
+	struct net *n = malloc(sizeof(*n));
+	net_init(n, 2);
+	n->super = true;
+	run_flows(n, 2, (uint32_t[]){4000000, 10}, NULL);
+	assert_true(n->n_frames < 2 * 4000000 / 1448); /* far fewer than segments */
+	net_fini(n);
+	free(n);
+}
+
+static void many_seeds(uint64_t from, uint64_t to, uint32_t queue, bool sack)
+{
+	struct net *n = malloc(sizeof(*n));
+	for (uint64_t seed = from; seed < to; seed++) {
+		net_init(n, seed);
+		n->loss = (uint32_t)rng_below(&n->rng, 100000000);   /* up to 10 % */
+		n->reorder = (uint32_t)rng_below(&n->rng, 100000000);
+		n->dup = (uint32_t)rng_below(&n->rng, 50000000);
+		n->corrupt = (uint32_t)rng_below(&n->rng, 10000000);
+		n->jitter = (int64_t)rng_below(&n->rng, 2 * NS_PER_MS);
+		n->rate = queue ? 2000000 : 0;
+		n->queue = queue;
+		n->h[0].env.rmem = n->h[1].env.rmem = 65536u << rng_below(&n->rng, 4);
+		(void)sack;
+		uint32_t bytes[2] = {(uint32_t)rng_below(&n->rng, 400000), (uint32_t)rng_below(&n->rng, 200000)};
+		run_flows(n, 1 + (int)rng_below(&n->rng, CONNS), bytes, NULL);
+		net_fini(n);
+	}
+	free(n);
+}
+
+static void tcp_pipe__loss_reorder_dup_corrupt_seeds(void **state) { many_seeds(1000, 1030, 0, true); }
+static void tcp_pipe__driver_with_room_for_one_packet(void **state) { many_seeds(2000, 2015, 1, true); }
+
+/* TCP-047 */
+static void req_TCP_047__transfers_cross_2_31_and_2_32(void **state)
+{
+	static const uint32_t iss[] = {UINT32_MAX, UINT32_MAX - 1, UINT32_MAX - 20000, 0x7fffffff, 0x7fffffff - 20000, 0};
+	struct net *n = malloc(sizeof(*n));
+	for (unsigned i = 0; i < ARRAY_LEN(iss); i++)
+		for (int lossy = 0; lossy < 2; lossy++) {
+			net_init(n, 30 + i);
+			n->loss = lossy ? 30000000 : 0;
+			run_flows(n, 1, (uint32_t[]){200000, 50000}, &iss[i]);
+			net_fini(n);
+		}
+	free(n);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(tcp_pipe__clean_transfer_both_ways),
+		cmocka_unit_test(tcp_pipe__superframes_cross_whole),
+		cmocka_unit_test(tcp_pipe__loss_reorder_dup_corrupt_seeds),
+		cmocka_unit_test(tcp_pipe__driver_with_room_for_one_packet),
+		cmocka_unit_test(req_TCP_047__transfers_cross_2_31_and_2_32),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
