@@ -5,7 +5,7 @@ dir=$1
 unset http_proxy https_proxy all_proxy HTTP_PROXY HTTPS_PROXY ALL_PROXY # of the machine's network, not of this one
 mkdir -p "$dir/first"
 cd "$dir/first"
-curl -q -sS -f -Z --parallel-immediate --max-time 60 --remote-name-all \
+curl -q -sS --no-progress-meter -f -Z --parallel-immediate --max-time 60 --remote-name-all \
 	http://sina.lab/index.html http://sina.lab/five-megabytes.bin \
 	'http://sina.lab/small-[1-6].txt'
 cd ..

@@ -7,7 +7,7 @@ export LC_ALL=C
 
 build='gcc libc6-dev meson ninja-build pkg-config python3 libyaml-dev libjansson-dev libsmartcols-dev node-llhttp'
 demo="$build curl"
-test="$demo libcmocka-dev clang-14 libclang-rt-14-dev golang-go wget netcat-openbsd nginx-light tshark iproute2 util-linux procps"
+test="$demo libcmocka-dev clang-14 libclang-rt-14-dev golang-go wget netcat-openbsd nginx-light tshark iproute2 iputils-ping util-linux procps"
 e2e="$test"
 
 # As root: install the packages named, without starting any service they bring.
@@ -19,8 +19,8 @@ install_now() {
 		chmod 755 $policy
 	fi
 	export DEBIAN_FRONTEND=noninteractive
-	apt-get -q update
-	apt-get -q -y --no-install-recommends install "$@"
+	apt-get -qq update
+	apt-get -qq -o Dpkg::Use-Pty=0 --no-install-recommends install "$@"
 }
 
 case ${1:-build} in

@@ -55,6 +55,9 @@ struct via_change {
 /* Two ROUTE_ADDs of one prefix with different gateways make equal paths, chosen per flow by a keyed hash. */
 VIA_API int via_configure(struct via *v, const struct via_change *c);
 
+/* Where VIA_SET_DNS said that programs' questions are answered; false: nowhere. */
+VIA_API bool via_dns_get(const struct via *v, struct via_addr *out);
+
 enum { VIA_AGAIN = 1 };
 /* One run to completion: take received packets from all drivers, fire due timers, send what is owed. At most `budget`
  * packets and timers; returns VIA_AGAIN when more remains, else 0. `now` never decreases. */

@@ -156,7 +156,6 @@ static int64_t connect_begin(struct door *d, struct call *c, struct dsock *s, st
 	int err = via_connect(d->v, s->s, &to);
 	if (err == -ECONNABORTED) /* the stack tells once more of a failure the program knows */
 		err = via_connect(d->v, s->s, &to);
-	door_touched(d);
 	if (err < 0 && err != -EINPROGRESS) {
 		if (s->dup >= 0)
 			connect_give_back(s);

@@ -148,7 +148,6 @@ int64_t door_call_accept(struct door *d, struct call *c, struct dsock *l)
 	}
 	listen_token_take(l, fd);
 	close(fd);
-	door_touched(d);
 	c->timeout = l->rcvtimeo;
 	return r;
 }

@@ -265,6 +265,7 @@ static void notify_dispatch(struct door *d, struct call *c)
 	if (result == ANSWER_HELD)
 		result = notify_hold(d, c, s, run);
 	notify_answer(d, c, s, result);
+	door_touched(d);
 }
 
 static bool notify_receive(struct door *d, struct call *c)

@@ -76,13 +76,14 @@ static int64_t folder_list(void *ctx, const char *path, char *out, size_t cap)
 		return fd;
 	int n = scandirat(fd, ".", &names, NULL, alphasort);
 	int rc = n < 0 ? -errno : 0;
+	bool full = false;
 	for (int i = 0; i < n; i++) {
 		const char *name = names[i]->d_name;
 		struct stat st;
-		if (name[0] != '.' && fstatat(fd, name, &st, 0) == 0) {
+		if (!full && name[0] != '.' && fstatat(fd, name, &st, 0) == 0) {
 			int len = snprintf(out + used, cap - used, "%s%s\n", name, S_ISDIR(st.st_mode) ? "/" : "");
-			if (len > 0 && (size_t)len < cap - used)
-				used += (size_t)len;
+			full = len <= 0 || (size_t)len >= cap - used;
+			used += full ? 0 : (size_t)len;
 		}
 		free(names[i]);
 	}

@@ -127,7 +127,8 @@ static json_t *impair_json(const struct lab_impair *i)
 
 static json_t *link_json(const struct lab_link_stats *st, uint32_t mtu)
 {
-	json_t *o = json_pack("{s:s, s:s, s:I, s:o}", "from", st->from, "to", st->to, "mtu", (json_int_t)mtu, "impairments", impair_json(&st->impair));
+	json_t *o = json_pack("{s:s, s:s, s:I, s:o}", "from", st->from, "to", st->to, "mtu", (json_int_t)mtu, "impairments",
+		impair_json(&st->impair));
 	const struct {
 		const char *name;
 		uint64_t value;

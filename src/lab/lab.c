@@ -143,7 +143,8 @@ static int make_tap(struct lab *l, struct lab_node *n, struct lab_error *err)
 		return topo_fail(err, l->topo->file, n->t->mark, "node '%s' is a tap: a lab under virtual time has no real interfaces", n->t->name);
 	int rc = lab_tap_open(n);
 	if (rc == -EPERM || rc == -EACCES)
-		return topo_fail(err, l->topo->file, n->t->mark, "may not open the interface '%s': that needs CAP_NET_ADMIN, or a tap made for you with "
+		return topo_fail(err, l->topo->file, n->t->mark,
+			"may not open the interface '%s': that needs CAP_NET_ADMIN, or a tap made for you with "
 				 "`ip tuntap add mode tap user NAME name %s`", n->t->tap, n->t->tap);
 	return rc ? fail(l, n->t->mark, err, rc, "cannot open the interface", n->t->tap) : 0;
 }

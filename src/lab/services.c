@@ -104,7 +104,8 @@ static int start_http(struct lab_services *s, const char *root, const struct via
 	int rc = folder_open(root, &s->files);
 	if (rc)
 		return rc;
-	rc = serve_http_start(&s->http, &(struct serve_http_config){.arena = s->arena, .via = s->via, .files = s->files, .local = *local}, BEFORE_1970);
+	rc = serve_http_start(&s->http, &(struct serve_http_config){.arena = s->arena, .via = s->via, .files = s->files,
+		.local = *local}, BEFORE_1970);
 	if (rc)
 		folder_close(&s->files);
 	return rc;

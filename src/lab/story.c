@@ -175,7 +175,7 @@ static void note_stream(struct story_dir *d, const struct segment *g)
 
 static struct story_rung rung(const struct link_sent *f, const struct segment *g, int dir)
 {
-	struct story_rung r = {.set = true, .id = f->pkt->m.id, .sent = f->leaves, .dir = dir, .end = f->dir->end,
+	struct story_rung r = {.set = true, .ip_id = g->ip.id, .tsval = g->tcp.tsval, .sent = f->leaves, .dir = dir, .end = f->dir->end,
 		.seq = g->tcp.seq, .ack = g->tcp.ack, .len = g->len, .flags = g->tcp.flags};
 	capture_comment(f, r.note);
 	return r;
@@ -198,18 +198,26 @@ static void note_loss(struct story_conn *c, const struct link_sent *f, const str
 		c->acked = rung(f, g, dir);
 }
 
-/* The packet of a rung leaves for its destination: now its arrival is known. */
-static void note_arrival(struct story_conn *c, const struct link_sent *f)
+static bool is_rung(const struct story_rung *r, const struct segment *g, int dir)
 {
-	struct story_rung *special[] = {&c->repeated, &c->acked};
-	if (!f->pkt->m.id || (f->fate & FATE_DROPPED))
+	return r->set && !r->arrives && r->dir == dir && r->ip_id == g->ip.id && r->tsval == g->tcp.tsval && r->seq == g->tcp.seq &&
+	       r->ack == g->tcp.ack && r->len == g->len && r->flags == g->tcp.flags;
+}
+
+/* The packet of a rung leaves for its destination: now its arrival is known. */
+static void note_arrival(struct story_conn *c, const struct link_sent *f, const struct segment *g, int dir)
+{
+	if (f->fate & (FATE_DROPPED | FATE_CORRUPTED))
 		return;
 	for (int i = 0; i < c->n_opening; i++)
-		if (c->opening[i].id == f->pkt->m.id && !c->opening[i].arrives)
+		if (is_rung(&c->opening[i], g, dir)) {
 			c->opening[i].arrives = f->arrives;
-	for (size_t i = 0; i < ARRAY_LEN(special); i++)
-		if (special[i]->set && special[i]->id == f->pkt->m.id && !special[i]->arrives)
-			special[i]->arrives = f->arrives;
+			break;
+		}
+	if (is_rung(&c->repeated, g, dir))
+		c->repeated.arrives = f->arrives;
+	if (is_rung(&c->acked, g, dir))
+		c->acked.arrives = f->arrives;
 }
 
 static bool node_has(const struct story *s, int node, uint32_t ip)
@@ -240,6 +248,8 @@ static void add_segment(struct story *s, const struct link_sent *f, const struct
 	if (leaves_sender) {
 		count_sent(&d->n, f);
 		note_stream(d, g);
+		if (g->len)
+			c->busy = f->leaves;
 		note_handshake(c, g, dir, f->leaves);
 		if (c->n_opening < STORY_OPENING)
 			c->opening[c->n_opening++] = rung(f, g, dir);
@@ -247,7 +257,7 @@ static void add_segment(struct story *s, const struct link_sent *f, const struct
 	note_loss(c, f, g, dir, leaves_sender);
 	if (node_has(s, f->dir->to, g->ip.dst)) {
 		note_hop(d, f->dir->to);
-		note_arrival(c, f);
+		note_arrival(c, f, g, dir);
 	}
 }
 

@@ -20,7 +20,8 @@ struct story_count {
 /* One rung of the ladder. */
 struct story_rung {
 	bool set;
-	uint64_t id;          /* of the packet; 0: unknown */
+	uint16_t ip_id;       /* these two tell the packet when it is seen again on its way */
+	uint32_t tsval;
 	int64_t sent, arrives;/* ns; arrives 0: it did not */
 	int dir, end;         /* end: the interface it left by */
 	uint32_t seq, ack, len;
@@ -48,6 +49,7 @@ struct story_conn {
 	uint16_t port[2];
 	int next;       /* in its bucket, -1: last */
 	int64_t first, last;
+	int64_t busy;   /* the last payload left its sender */
 	struct story_step syn, syn_ack, ack;
 	struct story_dir dir[2]; /* [0]: from who opened it */
 	struct story_rung opening[STORY_OPENING];

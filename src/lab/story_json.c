@@ -119,7 +119,7 @@ static json_t *connection_json(const struct story *s, int n)
 {
 	const struct story_conn *c = s->conns[n];
 	json_t *o = json_object(), *h = json_object();
-	int64_t took = c->last - c->first;
+	int64_t took = c->last - c->first, busy = c->busy - c->first;
 	uint64_t payload = c->dir[0].payload + c->dir[1].payload;
 	json_object_set_new(o, "n", json_integer(n + 1));
 	json_object_set_new(o, "client", end_json(s, c, 0));
@@ -130,7 +130,8 @@ static json_t *connection_json(const struct story *s, int n)
 	json_object_set_new(o, "handshake", h);
 	json_object_set_new(o, "time_ns", json_integer(c->first));
 	json_object_set_new(o, "duration_ns", json_integer(took));
-	json_object_set_new(o, "goodput_bps", int_of(took > 0 ? (uint64_t)((__uint128_t)payload * 8 * NS_PER_S / (uint64_t)took) : 0));
+	json_object_set_new(o, "busy_ns", json_integer(MAX(busy, 0)));
+	json_object_set_new(o, "goodput_bps", int_of(busy > 0 ? (uint64_t)((__uint128_t)payload * 8 * NS_PER_S / (uint64_t)busy) : 0));
 	json_object_set_new(o, "sent", direction_json(s, &c->dir[0]));
 	json_object_set_new(o, "received", direction_json(s, &c->dir[1]));
 	return o;
@@ -243,7 +244,8 @@ static json_t *flags_json(uint8_t flags)
 	static const struct {
 		uint8_t bit;
 		const char *name;
-	} names[] = {{TCP_SYN, "SYN"}, {TCP_FIN, "FIN"}, {TCP_RST, "RST"}, {TCP_PSH, "PSH"}, {TCP_ACK, "ACK"}, {TCP_ECE, "ECE"}, {TCP_CWR, "CWR"}};
+	} names[] = {{TCP_SYN, "SYN"}, {TCP_FIN, "FIN"}, {TCP_RST, "RST"}, {TCP_PSH, "PSH"}, {TCP_ACK, "ACK"}, {TCP_ECE, "ECE"},
+		{TCP_CWR, "CWR"}};
 	char text[40] = "";
 	for (size_t i = 0; i < ARRAY_LEN(names); i++)
 		if (flags & names[i].bit) {

@@ -120,7 +120,8 @@ static int place_node_addresses(struct topo *t, struct lab_error *err)
 		if (!n->address.set)
 			continue;
 		if (n->n_ends != 1)
-			return topo_fail(err, t->file, n->address_mark, "'address' is for a node with one link, but '%s' has %d; give addresses on the links (ipv4)",
+			return topo_fail(err, t->file, n->address_mark,
+				"'address' is for a node with one link, but '%s' has %d; give addresses on the links (ipv4)",
 					 n->name, n->n_ends);
 		struct topo_end *e = &t->ends[n->ends[0]];
 		if (e->addr.set)
@@ -150,7 +151,8 @@ static int check_given(struct topo *t, struct topo_domain *d, struct lab_error *
 			d->plen = e->addr.plen;
 			d->net = e->addr.addr & mask_of(d->plen);
 		}
-		if (e->addr.plen < 8 || !is_host_number(e->addr.addr, e->addr.plen) || (e->addr.addr >> 24) == 0 || (e->addr.addr >> 24) == 127 || (e->addr.addr >> 24) >= 224)
+		if (e->addr.plen < 8 || !is_host_number(e->addr.addr, e->addr.plen) || (e->addr.addr >> 24) == 0 ||
+			(e->addr.addr >> 24) == 127 || (e->addr.addr >> 24) >= 224)
 			return topo_fail(err, t->file, e->mark, "the address of '%s' is not one an interface can have", name);
 		if (e->addr.plen != d->plen || (e->addr.addr & mask_of(d->plen)) != d->net)
 			return topo_fail(err, t->file, e->mark, "the address of '%s' lies outside the subnet of its link", name);
@@ -263,7 +265,8 @@ static int number_ends(struct topo *t, struct topo_domain *d, struct lab_error *
 		}
 		if (next > last || next < d->net) {
 			free(used);
-			return topo_fail(err, t->file, e->mark, "the subnet of '%s' has no address left; give a larger 'subnet' on its link", e->ifname);
+			return topo_fail(err, t->file, e->mark, "the subnet of '%s' has no address left; give a larger 'subnet' on its link",
+				e->ifname);
 		}
 		e->addr = (struct topo_prefix){next++, d->plen, true};
 	}

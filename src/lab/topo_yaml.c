@@ -194,7 +194,8 @@ static int read_node(struct yaml_tree *y, const ynode *key, const ynode *n, stru
 	if (yaml_text(y, m.val[NODE_TAP], "tap", &s))
 		return -EINVAL;
 	if (!is_iface_name(s))
-		return yaml_fail(y, m.val[NODE_TAP], "'%s' is no interface name (at most %d letters, digits, '.', '_' or '-')", s, IFNAME_MAX_BYTES);
+		return yaml_fail(y, m.val[NODE_TAP], "'%s' is no interface name (at most %d letters, digits, '.', '_' or '-')", s,
+			IFNAME_MAX_BYTES);
 	snprintf(node->tap, sizeof node->tap, "%s", s);
 	return 0;
 }
@@ -233,7 +234,8 @@ static int read_nodes(struct yaml_tree *y, const ynode *n, struct topo *t)
 /* --- links --- */
 
 enum { IMP_DELAY, IMP_JITTER, IMP_LOSS, IMP_REORDER, IMP_DUPLICATE, IMP_CORRUPT, IMP_RATE, IMP_LIMIT, IMP_AB, IMP_BA };
-static const char *const impair_keys[] = {"delay", "jitter", "loss", "reorder", "duplicate", "corrupt", "rate", "limit", "a-to-b", "b-to-a", NULL};
+static const char *const impair_keys[] = {"delay", "jitter", "loss", "reorder", "duplicate", "corrupt", "rate", "limit", "a-to-b",
+	"b-to-a", NULL};
 
 /* The plain keys, over what *i holds already. */
 static int read_impair(struct yaml_tree *y, const ynode *n, const struct yaml_map *m, struct lab_impair *i)
@@ -253,7 +255,8 @@ static int read_impair(struct yaml_tree *y, const ynode *n, const struct yaml_ma
 		i->limit = (uint32_t)limit;
 	}
 	if (i->reorder_ppb && !i->delay_ns)
-		return yaml_fail(y, m->val[IMP_REORDER] ? m->val[IMP_REORDER] : n, "reorder needs a delay: a packet overtakes those that are delayed");
+		return yaml_fail(y, m->val[IMP_REORDER] ? m->val[IMP_REORDER] : n,
+			"reorder needs a delay: a packet overtakes those that are delayed");
 	return 0;
 }
 

@@ -139,7 +139,8 @@ int yaml_uint(struct yaml_tree *y, const ynode *n, const char *what, uint64_t lo
 	for (const char *c = s; *c && good; c++)
 		good = *c >= '0' && *c <= '9' && !__builtin_mul_overflow(v, 10u, &v) && !__builtin_add_overflow(v, (uint64_t)(*c - '0'), &v);
 	if (!good || v < lo || v > hi)
-		return yaml_fail(y, n, "%s is '%s', but must be a whole number from %llu to %llu", what, s, (unsigned long long)lo, (unsigned long long)hi);
+		return yaml_fail(y, n, "%s is '%s', but must be a whole number from %llu to %llu", what, s, (unsigned long long)lo,
+			(unsigned long long)hi);
 	*out = v;
 	return 0;
 }
@@ -215,7 +216,8 @@ int yaml_rate(struct yaml_tree *y, const ynode *n, const char *what, uint64_t *b
 	if (yaml_text(y, n, what, &s))
 		return -EINVAL;
 	if (!yaml_scaled(s, units, bps) || *bps > UINT64_C(10000000000000) || (*bps && *bps < 1000))
-		return yaml_fail(y, n, "%s is '%s', but must be a rate such as 100mbit (bit, kbit, mbit or gbit a second, at least 1kbit)", what, s);
+		return yaml_fail(y, n, "%s is '%s', but must be a rate such as 100mbit (bit, kbit, mbit or gbit a second, at least 1kbit)",
+			what, s);
 	return 0;
 }
 

@@ -68,22 +68,6 @@ ref_t neigh_find(struct neigh_env *e, struct neigh_cache *c, uint16_t ifindex, c
 	return 0;
 }
 
-ref_t neigh_get(struct neigh_env *e, struct neigh_cache *c, uint32_t n)
-{
-	const struct list *lists[2] = {&c->resolved, &c->unresolved};
-	for (int i = 0; i < 2; i++) {
-		if (n >= lists[i]->n) {
-			n -= lists[i]->n;
-			continue;
-		}
-		ref_t r = lists[i]->head;
-		while (n--)
-			r = list_next(e->arena, r, LINK_OFF);
-		return r;
-	}
-	return 0;
-}
-
 /* Move all of n's packets to `to`, each marked with the reason. */
 static void neigh_queue_give(struct neigh_env *e, struct neigh_cache *c, struct neigh *n, struct pktq *to, enum drop why)
 {
@@ -187,13 +171,6 @@ void neigh_start_delay(struct neigh_env *e, struct neigh *n)
 {
 	n->state = NEIGH_DELAY;
 	wheel_arm(e->arena, e->wheel, arena_ref(e->arena, n), e->now + NEIGH_DELAY_NS);
-}
-
-void neigh_confirm(struct neigh_env *e, struct neigh_cache *c, ref_t r)
-{
-	struct neigh *n = neigh_at(e->arena, r);
-	if (n->state == NEIGH_STALE || n->state == NEIGH_DELAY || n->state == NEIGH_PROBE)
-		neigh_enter(e, c, n, NEIGH_REACHABLE);
 }
 
 static void neigh_ask_fill(struct neigh *n, bool unicast, struct neigh_ask *ask)

@@ -4,7 +4,7 @@
  *   INCOMPLETE  asked, packets wait (at most NEIGH_QUEUE each, NEIGH_QUEUE_TOTAL in all; the oldest gives way)
  *   REACHABLE   confirmed within 15 to 45 s (30 s x random, so that hosts do not ask in step)
  *   STALE       known but old: used as it is, the first use makes it DELAY; unused for 60 s it goes
- *   DELAY       5 s for an upper layer to confirm, then PROBE
+ *   DELAY       5 s of grace, then PROBE (an upper layer does not confirm yet)
  *   PROBE       asked by unicast, 3 times a second apart, then it goes
  *   PERMANENT   configured
  * A neighbour that does not answer 3 questions a second apart (RFC 1122 §2.3.2.1) goes at once; its packets are given
@@ -76,8 +76,6 @@ struct neigh_ask {
 int neigh_cache_init(struct neigh_env *e, struct neigh_cache *c, struct prf_key key, uint8_t kind);
 /* Forget everything of an interface (0: of all); what waited goes to `dropped`. */
 void neigh_flush(struct neigh_env *e, struct neigh_cache *c, uint16_t ifindex, struct pktq *dropped);
-/* The n-th entry for listing, or 0 past the end. */
-ref_t neigh_get(struct neigh_env *e, struct neigh_cache *c, uint32_t n);
 ref_t neigh_find(struct neigh_env *e, struct neigh_cache *c, uint16_t ifindex, const struct via_addr *addr);
 static inline struct neigh *neigh_at(const struct arena *a, ref_t r) { return (struct neigh *)arena_at(a, r); }
 
@@ -96,8 +94,6 @@ static inline void neigh_use(struct neigh_env *e, struct neigh *n)
 	if (UNLIKELY(n->state == NEIGH_STALE))
 		neigh_start_delay(e, n);
 }
-/* Forward progress above: n answers (RFC 4861 §7.3.1). */
-void neigh_confirm(struct neigh_env *e, struct neigh_cache *c, ref_t n);
 
 enum neigh_news {
 	NEIGH_ANSWERED,  /* a reply addressed to us; confirms only if we had asked */

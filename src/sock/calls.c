@@ -124,8 +124,7 @@ int sock_recv_peek(struct sock_env *env, via_sock s, struct via_iov *iov, int n)
 		return dgram_peek(env, ep, iov, n);
 	if (ep->state != EP_CONN)
 		return (int)stream_recv(env, ep, NULL, 1, 0);
-	int k = tcp_user_recv_peek(env->tcp, ep->tcp, iov, n);
-	return k == -EAGAIN && ep->flags & EPF_SHUT_RD ? 0 : k;
+	return tcp_user_recv_peek(env->tcp, ep->tcp, iov, n);
 }
 
 int sock_recv_consume(struct sock_env *env, via_sock s, uint32_t len)

@@ -21,7 +21,6 @@ void ep_unqueue(struct sock_env *env, struct endpoint *ep)
 	if (ep->flags & EPF_QUEUED)
 		list_remove(env->arena, &tab_of(env)->events, ep_ref(env, ep), offsetof(struct endpoint, ev));
 	ep->flags &= ~(uint32_t)EPF_QUEUED;
-	ep->edges = 0;
 }
 
 int sock_events(struct sock_env *env, struct via_event *ev, int max)

@@ -209,12 +209,7 @@ int64_t stream_recv(struct sock_env *env, struct endpoint *ep, void *data, uint3
 		return 0;
 	if (flags & VIA_TRUNC && !(flags & VIA_PEEK) && tcp_user_inq(env->tcp, ep->tcp))
 		return stream_discard(env, ep, len);
-	int64_t n = tcp_user_recv(env->tcp, ep->tcp, data, len, flags & VIA_PEEK);
-	if (n == -EAGAIN && ep->err)
-		return ep_err_take(ep);
-	if (n == -EAGAIN && ep->flags & EPF_SHUT_RD)
-		return 0;
-	return n;
+	return tcp_user_recv(env->tcp, ep->tcp, data, len, flags & VIA_PEEK);
 }
 
 /* shutdown() of a listener or a half-open attempt ends it (Linux: inet_shutdown). */

@@ -167,6 +167,16 @@ static bool ifq_offer(struct via *v, struct iface *i, struct via_driver *d)
 	return took == n;
 }
 
+/* Those whom this queue stopped may go on. */
+static void ifq_feed(struct via *v, struct iface *i)
+{
+	bool all = i->q.starves_all;
+	i->q.starved = i->q.starves_all = false;
+	for (uint32_t n = IFINDEX_LO; n < v->st->iface_end; n++)
+		if (n == i->ifindex || all)
+			tcp_tx_room(&v->tcp, (uint16_t)n);
+}
+
 void ifq_drain(struct via *v, struct iface *i)
 {
 	struct via_driver *d = v->drivers[i->ifindex];
@@ -174,10 +184,8 @@ void ifq_drain(struct via *v, struct iface *i)
 	while (d && q->n && ifq_offer(v, i, d))
 		;
 	uint32_t waiting = i->ifindex == IFINDEX_LO ? v->st->loopq.bytes : q->bytes;
-	if (q->starved && waiting < IFQ_LOCAL_BYTES / 2) {
-		q->starved = false;
-		tcp_tx_room(&v->tcp, i->ifindex);
-	}
+	if (q->starved && waiting < IFQ_LOCAL_BYTES / 2)
+		ifq_feed(v, i);
 }
 
 void ifq_clear(struct via *v, struct iface *i)
@@ -189,8 +197,7 @@ void ifq_clear(struct via *v, struct iface *i)
 			stack_drop(v, p, DROP_IF_DOWN);
 	while ((p = pktq_pop(v->mem, &q->staged)) != NULL)
 		stack_drop(v, p, DROP_IF_DOWN);
-	bool starved = q->starved;
-	*q = (struct ifq){0};
-	if (starved)
-		tcp_tx_room(&v->tcp, i->ifindex);
+	*q = (struct ifq){.starved = q->starved, .starves_all = q->starves_all};
+	if (q->starved && v->tcp.tab) /* no TCP any more when the stack ends */
+		ifq_feed(v, i);
 }

@@ -66,6 +66,12 @@ bool via_counter_get(struct via *v, int n, const char **name, uint64_t *value)
 	return true;
 }
 
+bool via_dns_get(const struct via *v, struct via_addr *out)
+{
+	*out = v->st->dns;
+	return !via_addr_is_any(out);
+}
+
 const char *via_name(const struct via *v)
 {
 	return v->name;

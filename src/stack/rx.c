@@ -130,6 +130,19 @@ static enum drop rx_transport(struct via *v, struct pkt *p, const struct ip4_hdr
 
 /* ---- the line ---- */
 
+/* What another stack or an earlier life left in p's metadata goes. */
+static void rx_begin(struct via *v, struct iface *in, struct pkt *p)
+{
+	p->m.ifindex = in->ifindex;
+	p->m.owner = 0;
+	p->m.flow_hash = 0;
+	p->m.ether_mcast = 0;
+	p->m.l2 = p->head;
+	in->rx_packets += p->m.gso_size ? p->m.gso_segs : 1;
+	in->rx_bytes += p->len;
+	stack_trace(v, TRACE_RX, p, in->ifindex, 0);
+}
+
 void rx_packet(struct via *v, struct iface *in, struct pkt *p)
 {
 	struct via_state *st = v->st;
@@ -139,14 +152,7 @@ void rx_packet(struct via *v, struct iface *in, struct pkt *p)
 	enum drop why;
 	bool taken = false;
 
-	p->m.ifindex = in->ifindex;
-	p->m.owner = 0;
-	p->m.flow_hash = 0;
-	p->m.ether_mcast = 0;
-	p->m.l2 = p->head;
-	in->rx_packets += p->m.gso_size ? p->m.gso_segs : 1;
-	in->rx_bytes += p->len;
-	stack_trace(v, TRACE_RX, p, in->ifindex, 0);
+	rx_begin(v, in, p);
 
 	/* ---- link ---- */
 	why = DROP_IF_DOWN;

@@ -87,7 +87,7 @@ struct via *via_init(void *mem, const struct via_config *cfg)
 		return NULL;
 	ref_t r = arena_buf_take(v->arena, sizeof(struct via_state));
 	if (!r)
-		return NULL;
+		goto too_small;
 	v->st = arena_at(v->arena, r);
 	memset(v->st, 0, sizeof(*v->st));
 	v->st->now = cfg->now;
@@ -99,8 +99,11 @@ struct via *via_init(void *mem, const struct via_config *cfg)
 	struct prf_key key = prf_derive(cfg->seed, "trace id");
 	v->trace_base = siphash_1_3(key, v->name, strlen(v->name)) << 40;
 	if (stack_tables(v, cfg) || stack_rooms(v, cfg))
-		return NULL;
+		goto too_small;
 	return v;
+too_small:
+	arena_fini(v->arena);
+	return NULL;
 }
 
 void via_fini(struct via *v)

@@ -38,6 +38,7 @@ struct ifq {
 	uint32_t n_traced;    /* of staged, from its head */
 	uint32_t bytes, n;    /* of all of it */
 	bool starved;         /* TCP was told to stop; tell it when half is gone */
+	bool starves_all;     /* among the stopped are connections whose path names another of several equal interfaces */
 };
 
 struct iface {
@@ -65,7 +66,9 @@ struct path {
 	_Alignas(16) struct wheel_node timer; /* forgets pmtu_learnt */
 };
 
-enum stack_count { COUNT_IP_IN, COUNT_IP_LOCAL, COUNT_IP_FORWARDED, COUNT_IP_OUT, COUNT_ICMP_ECHO, COUNT_ICMP_ERRORS_OUT, COUNT_ARP_IN, COUNT_STACK };
+enum stack_count {
+	COUNT_IP_IN, COUNT_IP_LOCAL, COUNT_IP_FORWARDED, COUNT_IP_OUT, COUNT_ICMP_ECHO, COUNT_ICMP_ERRORS_OUT, COUNT_ARP_IN, COUNT_STACK
+};
 
 struct via_state {
 	struct wheel wheel;
@@ -130,7 +133,8 @@ void path_fini(struct via *v);
 
 /* tx.c. All take p. */
 /* p begins at its L4 header. 0, -ENETUNREACH, -EMSGSIZE, -EACCES (broadcast), -ENOBUFS (queue full), -ENOMEM. */
-int tx_datagram(struct via *v, struct pkt *p, uint8_t proto, const struct via_addr *local, const struct via_addr *remote, uint8_t ttl, uint8_t tos);
+int tx_datagram(struct via *v, struct pkt *p, uint8_t proto, const struct via_addr *local, const struct via_addr *remote, uint8_t ttl,
+		uint8_t tos);
 /* The same along a path the caller holds. */
 void tx_path(struct via *v, struct pkt *p, struct path *pa, uint8_t proto, uint8_t ttl, uint8_t tos);
 /* p begins at its IP header, m.l3 set: to a neighbour of interface i. */

@@ -217,7 +217,8 @@ void tx_path(struct via *v, struct pkt *p, struct path *pa, uint8_t proto, uint8
 		tx_route(v, p, pa);
 }
 
-int tx_datagram(struct via *v, struct pkt *p, uint8_t proto, const struct via_addr *local, const struct via_addr *remote, uint8_t ttl, uint8_t tos)
+int tx_datagram(struct via *v, struct pkt *p, uint8_t proto, const struct via_addr *local, const struct via_addr *remote, uint8_t ttl,
+		uint8_t tos)
 {
 	ref_t path;
 	int err = path_get(v, local, remote, &path);
@@ -315,12 +316,29 @@ drop:
 
 /* ---- out ---- */
 
+/* Several equal next hops: the flow may use any of them, so the fullest counts. */
+static uint32_t tx_room_multi(struct via *v, struct path *pa)
+{
+	struct via_state *st = v->st;
+	uint32_t room = IFQ_LOCAL_BYTES;
+	int n;
+	const struct fib_hop *hops = fib_match(v->arena, st->fib, &pa->p.remote, st->down, &n);
+	for (int k = 0; hops && k < n; k++) {
+		struct ifq *q = &iface_at(v, hops[k].ifindex)->q;
+		room = MIN(room, q->bytes < IFQ_LOCAL_BYTES ? IFQ_LOCAL_BYTES - q->bytes : 0);
+		q->starved = q->starves_all = q->starved || q->bytes >= IFQ_LOCAL_BYTES;
+	}
+	return room;
+}
+
 uint32_t tx_room(struct via *v, struct path *pa)
 {
 	struct via_state *st = v->st;
 	struct iface *i = iface_at(v, pa->p.ifindex);
 	if (!i)
 		return IFQ_LOCAL_BYTES; /* it is dropped here, and the retransmission timer tries again */
+	if (pa->is_multi)
+		return tx_room_multi(v, pa);
 	uint32_t used = pa->p.is_loopback ? st->loopq.bytes : i->q.bytes;
 	uint32_t max = pa->p.is_loopback ? LOOPQ_BYTES_MAX / 4 : IFQ_LOCAL_BYTES;
 	if (used < max)

@@ -211,6 +211,7 @@ void tcp_conn_finish(struct tcp_env *env, struct tcp_conn *c, int err)
 		if (tcp_reorder_has(a))
 			sbuf_cut(env->arena, env->mem, &c->rcv, c->rcv.end);
 		tcp_reorder_free(env, a);
+		a->has_dsack = false;
 		a->rtx = TCP_RTX_NONE;
 	}
 	c->err = (uint8_t)err;
@@ -262,6 +263,7 @@ void tcp_conn_apply_opts(struct tcp_env *env, struct tcp_conn *c, const struct t
 
 struct tcp_conn *tcp_conn_new(struct tcp_env *env, ref_t path, uint16_t lport, uint16_t rport, const struct tcp_opts *o)
 {
+	static const struct tcp_opts none = {0};
 	struct tcp_state_tab *t = tcp_tab(env);
 	ref_t r = pool_take(env->arena, &t->conns);
 
@@ -275,13 +277,13 @@ struct tcp_conn *tcp_conn_new(struct tcp_env *env, ref_t path, uint16_t lport, u
 	c->state = TCP_CLOSED;
 	c->challenge_tick = (uint16_t)(env->now / NS_PER_S - 1);
 	c->quick = TCP_QUICKACKS;
+	c->reordering = TCP_DUP_THRESH;
 	c->ssthresh = TCP_SSTHRESH_INFINITE;
 	c->rcv_mss = TCP_MSS_DEFAULT4;
 	c->ts_offset = tcp_ts_offset(env, tcp_path_of(env, &c->e), lport, rport);
 	c->rx_tick = tcp_tick_now(env);
 	list_push_tail(env->arena, &t->all, r, offsetof(struct tcp_entry, all));
-	if (o)
-		tcp_conn_apply_opts(env, c, o);
+	tcp_conn_apply_opts(env, c, o ? o : &none);
 	c->rcv_ws = tcp_window_shift(c->rcvbuf);
 	c->peer_mss = tcp_mss_peer(tcp_path_of(env, &c->e), 0);
 	tcp_conn_update_mss(env, c);

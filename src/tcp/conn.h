@@ -109,8 +109,12 @@ struct tcp_conn {
 	uint8_t snd_ws, rcv_ws;     /* Snd.Wind.Shift, Rcv.Wind.Shift */
 	uint8_t quick;              /* ACKs still to be sent undelayed */
 	uint8_t keep_probes;
+	uint8_t reordering;         /* segments by which this path has been seen to reorder; at least TCP_DUP_THRESH */
 };
 _Static_assert(sizeof(struct tcp_conn) <= 256, "hot is at most 4 cache lines");
+
+#define TCP_DUP_THRESH 3      /* RFC 5681 §3.2, RFC 6675 §2 */
+#define TCP_REORDERING_MAX 127
 
 enum tcp_ca { TCP_CA_OPEN, TCP_CA_RECOVERY, TCP_CA_LOSS };
 enum tcp_rtx { TCP_RTX_NONE, TCP_RTX_RTO, TCP_RTX_PERSIST };

@@ -50,6 +50,40 @@ static void mark_first(struct tcp_env *env, struct tcp_conn *c, struct tcp_activ
 
 /* --- the scoreboard --- */
 
+/* [seq, ...) came after bytes up to `high` had: remember by how many segments. */
+static void note_late(struct tcp_conn *c, uint32_t seq, uint32_t high)
+{
+	uint32_t segs = (high - seq + c->mss - 1) / c->mss;
+
+	c->reordering = (uint8_t)MIN(MAX(segs, c->reordering), TCP_REORDERING_MAX);
+}
+
+void tcp_recovery_note_order(struct tcp_env *env, struct tcp_conn *c, struct tcp_active *a, struct tcp_ack_ctx *x, uint32_t ack)
+{
+	const struct tcp_range *v = tcp_ranges_at(env->arena, &a->sent);
+	unsigned i = a->sent.n;
+
+	x->high = c->snd_una;
+	if (!a->sent.sacked)
+		return;
+	while (i > 0 && !(v[i - 1].flags & TCP_RANGE_SACKED))
+		i--;
+	x->high = v[i - 1].end;
+	for (i = 0; i < a->sent.n && seq_le(v[i].end, ack); i++)
+		if (!(v[i].flags & (TCP_RANGE_SACKED | TCP_RANGE_EVER)) && seq_lt(v[i].end, x->high)) {
+			note_late(c, v[i].seq, x->high);
+			return;
+		}
+}
+
+/* DupThresh: what reordering asks for, but never so much that a window could not show its own loss. */
+static uint32_t dup_thresh(const struct tcp_conn *c)
+{
+	uint32_t half = tcp_flight(c) / c->mss / 2;
+
+	return MIN(c->reordering, MAX(half, TCP_DUP_THRESH));
+}
+
 void tcp_recovery_sack(struct tcp_env *env, struct tcp_conn *c, struct tcp_active *a, struct tcp_ack_ctx *x)
 {
 	const struct tcp_hdr *h = &x->s->h;
@@ -61,6 +95,9 @@ void tcp_recovery_sack(struct tcp_env *env, struct tcp_conn *c, struct tcp_activ
 		/* Reversed, below what is acknowledged (a D-SACK is), beyond what was sent: no effect (CC-011). */
 		if (!seq_lt(b.lo, b.hi) || seq_lt(b.lo, c->snd_una) || seq_lt(b.lo, h->ack) || seq_lt(c->snd_nxt, b.hi))
 			continue;
+		const struct tcp_range *r = tcp_ranges_at(env->arena, &a->sent) + tcp_ranges_find(env->arena, &a->sent, b.lo);
+		if (!(r->flags & (TCP_RANGE_SACKED | TCP_RANGE_EVER)) && seq_lt(b.hi, x->high))
+			note_late(c, b.lo, x->high);
 		x->sacked += tcp_ranges_sack(env->arena, &a->sent, b.lo, b.hi);
 	}
 }
@@ -69,14 +106,14 @@ void tcp_recovery_sack(struct tcp_env *env, struct tcp_conn *c, struct tcp_activ
  * whether a retransmission was among it that left after the last window reduction. */
 static bool mark_by_sack(struct tcp_env *env, struct tcp_conn *c, struct tcp_active *a, bool *again)
 {
-	uint32_t need = (TCP_DUP_THRESH - 1u) * c->mss, above = 0, blocks = 0, edge = c->snd_una;
+	uint32_t thresh = dup_thresh(c), need = (thresh - 1) * c->mss, above = 0, blocks = 0, edge = c->snd_una;
 	bool enough = false, found = false;
 
 	for (unsigned i = a->sent.n; i-- > 0;) {
 		const struct tcp_range *r = &tcp_ranges_at(env->arena, &a->sent)[i];
 		if (r->flags & TCP_RANGE_SACKED) {
 			uint32_t len = r->end - r->seq;
-			if (!enough && (above + len > need || ++blocks >= TCP_DUP_THRESH)) {
+			if (!enough && (above + len > need || ++blocks >= thresh)) {
 				enough = true; /* that much was SACKed at or above `edge` */
 				edge = above + len > need ? r->end - (need - above) - 1 : r->seq;
 			}
@@ -127,7 +164,7 @@ static bool count_dup(struct tcp_conn *c, struct tcp_active *a, const struct tcp
 	/* An acker of every byte cannot count more segments than are out (ACK spoofing, CC-008). */
 	if (!c->sack_ok)
 		a->dupacks = (uint16_t)MIN(a->dupacks, tcp_flight(c) / c->mss);
-	return a->dupacks >= TCP_DUP_THRESH;
+	return a->dupacks >= (c->sack_ok ? dup_thresh(c) : TCP_DUP_THRESH);
 }
 
 /* RFC 6582 §3.2 step 3, partial ACK: the next hole is lost too. */
@@ -202,6 +239,7 @@ void tcp_recovery_rto(struct tcp_env *env, struct tcp_conn *c, struct tcp_active
 	a->has_recover = true;
 	a->dupacks = 0;
 	a->force = true;
+	c->reordering = TCP_DUP_THRESH; /* so long a silence says it was over-estimated (as Linux) */
 }
 
 void tcp_recovery_mtu(struct tcp_env *env, struct tcp_conn *c, struct tcp_active *a)

@@ -1,8 +1,10 @@
 /* tcp/recovery.h - what an ACK says about loss, and what is done about it.
  *
  * With SACK: RFC 6675. IsLost() is "more than two segments' worth, or three separate blocks, SACKed above it"; the pipe
- * is what is in flight, not SACKed and not lost; what to send next is the first lost range, then new data. Addition: a
- * retransmission is lost again when more than two segments that left after it were SACKed (as Linux did before RACK).
+ * is what is in flight, not SACKed and not lost; what to send next is the first lost range, then new data. Two additions,
+ * both as Linux had them before RACK: DupThresh grows with the reordering seen on the path (a segment sent once that
+ * came after later ones), up to half of what is in flight; and a retransmission is lost again when that many segments
+ * that left after it were SACKed.
  * Without SACK: NewReno, RFC 6582; each duplicate ACK counts as one segment that left the network, which is window
  * inflation said the other way round. Limited transmit (RFC 3042) follows by itself, since duplicates shrink the pipe.
  * What the peer SACKed is kept until it is acknowledged: it may change its mind (RFC 2018 §8). */
@@ -10,8 +12,6 @@
 #define TCP_RECOVERY_H
 
 #include "tcp/segment.h"
-
-#define TCP_DUP_THRESH 3
 
 /* What one ACK taught; lives on the C stack. */
 struct tcp_ack_ctx {
@@ -21,12 +21,15 @@ struct tcp_ack_ctx {
 	uint32_t sacked;        /* bytes newly SACKed */
 	uint32_t flight_before;
 	uint32_t pipe_before;
+	uint32_t high;          /* end of the highest SACKed byte before this ACK; una_before if none */
 	bool is_dup;            /* a duplicate by RFC 5681 §2 */
 	bool wnd_moved;
 };
 
 /* Bytes believed to be in the network (RFC 6675 §4, RFC 6582). */
 uint32_t tcp_pipe(const struct tcp_conn *c, const struct tcp_active *a);
+/* Before una moves to `ack`: what of [una, ack) came late without having been sent twice? */
+void tcp_recovery_note_order(struct tcp_env *env, struct tcp_conn *c, struct tcp_active *a, struct tcp_ack_ctx *x, uint32_t ack);
 /* SACK blocks of the segment, checked one by one (RFC 2018, RFC 6675 §4). */
 void tcp_recovery_sack(struct tcp_env *env, struct tcp_conn *c, struct tcp_active *a, struct tcp_ack_ctx *x);
 /* After una moved or not: loss detection, recovery's beginning and end, window growth. */

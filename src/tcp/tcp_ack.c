@@ -83,6 +83,7 @@ static void acknowledge(struct tcp_env *env, struct tcp_conn *c, const struct tc
 	if (!a)
 		return;
 	x.pipe_before = tcp_pipe(c, a);
+	tcp_recovery_note_order(env, c, a, &x, s->h.ack);
 	if (s->h.ack != c->snd_una)
 		accept_new(env, c, a, &x);
 	tcp_recovery_sack(env, c, a, &x);

@@ -62,7 +62,8 @@ class Tap:
 def tshark(*args):
     # -n: no name look-ups; a personal configuration must not change what is counted.
     return subprocess.run(["tshark", "-n", "-o", "ip.check_checksum:TRUE", "-o", "tcp.check_checksum:TRUE",
-                           "-o", "tcp.relative_sequence_numbers:FALSE", *args], check=True, stdout=subprocess.PIPE,
+                           # A byte is captured once on each link, so streams cannot be put together from all links.
+                           "-o", "tcp.desegment_tcp_streams:FALSE", "--disable-protocol", "http", *args], check=True, stdout=subprocess.PIPE,
                           stderr=subprocess.DEVNULL, text=True, timeout=60,
                           env={**os.environ, "WIRESHARK_CONFIG_DIR": "/nonexistent", "HOME": "/nonexistent"}).stdout
 
@@ -99,7 +100,7 @@ class Net:
         lab = json.loads(text)
         self.owner, self.ifaces = {}, []
         for node in lab["nodes"]:
-            for i in node["interfaces"]:
+            for i in (i for i in node["interfaces"] if i["name"] != "lo"):
                 self.ifaces.append(f"{node['name']}:{i['name']}")
                 for a in i["addresses"]:
                     self.owner[a.split("/")[0]] = node["name"]
@@ -270,12 +271,12 @@ def check_paths(t, told, conns):
 
 
 def check_ladder(t, told, frames):
-    at = {(f.time, f.iface, f.seq): f for f in frames if f.seq is not None}
+    at = {(f.time, f.iface, f.seq, f.len, f.ack if f.flags & ACK else None, f.comment) for f in frames if f.seq is not None}
     wrong = []
     events = told["ladder"]["events"] + told["loss"]["events"]
     for e in events:
-        f = at.get((e["time_ns"], e["interface"], e["seq"]))
-        if f is None or f.len != e["len"] or f.comment != e["note"] or (f.flags & ACK and f.ack != e["ack"]):
+        ack = e["ack"] if "ACK" in e["flags"] else None
+        if (e["time_ns"], e["interface"], e["seq"], e["len"], ack, e["note"]) not in at:
             wrong.append(f"no such frame: {e}")
     told_flags = [e["flags"] for e in told["ladder"]["events"][:3]]
     if told["totals"]["lost"] == 0 and told_flags != ["SYN", "SYN ACK", "ACK"]:
@@ -335,28 +336,31 @@ def check_losses(t, frames, net, end_ns):
 
 
 def check_reordering(t, frames, net):
-    """A frame with the word `reorder` leaves the next node before one that had left before it; others keep their order."""
-    leaves = defaultdict(dict)
+    """A frame with the word `reorder` leaves the next node before one that had left for it earlier; a frame without it
+    never overtakes one of its own connection. (Those of others it may: interfaces serve connections in turn.)"""
+    leaves, ways = defaultdict(list), defaultdict(list)
     for i, f in enumerate(frames):
         if f.sport is not None:
-            leaves[f.iface.split(":")[0]].setdefault(identity(f), i)
+            leaves[f.iface.split(":")[0], identity(f)].append((i, f.iface))
+    for f in frames:
+        nxt = net.peer[f.iface]
+        if f.sport is None or nxt == net.owner[f.dst] or "loss" in f.words:
+            continue
+        seen = leaves[nxt, identity(f)]
+        # Equal frames (the same ACK twice) cannot be told apart.
+        if len(seen) == 1:
+            ways[f.iface, seen[0][1]].append((f, seen[0][0]))
     wrong, n = [], 0
-    for iface in {f.iface for f in frames}:
-        nxt, ahead = net.peer[iface], []
-        for f in frames:
-            if f.iface != iface or f.sport is None or net.peer[iface] == net.owner[f.dst]:
-                continue
-            i = leaves[nxt].get(identity(f))
-            if i is None or "loss" in f.words:
-                continue
-            overtook = bool(ahead) and i < max(ahead[-400:])
-            n += overtook
-            # Equal frames (twice the same ACK) cannot be told apart: the first one seen stands for all.
-            if overtook != ("reorder" in f.words) and frames[i].len:
-                wrong.append(f"frame {f.n} on {iface}: overtook is {overtook}, comment: {f.comment!r}")
-            ahead.append(i)
-    print(f"# {n} frames overtook another")
-    t.case("a reordered packet is one that overtook another on its link", wrong)
+    for (iface, behind), passed in ways.items():
+        last, last_of = -1, defaultdict(lambda: -1)
+        for f, i in passed:
+            flow = (f.src, f.sport, f.dst, f.dport)
+            n += "reorder" in f.words
+            if i > last if "reorder" in f.words else i < last_of[flow]:
+                wrong.append(f"frame {f.n} on {iface}, frame {i + 1} on {behind}, comment {f.comment!r}")
+            last, last_of[flow] = max(last, i), max(last_of[flow], i)
+    print(f"# {n} reordered frames seen again behind their link")
+    t.case("a reordered packet overtook another on its link, and no other packet one of its connection", wrong)
 
 
 def check_repeats(t, path, conns, told, work):

@@ -56,7 +56,8 @@ struct sim_run {
 };
 
 /* Each client sends up bytes and gets down bytes. 0 or -errno. */
-__attribute__((unused)) static int sim_run_start(struct sim_run *r, struct lab *l, const char *client, const char *server, uint16_t port, int n,
+__attribute__((unused)) static int sim_run_start(struct sim_run *r, struct lab *l, const char *client, const char *server,
+	uint16_t port, int n,
 						 uint64_t up, uint64_t down, uint64_t seed)
 {
 	struct host_node *c = lab_node(l, client), *s = lab_node(l, server);

@@ -36,11 +36,14 @@ int main(void)
 	int64_t off = (int64_t)(100 * lost) - (int64_t)n;
 	good &= sim_ok(segments >= 100000, "%llu data segments left", (unsigned long long)segments);
 	good &= sim_ok(n - segments < n / 1000, "nearly all of the %llu packets are data", (unsigned long long)n);
-	good &= sim_ok(off * off * 100 <= (int64_t)n * 1225 * 99, "%llu of %llu lost: 1 %% within 3.5 sigma", (unsigned long long)lost, (unsigned long long)n);
-	good &= sim_ok(sent(s, "retransmitted") >= sent(s, "lost") * 9 / 10, "what was lost was sent again (%llu)", (unsigned long long)sent(s, "retransmitted"));
+	good &= sim_ok(off * off * 100 <= (int64_t)n * 1225 * 99, "%llu of %llu lost: 1 %% within 3.5 sigma", (unsigned long long)lost,
+		(unsigned long long)n);
+	good &= sim_ok(sent(s, "retransmitted") >= sent(s, "lost") * 9 / 10, "what was lost was sent again (%llu)",
+		(unsigned long long)sent(s, "retransmitted"));
 	json_decref(s);
 	s = run(true, UINT64_C(2000000));
-	good &= sim_ok(sent(s, "segments") > 3000 && sent(s, "lost") == 0 && sent(s, "retransmitted") == 0, "clean: nothing lost, nothing repeated");
+	good &= sim_ok(sent(s, "segments") > 3000 && sent(s, "lost") == 0 && sent(s, "retransmitted") == 0,
+		"clean: nothing lost, nothing repeated");
 	json_decref(s);
 	return !good;
 }

@@ -24,11 +24,15 @@ static uint64_t log_uniform(struct rng *r, uint64_t lo, unsigned doublings)
 static void draw_impairments(struct rng *r, char *out, size_t cap)
 {
 	char rate[64] = "";
-	if (rng_below(r, 3) == 0)
-		snprintf(rate, sizeof rate, ", rate: %ukbit, limit: %u", 500u << rng_below(r, 9), 10 + (unsigned)rng_below(r, 100));
+	unsigned v[9];
+	/* One draw after the other: the order of arguments is the compiler's. */
+	static const unsigned below[ARRAY_LEN(v)] = {10, 2000, 1000, 1000, 500, 100, 3, 9, 100};
+	for (size_t i = 0; i < ARRAY_LEN(v); i++)
+		v[i] = (unsigned)rng_below(r, below[i]);
+	if (v[6] == 0)
+		snprintf(rate, sizeof rate, ", rate: %ukbit, limit: %u", 500u << v[7], 10 + v[8]);
 	snprintf(out, cap, "{delay: %uus, jitter: %uus, loss: %u.%02u%%, reorder: %u.%02u%%, duplicate: %u.%02u%%, corrupt: 0.%02u%%%s}",
-		 100u << rng_below(r, 10), (unsigned)rng_below(r, 2000), (unsigned)rng_below(r, 10), (unsigned)rng_below(r, 100), (unsigned)rng_below(r, 10),
-		 (unsigned)rng_below(r, 100), (unsigned)rng_below(r, 5), (unsigned)rng_below(r, 100), (unsigned)rng_below(r, 100), rate);
+		100u << v[0], v[1], v[2] / 100, v[2] % 100, v[3] / 100, v[3] % 100, v[4] / 100, v[4] % 100, v[5], rate);
 }
 
 static void draw_lab(struct rng *r, struct draw *d)
@@ -39,9 +43,12 @@ static void draw_lab(struct rng *r, struct draw *d)
 		"    - {endpoints: [\"r:2\", \"b:e\"], mtu: %u, impairments: %s}\n",
 		"  nodes: {a: {kind: host}, s: {kind: switch}, b: {kind: host}}\n  links:\n    - {endpoints: [\"a:e\", \"s:1\"]}\n"
 		"    - {endpoints: [\"s:2\", \"b:e\"], mtu: %u, impairments: %s}\n",
-		"  nodes: {a: {kind: host}, r: {kind: router}, p: {kind: router}, q: {kind: router}, t: {kind: router}, b: {kind: host}}\n  links:\n"
-		"    - {endpoints: [\"a:e\", \"r:1\"]}\n    - {endpoints: [\"r:2\", \"p:1\"], mtu: %u, impairments: %s}\n    - {endpoints: [\"r:3\", \"q:1\"]}\n"
-		"    - {endpoints: [\"p:2\", \"t:1\"]}\n    - {endpoints: [\"q:2\", \"t:2\"], impairments: {loss: 2%%, delay: 1ms}}\n    - {endpoints: [\"t:3\", \"b:e\"]}\n",
+		"  nodes: {a: {kind: host}, r: {kind: router}, p: {kind: router}, q: {kind: router}, t: {kind: router}, b: {kind: host}}\n"
+		"  links:\n"
+		"    - {endpoints: [\"a:e\", \"r:1\"]}\n    - {endpoints: [\"r:2\", \"p:1\"], mtu: %u, impairments: %s}\n"
+		"    - {endpoints: [\"r:3\", \"q:1\"]}\n"
+		"    - {endpoints: [\"p:2\", \"t:1\"]}\n    - {endpoints: [\"q:2\", \"t:2\"], impairments: {loss: 2%%, delay: 1ms}}\n"
+		"    - {endpoints: [\"t:3\", \"b:e\"]}\n",
 	};
 	char impairments[256];
 	unsigned shape = (unsigned)rng_below(r, ARRAY_LEN(shapes));
@@ -55,7 +62,8 @@ static void draw_lab(struct rng *r, struct draw *d)
 	uint64_t total = log_uniform(r, 65536, 6);
 	d->up = total / (uint64_t)(d->up_conns + d->down_conns);
 	d->down = log_uniform(r, 65536, 6) / (uint64_t)(d->up_conns + d->down_conns);
-	snprintf(d->what, sizeof d->what, "shape %u, mtu %u, %d+%d connections, %llu B up, %llu B down, %s", shape, mtu, d->up_conns, d->down_conns,
+	snprintf(d->what, sizeof d->what, "shape %u, mtu %u, %d+%d connections, %llu B up, %llu B down, %s", shape, mtu, d->up_conns,
+		d->down_conns,
 		 (unsigned long long)d->up, (unsigned long long)d->down, impairments);
 }
 
@@ -65,7 +73,8 @@ static bool transfer(struct lab *l, const struct draw *d, uint64_t up, uint64_t 
 	struct sim_run ab, ba;
 	uint16_t port = (uint16_t)(1000 + seed % 1000);
 	int64_t end = lab_now(l) + LIMIT_NS;
-	if (sim_run_start(&ab, l, "a", "b", port, d->up_conns, up, down, seed) || sim_run_start(&ba, l, "b", "a", port, d->down_conns, down, up, seed + 10)) {
+	if (sim_run_start(&ab, l, "a", "b", port, d->up_conns, up, down, seed) || sim_run_start(&ba, l, "b", "a", port, d->down_conns,
+		down, up, seed + 10)) {
 		snprintf(why, cap, "could not start");
 		return false;
 	}

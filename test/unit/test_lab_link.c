@@ -107,7 +107,8 @@ static void assert_share(uint64_t count, uint64_t n, uint64_t ppb)
 
 static void link__shares_are_as_configured(void **state)
 {
-	struct lab_impair im = {.delay_ns = 10 * NS_PER_MS, .loss_ppb = 10000000, .reorder_ppb = 50000000, .duplicate_ppb = 20000000, .corrupt_ppb = 5000000};
+	struct lab_impair im = {.delay_ns = 10 * NS_PER_MS, .loss_ppb = 10000000, .reorder_ppb = 50000000, .duplicate_ppb = 20000000,
+		.corrupt_ppb = 5000000};
 	struct seen *s = setup(&im, 5);
 	const uint32_t n = 200000;
 	uint64_t got = 0;
@@ -225,6 +226,39 @@ static void link__clean_pushes_back_and_tells_of_room(void **state)
 	teardown(s);
 }
 
+/* A superframe crosses as it is: the same packet, the same blocks, no byte copied. */
+static void link__clean_carries_superframes_by_reference(void **state)
+{
+	struct lab_impair im = {0};
+	struct seen *s = setup(&im, 1);
+	struct pkt *p = frame(s, 1, 54), *q;
+	blk_t b[16];
+	for (int i = 0; i < 16; i++) {
+		b[i] = blk_new(&s->mem);
+		assert_int_equal(pkt_append_slice(&s->mem, p, b[i], 0, 4000), 0);
+		blk_drop(&s->mem, b[i]);
+	}
+	p->m.gso = PKT_GSO_TCP4;
+	p->m.gso_size = 1448;
+	p->m.csum = PKT_CSUM_PARTIAL;
+	uint32_t blks = pktmem_blks_used(&s->mem), pkts = pktmem_pkts_used(&s->mem);
+	q = p;
+	assert_int_equal(link_send(&s->link.port[0], &q, 1, 0), 1);
+	q = link_receive(&s->link.port[1]);
+	assert_ptr_equal(q, p);
+	assert_int_equal(q->len, 54 + 16 * 4000);
+	assert_int_equal(q->m.gso_size, 1448);
+	assert_int_equal(q->m.csum, PKT_CSUM_PARTIAL);
+	for (int i = 0; i < 16; i++) {
+		assert_int_equal(q->slices[i].blk, b[i]);
+		assert_int_equal(blk_count(&s->mem, b[i]), 1);
+	}
+	assert_int_equal(pktmem_blks_used(&s->mem), blks);
+	assert_int_equal(pktmem_pkts_used(&s->mem), pkts);
+	pkt_free(&s->mem, q);
+	teardown(s);
+}
+
 static void link__impaired_takes_no_superframes(void **state)
 {
 	struct lab_impair im = {.loss_ppb = 1};
@@ -321,6 +355,7 @@ int main(void)
 		cmocka_unit_test(link__reordered_packet_overtakes),
 		cmocka_unit_test(link__rate_spaces_packets_and_limit_drops),
 		cmocka_unit_test(link__clean_pushes_back_and_tells_of_room),
+		cmocka_unit_test(link__clean_carries_superframes_by_reference),
 		cmocka_unit_test(link__impaired_takes_no_superframes),
 		cmocka_unit_test(link__corruption_flips_one_bit_behind_ethernet),
 		cmocka_unit_test(link__luck_depends_on_the_seed_only),

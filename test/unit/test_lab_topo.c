@@ -187,7 +187,8 @@ static void routes__of_a_long_line_are_few(void **state)
 static void routes__given_ones_stay_alone(void **state)
 {
 	struct lab_error err;
-	const char *text = "name: g\ntopology:\n  nodes:\n    a: {kind: host, routes: [{to: 10.0.2.0/24, via: 10.0.1.2}]}\n    r: {kind: router}\n    b: {kind: host}\n"
+	const char *text = "name: g\ntopology:\n  nodes:\n    a: {kind: host, routes: [{to: 10.0.2.0/24, via: 10.0.1.2}]}\n"
+		"    r: {kind: router}\n    b: {kind: host}\n"
 			   "  links:\n    - endpoints: [\"a:e\", \"r:1\"]\n    - endpoints: [\"r:2\", \"b:e\"]\n";
 	struct topo *t = topo_parse(text, strlen(text), "given", &err);
 	struct table tables[3] = {{0}};

@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 
+#include "base/rng.h"
 #include "lab/topo.h"
 #include "lab/yaml.h"
 
@@ -61,9 +62,11 @@ static void topo__reads_everything(void **state)
 static void topo__switch_makes_one_subnet(void **state)
 {
 	struct lab_error err;
-	struct topo *t = parse("name: s\ntopology:\n  nodes:\n    a: {kind: host}\n    b: {kind: host}\n    c: {kind: host}\n    s1: {kind: switch}\n"
+	struct topo *t = parse("name: s\ntopology:\n  nodes:\n    a: {kind: host}\n    b: {kind: host}\n    c: {kind: host}\n"
+		"    s1: {kind: switch}\n"
 			       "    s2: {kind: switch}\n  links:\n    - {endpoints: [\"a:e\", \"s1:1\"]}\n    - {endpoints: [\"s1:9\", \"s2:9\"]}\n"
-			       "    - {endpoints: [\"b:e\", \"s2:1\"], subnet: 192.168.7.0/29}\n    - {endpoints: [\"c:e\", \"s2:2\"], ipv4: [192.168.7.1/29, ~]}\n", &err);
+			       "    - {endpoints: [\"b:e\", \"s2:1\"], subnet: 192.168.7.0/29}\n"
+			       "    - {endpoints: [\"c:e\", \"s2:2\"], ipv4: [192.168.7.1/29, ~]}\n", &err);
 	assert_non_null(t);
 	assert_int_equal(t->n_domains, 1);
 	assert_int_equal(t->domains[0].n_ends, 3);
@@ -93,13 +96,17 @@ static const struct {
 	{"  nodes:\n    a: {kind: host, services: {htp: {}}}\n", 4, 32, "unknown key 'htp' in services, did you mean 'http'?"},
 	{"  nodes:\n    a: {kind: host, services: {http: {}}}\n", 4, 38, "an http service needs 'root', the folder it serves"},
 	{"  nodes:\n    a: {kind: host, services: {http: {root: no-such}}}\n", 4, 45, "root 'dir/no-such' is not a folder"},
-	{"  nodes:\n    a: {kind: host, services: {http: {root: /, port: 7}, echo: {}}}\n", 4, 64, "services 'http' and 'echo' of one node cannot share port 7"},
-	{"  nodes:\n    a: {kind: host, address: 10.0.0.1}\n", 4, 30, "address is '10.0.0.1', but must be an IPv4 address with a prefix length such as 10.0.1.1/24"},
-	{"  nodes:\n    a: {kind: host, address: 10.0.0.1/24}\n", 4, 30, "'address' is for a node with one link, but 'a' has 0; give addresses on the links (ipv4)"},
+	{"  nodes:\n    a: {kind: host, services: {http: {root: /, port: 7}, echo: {}}}\n", 4, 64,
+	 "services 'http' and 'echo' of one node cannot share port 7"},
+	{"  nodes:\n    a: {kind: host, address: 10.0.0.1}\n", 4, 30,
+	 "address is '10.0.0.1', but must be an IPv4 address with a prefix length such as 10.0.1.1/24"},
+	{"  nodes:\n    a: {kind: host, address: 10.0.0.1/24}\n", 4, 30,
+	 "'address' is for a node with one link, but 'a' has 0; give addresses on the links (ipv4)"},
 	{"  nodes: [a, b]\n", 3, 10, "nodes is a mapping of names to nodes"},
 	{"  nodes: {}\n", 3, 10, "a topology needs a node (at most 65536)"},
 	{"  links: []\n", 3, 3, "the topology has no 'nodes'"},
-	{"  nodes:\n\ta: {kind: host}\n", 4, 1, "not well-formed YAML: found character that cannot start any token while scanning for the next token"},
+	{"  nodes:\n\ta: {kind: host}\n", 4, 1,
+	 "not well-formed YAML: found character that cannot start any token while scanning for the next token"},
 };
 
 static void topo__mistakes_in_nodes(void **state)
@@ -127,19 +134,31 @@ static const struct {
 	{"    - endpoints: [\"home\", \"r1:e1\"]\n", 9, 19, "endpoint 'home' must be NODE:INTERFACE, such as r1:eth1"},
 	{"    - endpoints: [\"home:lo\", \"r1:e1\"]\n", 9, 19, "'lo' is the loopback interface; no link ends there"},
 	{"    - endpoints: [\"r1:e2\", \"r1:e1\"]\n", 9, 18, "a link joins two different nodes"},
-	{"    - endpoints: [\"home:e1\", \"r1:e1\"]\n    - endpoints: [\"r2:e1\", \"r1:e1\"]\n", 10, 28, "interface 'r1:e1' is used by two links"},
-	{"    - endpoints: [\"home:e1\", \"r1:e1\"]\n      impairments: {loss: 1}\n", 10, 27, "loss is '1', but must be a share such as 1% (0% to 100%)"},
-	{"    - endpoints: [\"home:e1\", \"r1:e1\"]\n      impairments: {loss: 101%}\n", 10, 27, "loss is '101%', but must be a share such as 1% (0% to 100%)"},
-	{"    - endpoints: [\"home:e1\", \"r1:e1\"]\n      impairments: {delay: 5}\n", 10, 28, "delay is '5', but must be a time such as 5ms (ns, us, ms or s, at most an hour)"},
+	{"    - endpoints: [\"home:e1\", \"r1:e1\"]\n    - endpoints: [\"r2:e1\", \"r1:e1\"]\n", 10, 28,
+	 "interface 'r1:e1' is used by two links"},
+	{"    - endpoints: [\"home:e1\", \"r1:e1\"]\n      impairments: {loss: 1}\n", 10, 27,
+	 "loss is '1', but must be a share such as 1% (0% to 100%)"},
+	{"    - endpoints: [\"home:e1\", \"r1:e1\"]\n      impairments: {loss: 101%}\n", 10, 27,
+	 "loss is '101%', but must be a share such as 1% (0% to 100%)"},
+	{"    - endpoints: [\"home:e1\", \"r1:e1\"]\n      impairments: {delay: 5}\n", 10, 28,
+	 "delay is '5', but must be a time such as 5ms (ns, us, ms or s, at most an hour)"},
 	{"    - endpoints: [\"home:e1\", \"r1:e1\"]\n      impairments: {lantency: 5ms}\n", 10, 21, "unknown key 'lantency' in impairments"},
-	{"    - endpoints: [\"home:e1\", \"r1:e1\"]\n      impairments: {dealy: 5ms}\n", 10, 21, "unknown key 'dealy' in impairments, did you mean 'delay'?"},
-	{"    - endpoints: [\"home:e1\", \"r1:e1\"]\n      impairments: {rate: 5mb}\n", 10, 27, "rate is '5mb', but must be a rate such as 100mbit (bit, kbit, mbit or gbit a second, at least 1kbit)"},
-	{"    - endpoints: [\"home:e1\", \"r1:e1\"]\n      impairments: {reorder: 5%}\n", 10, 30, "reorder needs a delay: a packet overtakes those that are delayed"},
-	{"    - endpoints: [\"home:e1\", \"r1:e1\"]\n      ipv4: [10.1.0.1/24, 10.1.0.1/24]\n", 10, 27, "the address of 'r1:e1' is already used in its subnet"},
-	{"    - endpoints: [\"home:e1\", \"r1:e1\"]\n      ipv4: [10.1.0.1/24, 10.2.0.1/24]\n", 10, 27, "the address of 'r1:e1' lies outside the subnet of its link"},
-	{"    - endpoints: [\"home:e1\", \"r1:e1\"]\n      ipv4: [10.1.0.1/24]\n", 10, 13, "ipv4 is a list of two addresses, one per endpoint (~ for none)"},
-	{"    - endpoints: [\"home:e1\", \"r1:e1\"]\n      ipv4: [10.1.0.0/24, ~]\n", 10, 14, "the address of 'home:e1' is not one an interface can have"},
-	{"    - endpoints: [\"home:e1\", \"r1:e1\"]\n      subnet: 10.1.0.0/24\n    - endpoints: [\"r1:e2\", \"r2:e1\"]\n      subnet: 10.1.0.128/25\n", 11, 19,
+	{"    - endpoints: [\"home:e1\", \"r1:e1\"]\n      impairments: {dealy: 5ms}\n", 10, 21,
+	 "unknown key 'dealy' in impairments, did you mean 'delay'?"},
+	{"    - endpoints: [\"home:e1\", \"r1:e1\"]\n      impairments: {rate: 5mb}\n", 10, 27,
+	 "rate is '5mb', but must be a rate such as 100mbit (bit, kbit, mbit or gbit a second, at least 1kbit)"},
+	{"    - endpoints: [\"home:e1\", \"r1:e1\"]\n      impairments: {reorder: 5%}\n", 10, 30,
+	 "reorder needs a delay: a packet overtakes those that are delayed"},
+	{"    - endpoints: [\"home:e1\", \"r1:e1\"]\n      ipv4: [10.1.0.1/24, 10.1.0.1/24]\n", 10, 27,
+	 "the address of 'r1:e1' is already used in its subnet"},
+	{"    - endpoints: [\"home:e1\", \"r1:e1\"]\n      ipv4: [10.1.0.1/24, 10.2.0.1/24]\n", 10, 27,
+	 "the address of 'r1:e1' lies outside the subnet of its link"},
+	{"    - endpoints: [\"home:e1\", \"r1:e1\"]\n      ipv4: [10.1.0.1/24]\n", 10, 13,
+	 "ipv4 is a list of two addresses, one per endpoint (~ for none)"},
+	{"    - endpoints: [\"home:e1\", \"r1:e1\"]\n      ipv4: [10.1.0.0/24, ~]\n", 10, 14,
+	 "the address of 'home:e1' is not one an interface can have"},
+	{"    - endpoints: [\"home:e1\", \"r1:e1\"]\n      subnet: 10.1.0.0/24\n    - endpoints: [\"r1:e2\", \"r2:e1\"]\n"
+	 "      subnet: 10.1.0.128/25\n", 11, 19,
 	 "the subnets of 'home:e1' and 'r1:e2' overlap"},
 	{"    - endpoints: [\"home:e1\", \"s:e1\"]\n      ipv4: [~, 10.1.0.1/24]\n", 10, 17, "the port of a switch has no address; write ~"},
 };
@@ -149,7 +168,8 @@ static void topo__mistakes_in_links(void **state)
 	for (size_t i = 0; i < ARRAY_LEN(link_mistakes); i++) {
 		struct lab_error err;
 		char text[1024];
-		snprintf(text, sizeof text, "%s  nodes:\n    home: {kind: host}\n    r1: {kind: router}\n    r2: {kind: router}\n    s: {kind: switch}\n  links:\n%s",
+		snprintf(text, sizeof text, "%s  nodes:\n    home: {kind: host}\n    r1: {kind: router}\n    r2: {kind: router}\n"
+			"    s: {kind: switch}\n  links:\n%s",
 			 head, link_mistakes[i].text);
 		struct topo *t = parse(text, &err);
 		if (t || strcmp(err.text, link_mistakes[i].says) || err.line != link_mistakes[i].line || err.col != link_mistakes[i].col)
@@ -175,6 +195,42 @@ static void topo__file_mistakes(void **state)
 	assert_string_equal(err.text, "via is not an address in a subnet of node 'a'");
 }
 
+/* Whatever is done to a good file: a topology, or a sentence with a place. */
+static void topo__survives_mutated_files(void **state)
+{
+	static const char good[] = "name: all\nseed: 77\ntopology:\n  nodes:\n"
+		"    h1: &n {kind: host, address: 10.9.0.2/24, services: {echo: {}}}\n"
+		"    r1: {kind: router, mtu: 9000}\n    s: {kind: switch}\n    r2: {kind: router, routes: [{to: default, via: 10.0.1.1}]}\n"
+		"  links:\n"
+		"    - endpoints: [\"h1:eth0\", \"r1:eth1\"]\n    - endpoints: [\"r1:eth2\", \"r2:eth1\"]\n      subnet: 10.0.1.0/24\n"
+		"      impairments: {delay: 5ms, loss: 1.5%, a-to-b: {rate: 2.5mbit}}\n    - endpoints: [\"r2:x\", \"s:1\"]\n";
+	static const char *const pieces[] = {"{", "}", "[", "]", ":", "- ", "*n", "&n ", "\n", "  ", "\"", "~", "999999999999999999999",
+		"/33", "%", "\xff", "#", "10.0.0.0/8"};
+	struct rng r;
+	rng_seed(&r, 7);
+	int accepted = 0;
+	for (int round = 0; round < 5000; round++) {
+		struct lab_error err;
+		char text[sizeof good + 256];
+		size_t len = sizeof good - 1;
+		memcpy(text, good, len);
+		for (uint64_t k = 1 + rng_below(&r, 4); k; k--) {
+			const char *piece = pieces[rng_below(&r, ARRAY_LEN(pieces))];
+			size_t at = rng_below(&r, len), cut = rng_below(&r, 6), add = strlen(piece);
+			cut = MIN(cut, len - at);
+			memmove(text + at + add, text + at + cut, len - at - cut);
+			memcpy(text + at, piece, add);
+			len = len - cut + add;
+		}
+		struct topo *t = topo_parse(text, len, "mutated", &err);
+		accepted += t != NULL;
+		if (!t)
+			assert_true(err.text[0] && err.line >= 0);
+		topo_free(t);
+	}
+	assert_in_range(accepted, 1, 4999);
+}
+
 static void nearest__distance(void **state)
 {
 	assert_int_equal(nearest_distance("kitten", "sitting", 9), 3);
@@ -194,6 +250,7 @@ int main(void)
 		cmocka_unit_test(topo__mistakes_in_nodes),
 		cmocka_unit_test(topo__mistakes_in_links),
 		cmocka_unit_test(topo__file_mistakes),
+		cmocka_unit_test(topo__survives_mutated_files),
 		cmocka_unit_test(nearest__distance),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

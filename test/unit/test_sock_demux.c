@@ -58,6 +58,30 @@ static void nodes__hundred_thousand(void **state)
 	assert_int_equal(arena_bytes_used(f->env.arena), base);
 }
 
+/* Equal hashes are not enough: a node whose path is another's is not found (as if two tuples had collided). */
+static void nodes__addresses_are_compared(void **state)
+{
+	struct fake *f = *state;
+	struct via_addr l = via_addr_v4(A1), r = via_addr_v4(PEER);
+	ref_t node = arena_buf_take(f->env.arena, sizeof(struct tcp_node));
+	struct tcp_node *n = arena_at(f->env.arena, node);
+	memset(n, 0, sizeof(*n));
+	assert_int_equal(fake_path_get(f, &l, &r, &n->path), 0);
+	n->lport = 80;
+	n->rport = 1024;
+	sock_demux_add(&f->env, node);
+	struct tcp_path *p = arena_at(f->env.arena, n->path);
+	assert_int_equal(demux_node(&f->env, &l, 80, &r, 1024), node);
+	p->remote = via_addr_v4(PEER + 1);
+	assert_int_equal(demux_node(&f->env, &l, 80, &r, 1024), 0);
+	p->remote = r;
+	p->local = via_addr_v4(A2);
+	assert_int_equal(demux_node(&f->env, &l, 80, &r, 1024), 0);
+	p->local = l;
+	sock_demux_del(&f->env, node);
+	assert_int_equal(demux_node(&f->env, &l, 80, &r, 1024), 0);
+}
+
 static void expect(struct fake *f, via_sock want, uint32_t src, uint16_t sport, uint32_t dst)
 {
 	char c;
@@ -160,7 +184,8 @@ static void tcp__too_short_is_dropped(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(nodes__hundred_thousand), T(req_UDP_005__most_specific_wins), T(reuseport__flows_are_spread_and_stay),
+		T(nodes__hundred_thousand), T(nodes__addresses_are_compared),
+		T(req_UDP_005__most_specific_wins), T(reuseport__flows_are_spread_and_stay),
 		T(listener__most_specific_wins), T(tcp__too_short_is_dropped),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -117,6 +117,20 @@ static void reuseport__all_must_agree(void **state)
 	assert_int_equal(fake_bind(f, s[3], 0, 80), -EADDRINUSE);
 }
 
+/* What one of those who share does not allow, a third may not use. */
+static void reuse__flags_of_all_count(void **state)
+{
+	struct fake *f = *state;
+	via_sock a = fake_open(f, VIA_STREAM), b = fake_open(f, VIA_STREAM), c = fake_open(f, VIA_STREAM);
+	fake_flag(f, a, SOL_SOCKET, SO_REUSEADDR);
+	fake_flag(f, a, SOL_SOCKET, SO_REUSEPORT);
+	fake_flag(f, b, SOL_SOCKET, SO_REUSEPORT);
+	fake_flag(f, c, SOL_SOCKET, SO_REUSEADDR);
+	assert_int_equal(fake_bind(f, a, 0, 80), 0);
+	assert_int_equal(fake_bind(f, b, 0, 80), 0);
+	assert_int_equal(fake_bind(f, c, 0, 80), -EADDRINUSE);
+}
+
 /* Linux: a server's TIME-WAIT forbids its port, unless both it and the newcomer have SO_REUSEADDR. */
 static void timewait__needs_reuseaddr(void **state)
 {
@@ -245,6 +259,22 @@ static void req_TX_010__destinations_do_not_tell_each_others_ports(void **state)
 	assert_spread(diff, 4096);
 }
 
+/* RFC 6056 §3.3.5: who sees one port of a destination does not know the next. */
+static void req_TX_010__next_port_is_not_the_next_number(void **state)
+{
+	struct fake *f = *state;
+	struct via_addr l = via_addr_v4(A1), r = via_addr_v4(PEER);
+	uint32_t steps[10] = {0}, last = port_auto(&f->env, &l, &r, 80);
+	for (int i = 0; i < 1000; i++) {
+		uint32_t port = port_auto(&f->env, &l, &r, 80), step = (port + PORT_AUTO_N - last) % PORT_AUTO_N;
+		assert_in_range(step, 1, 8);
+		steps[step]++;
+		last = port;
+	}
+	for (int i = 1; i <= 8; i++)
+		assert_in_range(steps[i], 75, 175); /* 125 +- 10.5: 4.8 sigma */
+}
+
 static void ports__seed_decides(void **state)
 {
 	struct fake *f = *state, *g = fake_new(4u << 20);
@@ -289,7 +319,8 @@ int main(void)
 		T(reuseport__all_must_agree), T(timewait__needs_reuseaddr), T(req_TX_010__bind_finds_the_last_free_port),
 		T(req_TX_010__connect_finds_the_last_free_port_and_shares_it), T(connect__never_takes_a_bound_port),
 		T(req_UDP_006__ports_of_unbound_senders_are_unpredictable), T(req_TX_010__destinations_do_not_tell_each_others_ports),
-		T(ports__seed_decides), T(close__gives_everything_back),
+		T(req_TX_010__next_port_is_not_the_next_number),
+		T(reuse__flags_of_all_count), T(ports__seed_decides), T(close__gives_everything_back),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -305,6 +305,42 @@ static void shutdown__half_close(void **state)
 	assert_int_equal(get_int(d->s, s, SOL_SOCKET, SO_ERROR), 0);
 }
 
+static void shutdown__reading_side(void **state)
+{
+	struct duo *d = *state;
+	via_sock l = listener(d->s, 80, 5), c, s;
+	struct via_iov iov;
+	char b[8];
+	join(d, l, 80, &c, &s);
+	assert_int_equal(via_shutdown(d->s, s, VIA_SHUT_RD), 0);
+	assert_int_equal(via_recv(d->s, s, b, 8, 0), 0);
+	assert_int_equal(via_recv_peek(d->s, s, &iov, 1), 0);
+	assert_int_equal(via_ready(d->s, s), VIA_IN | VIA_OUT | VIA_RDHUP);
+	assert_int_equal(via_send(d->s, s, "out", 3, 0), 3);
+	run(d, 10);
+	assert_int_equal(via_recv(d->c, c, b, 8, 0), 3);
+}
+
+static void zero_copy__peek_consume_reserve_commit(void **state)
+{
+	struct duo *d = *state;
+	via_sock l = listener(d->s, 80, 5), c, s;
+	struct via_iov iov[4];
+	join(d, l, 80, &c, &s);
+	assert_true(via_send_reserve(d->c, c, iov, 4, 100) >= 1);
+	assert_true(iov[0].len >= 5);
+	memcpy(iov[0].base, "blocks", 6);
+	assert_int_equal(via_send_commit(d->c, c, 5), 0);
+	run(d, 10);
+	assert_int_equal(via_recv_peek(d->s, s, iov, 4), 1);
+	assert_int_equal(iov[0].len, 5);
+	assert_memory_equal(iov[0].base, "block", 5);
+	assert_int_equal(via_recv_consume(d->s, s, 4), 0);
+	assert_int_equal(via_recv_peek(d->s, s, iov, 4), 1);
+	assert_memory_equal(iov[0].base, "k", 1);
+	assert_int_equal(via_recv_consume(d->s, s, 2), -EINVAL);
+}
+
 static void reset__readable_error_hup(void **state)
 {
 	struct duo *d = *state;
@@ -603,7 +639,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(connect__accept_and_talk), T(edges__one_for_each_arrival), T(connect__refused_then_anew), T(connect__to_any_is_loopback),
 		T(connect__to_itself), T(listen__rules), T(listen__second_with_reuseaddr), T(listen__shutdown_ends_it),
-		T(listen__close_resets_what_waits), T(shutdown__half_close), T(reset__readable_error_hup), T(close__linger_zero_resets),
+		T(listen__close_resets_what_waits), T(shutdown__half_close), T(shutdown__reading_side), T(zero_copy__peek_consume_reserve_commit),
+		T(reset__readable_error_hup), T(close__linger_zero_resets),
 		T(close__what_was_sent_is_read), T(bind__over_time_wait), T(time_wait__yields_to_a_syn), T(connect__same_four_tuple_is_refused),
 		T(accept__child_has_the_listeners_options), T(reuseport__two_listeners_share), T(list__everything_once), T(idle__at_most_512_bytes),
 		T(close__all_comes_back), T(dispatch__skips_the_closed), T(req_UDP_003__port_unreachable),

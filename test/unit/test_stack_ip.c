@@ -333,6 +333,12 @@ static void configure__errors_and_generation(void **state)
 	assert_int_equal(r.ifindex, 2);
 	assert_int_equal(via_addr_to_v4(&r.gateway), IP_B);
 	assert_false(via_route_get(a, 2, &r));
+	struct via_addr dns;
+	struct via_change set_dns = {.kind = VIA_SET, .setting = VIA_SET_DNS, .addr = via_addr_v4(IP_B)};
+	assert_false(via_dns_get(a, &dns));
+	assert_int_equal(via_configure(a, &set_dns), 0);
+	assert_true(via_dns_get(a, &dns));
+	assert_int_equal(via_addr_to_v4(&dns), IP_B);
 	struct via_addr_info ai = {.size = sizeof(ai)};
 	assert_true(via_addr_get(a, 1, &ai));
 	assert_false(via_addr_get(a, 2, &ai));
@@ -347,6 +353,46 @@ static void configure__errors_and_generation(void **state)
 	net_free(t);
 }
 
+static int hook_calls[HOOK_COUNT], hook_order, hook_last[HOOK_COUNT];
+static enum hook_point hook_refuses = HOOK_COUNT;
+
+static enum drop hook_note(enum hook_point at, struct pkt *p)
+{
+	assert_int_equal(pkt_data(p)[0] >> 4, 4); /* it begins at its IP header */
+	hook_calls[at]++;
+	hook_last[at] = ++hook_order;
+	return at == hook_refuses ? DROP_LINK_LOSS : DROP_NONE;
+}
+static enum drop hook_pre(struct via *v, struct pkt *p) { return hook_note(HOOK_PRE_ROUTE, p); }
+static enum drop hook_in(struct via *v, struct pkt *p) { return hook_note(HOOK_LOCAL_IN, p); }
+static enum drop hook_fwd(struct via *v, struct pkt *p) { return hook_note(HOOK_FORWARD, p); }
+static enum drop hook_out(struct via *v, struct pkt *p) { return hook_note(HOOK_LOCAL_OUT, p); }
+static enum drop hook_post(struct via *v, struct pkt *p) { return hook_note(HOOK_POST_ROUTE, p); }
+
+static void hooks__stand_on_the_lines_in_order(void **state)
+{
+	static const struct stack_hooks hooks = {{hook_pre, hook_in, hook_fwd, hook_out, hook_post}};
+	for (int refuse = HOOK_PRE_ROUTE; refuse <= HOOK_COUNT; refuse++) {
+		struct net *t = two(64, 0, 0);
+		via_sock s = net_open(t->v[0], VIA_PING);
+		memset(hook_calls, 0, sizeof(hook_calls));
+		hook_refuses = (enum hook_point)refuse;
+		t->v[1]->hooks = &hooks;
+		ping_send(t->v[0], s, IP_B, 1, 64, 64);
+		assert_true(net_run(t, t->now + NS_PER_MS));
+		uint8_t msg[64];
+		bool through = refuse == HOOK_FORWARD || refuse == HOOK_COUNT;
+		assert_int_equal(via_recv(t->v[0], s, msg, sizeof(msg), 0), through ? 64 : -EAGAIN);
+		assert_int_equal(t->seen.dropped[DROP_LINK_LOSS], !through);
+		if (through) {
+			assert_int_equal(hook_calls[HOOK_FORWARD], 0);
+			assert_true(hook_last[HOOK_PRE_ROUTE] < hook_last[HOOK_LOCAL_IN] && hook_last[HOOK_LOCAL_IN] < hook_last[HOOK_LOCAL_OUT] &&
+				    hook_last[HOOK_LOCAL_OUT] < hook_last[HOOK_POST_ROUTE]);
+		}
+		net_free(t);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -355,6 +401,7 @@ int main(void)
 		cmocka_unit_test(req_ARP_003__a_dead_neighbour_is_reported), cmocka_unit_test(push_back__room_for_one_packet_loses_nothing),
 		cmocka_unit_test(queue__is_bounded), cmocka_unit_test(queue__is_fair_between_flows), cmocka_unit_test(req_IP4_015__strong_host_model), cmocka_unit_test(req_IP4_003__addresses_from_the_wire),
 		cmocka_unit_test(req_IC4_004__protocol_unreachable), cmocka_unit_test(configure__errors_and_generation),
+		cmocka_unit_test(hooks__stand_on_the_lines_in_order),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

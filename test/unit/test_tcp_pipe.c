@@ -25,6 +25,7 @@ struct net {
 	int64_t busy[2];        /* the link is sending until */
 	uint32_t queue;         /* packets the interface takes before it says no; 0: no limit */
 	bool super;             /* carry superframes whole */
+	bool no_sack, no_ts;    /* the wire takes these options out of SYNs */
 	uint32_t iss[2];        /* forced, for the wrap tests */
 	uint64_t n_frames;
 };
@@ -78,6 +79,16 @@ static void wire(struct net *n, struct pkt *p, int from)
 	fly(n, p, !from, at);
 }
 
+/* Overwrite option `kind` of a SYN with NOPs. */
+static void strip(uint8_t *seg, uint32_t hlen, uint8_t kind)
+{
+	for (uint32_t i = TCP_HLEN; i < hlen && seg[i]; i += seg[i] == 1 ? 1 : seg[i + 1])
+		if (seg[i] == kind) {
+			memset(seg + i, 1, seg[i + 1]);
+			return;
+		}
+}
+
 /* A segment of its own with payload [off, off+len) of p, checksum finished, as a wire carries it. */
 static struct pkt *cut(struct net *n, struct th *t, struct pkt *p, uint32_t hlen, uint32_t off, uint32_t len)
 {
@@ -92,6 +103,10 @@ static struct pkt *cut(struct net *n, struct th *t, struct pkt *p, uint32_t hlen
 	if (hlen + off + len < p->len)
 		buf[13] &= (uint8_t)~(TCP_FIN | TCP_PSH);
 	put_be16(buf + 16, 0);
+	if (buf[13] & TCP_SYN && n->no_sack)
+		strip(buf, hlen, 4);
+	if (buf[13] & TCP_SYN && n->no_ts)
+		strip(buf, hlen, 8);
 	assert_int_equal(pkt_append(&n->mem, q, buf, hlen + len), 0);
 	put_be16(pkt_data(q) + 16, csum_field(csum_add(ip4_pseudo(via_addr_to_v4(&tp->local), via_addr_to_v4(&tp->remote), 6, hlen + len), pkt_data(q), hlen + len)));
 	q->m.l4 = q->head;
@@ -153,7 +168,8 @@ static void user_writes(struct net *n, struct flow *f, int i)
 	uint8_t buf[4096];
 
 	while (s->sent < s->want) {
-		uint32_t k = MIN((uint32_t)rng_below(&n->rng, sizeof(buf)) + 1, s->want - s->sent);
+		uint32_t k = (uint32_t)rng_below(&n->rng, sizeof(buf)) + 1;
+		k = MIN(k, s->want - s->sent);
 		for (uint32_t j = 0; j < k; j++)
 			buf[j] = byte_at(s->key, s->sent + j);
 		int64_t r = tcp_user_send(&n->h[i].env, f->conn[i], buf, k, false);
@@ -351,7 +367,7 @@ static void tcp_pipe__superframes_cross_whole(void **state)
 	free(n);
 }
 
-static void many_seeds(uint64_t from, uint64_t to, uint32_t queue, bool sack)
+static void many_seeds(uint64_t from, uint64_t to, uint32_t queue, bool sack, bool ts)
 {
 	struct net *n = malloc(sizeof(*n));
 	for (uint64_t seed = from; seed < to; seed++) {
@@ -364,7 +380,8 @@ static void many_seeds(uint64_t from, uint64_t to, uint32_t queue, bool sack)
 		n->rate = queue ? 2000000 : 0;
 		n->queue = queue;
 		n->h[0].env.rmem = n->h[1].env.rmem = 65536u << rng_below(&n->rng, 4);
-		(void)sack;
+		n->no_sack = !sack;
+		n->no_ts = !ts;
 		uint32_t bytes[2] = {(uint32_t)rng_below(&n->rng, 400000), (uint32_t)rng_below(&n->rng, 200000)};
 		run_flows(n, 1 + (int)rng_below(&n->rng, CONNS), bytes, NULL);
 		net_fini(n);
@@ -372,8 +389,15 @@ static void many_seeds(uint64_t from, uint64_t to, uint32_t queue, bool sack)
 	free(n);
 }
 
-static void tcp_pipe__loss_reorder_dup_corrupt_seeds(void **state) { many_seeds(1000, 1030, 0, true); }
-static void tcp_pipe__driver_with_room_for_one_packet(void **state) { many_seeds(2000, 2015, 1, true); }
+static void tcp_pipe__loss_reorder_dup_corrupt_seeds(void **state) { many_seeds(1000, 1030, 0, true, true); }
+static void tcp_pipe__without_timestamps(void **state) { many_seeds(3000, 3010, 0, true, false); }
+/* CC-007: NewReno alone repairs it. */
+static void req_CC_007__newreno_without_sack_seeds(void **state)
+{
+	many_seeds(4000, 4010, 0, false, true);
+	many_seeds(5000, 5010, 0, false, false);
+}
+static void tcp_pipe__driver_with_room_for_one_packet(void **state) { many_seeds(2000, 2015, 1, true, true); }
 
 /* TCP-047 */
 static void req_TCP_047__transfers_cross_2_31_and_2_32(void **state)
@@ -396,6 +420,8 @@ int main(void)
 		cmocka_unit_test(tcp_pipe__clean_transfer_both_ways),
 		cmocka_unit_test(tcp_pipe__superframes_cross_whole),
 		cmocka_unit_test(tcp_pipe__loss_reorder_dup_corrupt_seeds),
+		cmocka_unit_test(tcp_pipe__without_timestamps),
+		cmocka_unit_test(req_CC_007__newreno_without_sack_seeds),
 		cmocka_unit_test(tcp_pipe__driver_with_room_for_one_packet),
 		cmocka_unit_test(req_TCP_047__transfers_cross_2_31_and_2_32),
 	};
