@@ -97,7 +97,7 @@ uint32_t page_run_take(struct arena *a, uint32_t n)
 			return 0;
 		if (len)
 			run_unlink(a, pg);
-		a->hi = pg + n;
+		a->hi = MAX(a->hi, pg + n); /* that run may be long enough, and have stood beyond RUN_LOOKS */
 	}
 	if (len > n)
 		run_link(a, pg + n, len - n);

@@ -71,6 +71,7 @@ struct pool {
 	uint16_t per_page;
 };
 
+/* obj_size is rounded up to a multiple of 16. */
 void pool_init(struct arena *a, struct pool *p, const char *name, uint32_t obj_size, uint32_t obj_max);
 /* A zeroed object, or 0 at the cap. */
 ref_t pool_take(struct arena *a, struct pool *p);

@@ -1,7 +1,7 @@
 /* base/buf.c - buffers of any size: classes drawn from pools of the arena, whole pages beyond 32 KiB.
  *
  * The classes are the powers of two and, between them, about one and a half of each, all multiples of 16 that divide a
- * page with little rest: at most a third of a buffer is lost. A class that is not used owns no page. */
+ * page with little rest: from 17 bytes on less than half of a buffer is lost. A class that is not used owns no page. */
 #include "base/arena_priv.h"
 
 static const uint16_t class_size[ARENA_BUF_CLASSES] = {

@@ -74,6 +74,7 @@ ref_t pool_take_raw(struct arena *a, struct pool *p)
 	} else {
 		r = page_ref(pg) + (uint32_t)e->fresh++ * e->granules;
 		arena_unpoison(arena_at(a, r), p->obj_size);
+		((struct pool_free *)arena_at(a, r))->mark = 0; /* the page may have been another pool's */
 	}
 	if (++e->used == p->per_page)
 		page_unlink(a, p, pg);
@@ -128,7 +129,7 @@ void pool_give(struct arena *a, struct pool *p, ref_t r)
 	uint32_t pg = page_of(r);
 	struct page *e = &a->page[pg];
 
-	ASSERT(pool_owns(a, p, r));
+	ASSERT(pool_owns(a, p, r) && !obj_is_free(f));
 	if (e->used == p->per_page)
 		page_link(a, p, pg);
 	*f = (struct pool_free){e->free, POOL_FREE_MARK, POOL_FREE_MARK2};

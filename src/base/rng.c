@@ -28,9 +28,9 @@ uint64_t rng_u64(struct rng *r)
 
 uint64_t rng_below(struct rng *r, uint64_t n)
 {
+	ASSERT(n > 0);
 	uint64_t skip = (0 - n) % n, x; /* 2^64 mod n: as many values at the bottom are one too many */
 
-	ASSERT(n > 0);
 	do
 		x = rng_u64(r);
 	while (x < skip);

@@ -24,24 +24,25 @@ struct cmd_option {
 };
 
 struct cmd_args {
-	const char *opt[24];  /* by index into the command's options: its argument, "" for a flag, NULL if absent */
-	char *const *words;   /* positional arguments */
+	const char *opt[24]; /* by index into the command's options: its argument, "" for a flag, NULL if absent */
+	char *const *words;  /* positional arguments */
 	int n_words;
 	char *const *program; /* what follows --, NULL-terminated, or NULL */
 };
 
 struct cmd_command {
-	const char *name;       /* "lab exec" */
-	const char *usage;      /* after the options: "NODE -- CMD..." */
-	const char *summary;    /* one line */
-	const char *detail;     /* more lines for --help, or NULL */
+	const char *name;                 /* "lab exec" */
+	const char *usage;                /* after the options: "NODE -- CMD..." */
+	const char *summary;              /* one line */
+	const char *detail;               /* more lines for --help, or NULL */
 	const struct cmd_option *options; /* ends with name NULL */
 	int words_min, words_max;
 	bool takes_program;
 	int (*run)(const struct cmd_args *a);
 };
 
-extern const struct cmd_command cmd_lab_exec, cmd_lab_up, cmd_lab_down, cmd_lab_ls, cmd_lab_check, cmd_lab_inspect, cmd_lab_story, cmd_run, cmd_serve;
+extern const struct cmd_command cmd_lab_exec, cmd_lab_up, cmd_lab_down, cmd_lab_ls, cmd_lab_check, cmd_lab_inspect, cmd_lab_story,
+	cmd_run, cmd_serve;
 extern const struct cmd_command *const cmd_table[]; /* ends with NULL */
 
 /* Parse and run; the process's exit status. */

@@ -104,6 +104,44 @@ json_t *control_names(void)
 	return names;
 }
 
+json_t *control_bytes(const char *bytes)
+{
+	char *text = malloc(2 * strlen(bytes) + 1), *p = text;
+	if (!text)
+		return NULL;
+	for (; *bytes; bytes++) {
+		unsigned char c = (unsigned char)*bytes;
+		if (c >= 0x80)
+			*p++ = (char)(0xc0 | c >> 6);
+		*p++ = (char)(c >= 0x80 ? 0x80 | (c & 0x3f) : c);
+	}
+	*p = 0;
+	json_t *o = json_string(text);
+	free(text);
+	return o;
+}
+
+char *control_bytes_of(const json_t *text)
+{
+	const char *in = json_string_value(text);
+	char *bytes = in ? malloc(strlen(in) + 1) : NULL, *p = bytes;
+	if (!bytes)
+		return NULL;
+	for (; *in; in++) {
+		unsigned char c = (unsigned char)*in;
+		if ((c & 0xfc) == 0xc0) { /* jansson has checked that another byte follows */
+			c = (unsigned char)((c & 3) << 6 | (in[1] & 0x3f));
+			in++;
+		} else if (c >= 0x80) {
+			free(bytes);
+			return NULL;
+		}
+		*p++ = (char)c;
+	}
+	*p = 0;
+	return bytes;
+}
+
 static int write_all(int fd, const void *data, size_t len)
 {
 	const char *p = data;

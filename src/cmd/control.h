@@ -17,6 +17,11 @@ int control_connect(const char *lab);
 /* Names of the sockets there, an array of strings; gives. */
 json_t *control_names(void);
 
+/* Arguments, environment and paths are bytes, JSON holds characters: each byte travels as the character of its number. Both
+ * give; NULL: no memory, or not such text. */
+json_t *control_bytes(const char *bytes);
+char *control_bytes_of(const json_t *text);
+
 /* Blocking. fds may be NULL (n_fds 0). borrows msg. 0 or -errno. */
 int control_send(int fd, const json_t *msg, const int *fds, int n_fds);
 /* Blocking; gives the message, or NULL at the end or on error. fds: room for 3, *n_fds in and out (gives them). */

@@ -2,7 +2,9 @@
 #include "cmd/edge.h"
 #include "driver/tap.h"
 #include <errno.h>
+#include <pwd.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 /* "10.0.0.2/24" into address and length. */
 static int prefix_parse(const char *text, struct via_addr *a, uint8_t *plen)
@@ -18,6 +20,12 @@ static int prefix_parse(const char *text, struct via_addr *a, uint8_t *plen)
 	return 0;
 }
 
+static const char *user_name(void)
+{
+	const struct passwd *p = getpwuid(getuid());
+	return p ? p->pw_name : "YOU";
+}
+
 static int link_open(struct edge *e, const char *link)
 {
 	bool is_tun = strncmp(link, "tun:", 4) == 0;
@@ -27,8 +35,8 @@ static int link_open(struct edge *e, const char *link)
 	if (e->driver)
 		return 0;
 	if (errno == EPERM || errno == EACCES)
-		return cmd_fail(EXIT_FAILED, "no right to open %s; as root: ip tuntap add dev %s mode %s user %s", link, link + 4, is_tun ? "tun" : "tap",
-				getenv("USER") ? getenv("USER") : "YOU");
+		return cmd_fail(EXIT_FAILED, "no right to open %s; as root: ip tuntap add dev %s mode %s user %s", link, link + 4,
+			is_tun ? "tun" : "tap", user_name());
 	if (errno == EBUSY)
 		return cmd_fail(EXIT_FAILED, "%s is in use by another program", link);
 	return cmd_fail(EXIT_FAILED, "cannot open %s: %s", link, strerror(errno));

@@ -38,7 +38,8 @@ static void on_ended(void *ctx, int status)
 static void on_signal(void *ctx, int signo)
 {
 	struct session *s = ctx;
-	program_signal(s->program, signo);
+	if (!loop_signal_by_terminal(s->loop)) /* a key reaches the whole foreground group, the program too */
+		program_signal(s->program, signo);
 }
 
 static int run_program(struct session *s, struct lab *lab, const struct cmd_args *a)
@@ -48,8 +49,12 @@ static int run_program(struct session *s, struct lab *lab, const struct cmd_args
 	char err[256];
 	if (!node)
 		return lab_host_no_node(lab, name);
-	const struct door_config c = {
-		.loop = s->loop, .node = node, .argv = a->program, .resolver = lab_node_resolver(lab, name), .ended = on_ended, .ctx = s};
+	const struct door_config c = {.loop = s->loop,
+		.node = node,
+		.argv = a->program,
+		.resolver = lab_node_resolver(lab, name),
+		.ended = on_ended,
+		.ctx = s};
 	int e = program_start(&c, &s->program, err);
 	if (e)
 		return program_failed(e, err);
@@ -69,7 +74,11 @@ static int run_program(struct session *s, struct lab *lab, const struct cmd_args
 
 static int exec_private(const struct cmd_args *a)
 {
-	struct lab_opts o = {.real_time = true, .pcapng = a->opt[OPT_PCAPNG], .no_impairments = a->opt[OPT_CLEAN] != NULL, .story = a->opt[OPT_STORY] != NULL, .www = a->opt[OPT_ROOT]};
+	struct lab_opts o = {.real_time = true,
+		.pcapng = a->opt[OPT_PCAPNG],
+		.no_impairments = a->opt[OPT_CLEAN] != NULL,
+		.story = a->opt[OPT_STORY] != NULL,
+		.www = a->opt[OPT_ROOT]};
 	struct session s = {0};
 	int status = lab_host_seed(a->opt[OPT_SEED], &o);
 	if (status)
@@ -95,10 +104,11 @@ static json_t *request(const struct cmd_args *a)
 	json_t *argv = json_array(), *env = json_array();
 	char cwd[4096];
 	for (char *const *p = a->program; *p; p++)
-		json_array_append_new(argv, json_string_nocheck(*p));
+		json_array_append_new(argv, control_bytes(*p));
 	for (char **p = environ; *p; p++)
-		json_array_append_new(env, json_string(*p)); /* one that is not UTF-8 is left out */
-	return json_pack("{s:s, s:s, s:o, s:o, s:s}", "op", "exec", "node", a->words[1], "argv", argv, "env", env, "cwd", getcwd(cwd, sizeof cwd) ? cwd : "/");
+		json_array_append_new(env, control_bytes(*p));
+	return json_pack("{s:s, s:s, s:o, s:o, s:o}", "op", "exec", "node", a->words[1], "argv", argv, "env", env, "cwd",
+		control_bytes(getcwd(cwd, sizeof cwd) ? cwd : "/"));
 }
 
 /* Passes signals on until the answer comes. */
@@ -126,6 +136,11 @@ static json_t *await_answer(int fd)
 
 static int exec_joined(const struct cmd_args *a)
 {
+	for (int i = 0; options[i].name; i++) {
+		if (a->opt[i] && i != OPT_REPORT)
+			return cmd_fail(EXIT_USAGE, "--%s is for a lab of one's own (-t FILE); '%s' is running already",
+				options[i].name, a->words[0]);
+	}
 	int fd = control_connect(a->words[0]);
 	if (fd < 0)
 		return cmd_fail(EXIT_OURS, "no lab named '%s' is running", a->words[0]);
@@ -138,7 +153,8 @@ static int exec_joined(const struct cmd_args *a)
 	if (!answer) {
 		cmd_fail(EXIT_OURS, "the lab '%s' ended", a->words[0]);
 	} else if (json_object_get(answer, "error")) {
-		status = cmd_fail((int)json_integer_value(json_object_get(answer, "status")), "%s", json_string_value(json_object_get(answer, "error")));
+		status = cmd_fail((int)json_integer_value(json_object_get(answer, "status")), "%s",
+			json_string_value(json_object_get(answer, "error")));
 	} else {
 		status = (int)json_integer_value(json_object_get(answer, "status"));
 		if (!cmd_global.quiet || a->opt[OPT_REPORT])
@@ -163,5 +179,9 @@ const struct cmd_command cmd_lab_exec = {
 	.usage = "-t FILE NODE -- CMD...   |   NAME NODE -- CMD...",
 	.summary = "run a program on a node of a lab",
 	.detail = "The program is unmodified; its sockets are sockets of the node's own TCP/IP stack. Its exit status is ours.",
-	.options = options, .words_min = 1, .words_max = 2, .takes_program = true, .run = lab_exec,
+	.options = options,
+	.words_min = 1,
+	.words_max = 2,
+	.takes_program = true,
+	.run = lab_exec,
 };

@@ -3,9 +3,11 @@
  * Each client connection is one program at most; when the client goes away its program is ended with SIGHUP, then SIGKILL
  * by the door. */
 #include "cmd/lab_host.h"
+#include "cmd/cmd.h"
 #include "cmd/control.h"
 #include "cmd/program.h"
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -31,10 +33,35 @@ struct server {
 	int fd;
 };
 
+/* Does --www name a node that serves http? False after a sentence. */
+static bool www_fits(struct lab *lab, const char *www)
+{
+	const char *eq = strchr(www, '=');
+	json_t *all = lab_inspect(lab);
+	const json_t *node, *service;
+	size_t i, k;
+	bool fits = false;
+	json_array_foreach(json_object_get(all, "nodes"), i, node) {
+		const char *name = json_string_value(json_object_get(node, "name"));
+		if (!eq || strlen(name) != (size_t)(eq - www) || strncmp(name, www, (size_t)(eq - www)) != 0)
+			continue;
+		json_array_foreach(json_object_get(node, "services"), k, service)
+			fits = fits || strcmp(json_string_value(json_object_get(service, "name")), "http") == 0;
+	}
+	json_decref(all);
+	if (!fits)
+		cmd_fail(EXIT_USAGE, "--www wants NODE=DIR and a node with an http service, not '%s'", www);
+	return fits;
+}
+
 struct lab *lab_host_load(const char *file, const struct lab_opts *o)
 {
 	struct lab_error e = {0};
 	struct lab *lab = lab_load(file, o, &e);
+	if (lab && o->www && !www_fits(lab, o->www)) {
+		lab_free(lab);
+		return NULL;
+	}
 	if (!lab && e.line)
 		fprintf(stderr, "%s:%d:%d: %s\n", e.file, e.line, e.col, e.text);
 	else if (!lab)
@@ -59,7 +86,8 @@ int lab_host_no_node(struct lab *lab, const char *name)
 {
 	const char *near = lab_node_nearest(lab, name);
 	if (near)
-		return cmd_fail(EXIT_USAGE, "no host or router named '%s' in lab '%s', did you mean '%s'?", name, lab_name(lab), near);
+		return cmd_fail(
+			EXIT_USAGE, "no host or router named '%s' in lab '%s', did you mean '%s'?", name, lab_name(lab), near);
 	return cmd_fail(EXIT_USAGE, "no host or router named '%s' in lab '%s'", name, lab_name(lab));
 }
 
@@ -87,6 +115,18 @@ int lab_host_wait_readable(int a, int b)
 			return -1;
 	}
 	return p[0].revents ? a : b;
+}
+
+void lab_host_say(const char *name, const char *state)
+{
+	if (cmd_global.json) {
+		json_t *o = json_pack("{s:s, s:s}", "lab", name, "state", state);
+		lab_host_print(o);
+		json_decref(o);
+	} else {
+		printf("lab %s is %s\n", name, state);
+	}
+	fflush(stdout);
 }
 
 static void client_free(struct client *c)
@@ -129,6 +169,13 @@ static void on_ended(void *ctx, int status)
 	client_free(c);
 }
 
+static void strings_free(char **s, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		free(s[i]);
+	free(s);
+}
+
 static char **strings_of(const json_t *a)
 {
 	size_t n = json_array_size(a), i;
@@ -137,7 +184,13 @@ static char **strings_of(const json_t *a)
 	if (!out)
 		return NULL;
 	json_array_foreach(a, i, s)
-		out[i] = strdup(json_string_value(s) ? json_string_value(s) : "");
+		out[i] = control_bytes_of(s);
+	for (i = 0; i < n; i++) {
+		if (!out[i]) {
+			strings_free(out, n);
+			return NULL;
+		}
+	}
 	return out;
 }
 
@@ -149,21 +202,27 @@ static bool client_exec(struct client *c, const json_t *msg)
 	char err[256];
 	if (!node || c->program || c->stdio[2] < 0) {
 		const char *near = name ? lab_node_nearest(c->server->lab, name) : NULL;
-		snprintf(err, sizeof err, "no host or router named '%s' in lab '%s'%s%s%s", name ? name : "", lab_name(c->server->lab), near ? ", did you mean '" : "",
-			 near ? near : "", near ? "'?" : "");
+		snprintf(err, sizeof err, "no host or router named '%s' in lab '%s'%s%s%s", name ? name : "",
+			lab_name(c->server->lab), near ? ", did you mean '" : "", near ? near : "", near ? "'?" : "");
 		answer_error(c, EXIT_USAGE, err);
 		return false;
 	}
 	c->argv = strings_of(json_object_get(msg, "argv"));
 	c->envp = strings_of(json_object_get(msg, "env"));
-	const char *cwd = json_string_value(json_object_get(msg, "cwd"));
-	c->cwd = cwd ? strdup(cwd) : NULL;
-	if (!c->argv || !c->argv[0] || !c->envp) {
+	c->cwd = control_bytes_of(json_object_get(msg, "cwd"));
+	if (!c->argv || !c->argv[0] || !c->envp || !c->cwd) {
 		answer_error(c, EXIT_USAGE, "no program is named");
 		return false;
 	}
-	const struct door_config d = {.loop = c->server->loop, .node = node, .argv = c->argv, .envp = c->envp, .cwd = c->cwd, .stdio = c->stdio,
-				      .resolver = lab_node_resolver(c->server->lab, name), .ended = on_ended, .ctx = c};
+	const struct door_config d = {.loop = c->server->loop,
+		.node = node,
+		.argv = c->argv,
+		.envp = c->envp,
+		.cwd = c->cwd,
+		.stdio = c->stdio,
+		.resolver = lab_node_resolver(c->server->lab, name),
+		.ended = on_ended,
+		.ctx = c};
 	int e = program_start(&d, &c->program, err);
 	if (e) {
 		answer_error(c, EXIT_OURS, err[0] ? err : strerror(-e));
@@ -244,6 +303,16 @@ static void on_signal(void *ctx, int signo)
 	loop_stop(s->loop, EXIT_WELL);
 }
 
+/* Say that we are up, and let go of the terminal: whoever waits for our output's end must not wait for the lab's. */
+static void go_background(int ready_fd)
+{
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	for (int i = 0; i < 3 && null >= 0; i++)
+		dup2(null, i);
+	if (write(ready_fd, "r", 1) == 1)
+		close(ready_fd);
+}
+
 int lab_host_serve(struct lab *lab, int ready_fd)
 {
 	struct server s = {.lab = lab, .fd = control_listen(lab_name(lab))};
@@ -261,12 +330,10 @@ int lab_host_serve(struct lab *lab, int ready_fd)
 		loop_fd_add(s.loop, s.fd, EPOLLIN, on_connection, &s);
 		loop_signal(s.loop, SIGINT, on_signal, &s);
 		loop_signal(s.loop, SIGTERM, on_signal, &s);
-		if (ready_fd >= 0 && write(ready_fd, "r", 1) == 1)
-			close(ready_fd);
-		else if (ready_fd < 0) {
-			printf("lab %s is up\n", lab_name(lab));
-			fflush(stdout);
-		}
+		if (ready_fd >= 0)
+			go_background(ready_fd);
+		else
+			lab_host_say(lab_name(lab), "up");
 		status = loop_run(s.loop);
 	}
 	while (s.clients)

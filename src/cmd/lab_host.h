@@ -16,6 +16,8 @@ int lab_host_story_write(struct lab *lab, const char *path);
 int lab_host_wait_readable(int a, int b);
 /* Run the lab under its name until told to end. ready_fd >= 0: a byte is written there once it can be joined. Exit status. */
 int lab_host_serve(struct lab *lab, int ready_fd);
+/* "lab NAME is STATE" on stdout, as JSON under -j. */
+void lab_host_say(const char *name, const char *state);
 /* Print JSON to stdout as -j and -p ask. */
 void lab_host_print(const json_t *o);
 

@@ -2,6 +2,7 @@
  * learns TCP/IP: addresses, handshakes with their numbers, packets by path, losses, ports, and a ladder. */
 #include "cmd/cmd.h"
 #include "cmd/table.h"
+#include <errno.h>
 #include <inttypes.h>
 #include <jansson.h>
 
@@ -23,13 +24,14 @@ static void heading(const char *title, const char *explanation)
 
 static void tell_interfaces(const json_t *story)
 {
-	heading("Addresses", "Every interface has an address of its own; a host with two interfaces has two. LOST: what the link behind it lost.");
+	heading("Addresses",
+		"Every interface has an address of its own; a host with two interfaces has two. LOST: what the link behind it lost.");
 	struct table *t = table_new("INTERFACE|ADDRESS|>PACKETS SENT|>BYTES|>LOST|>REORDERED");
 	const json_t *i;
 	size_t n;
 	json_array_foreach(json_object_get(story, "interfaces"), n, i)
-		table_row(t, string_of(i, "interface"), string_of(i, "address"), text_number(int_of(i, "packets")), text_bytes(int_of(i, "bytes")),
-			  text_number(int_of(i, "lost")), text_number(int_of(i, "reordered")));
+		table_row(t, string_of(i, "interface"), string_of(i, "address"), text_number(int_of(i, "packets")),
+			text_bytes(int_of(i, "bytes")), text_number(int_of(i, "lost")), text_number(int_of(i, "reordered")));
 	table_end(t);
 }
 
@@ -47,20 +49,26 @@ static const char *step_text(const json_t *handshake, const char *step)
 
 static void tell_connections(const json_t *story)
 {
-	heading("Connections", "One program, many connections: each has a port of its own at home, and begins with a handshake. The client picks\n"
-			       "a sequence number (SYN), the server answers with its own and acknowledges (SYN-ACK), the client acknowledges that (ACK).");
+	heading("Connections",
+		"One program, many connections: each has a port of its own at home, and begins with a handshake. The client picks\n"
+		"a sequence number (SYN), the server answers with its own and acknowledges (SYN-ACK), the client acknowledges that (ACK).\n"
+		"TIME: from the SYN until the last byte left. RESENT: segments that TCP sent again.");
 	struct table *t = table_new(">#|CLIENT|SERVER|>SYN SEQ|>SYN-ACK SEQ|>ACK SEQ|>SENT|>RECEIVED|>RESENT|>TIME|>GOODPUT");
 	const json_t *c;
 	size_t n;
 	json_array_foreach(json_object_get(story, "connections"), n, c) {
 		char client[96], server[96], goodput[32];
-		const json_t *h = json_object_get(c, "handshake"), *sent = json_object_get(c, "sent"), *received = json_object_get(c, "received");
+		const json_t *h = json_object_get(c, "handshake"), *sent = json_object_get(c, "sent"),
+			     *received = json_object_get(c, "received");
 		end_text(json_object_get(c, "client"), client, sizeof client);
 		end_text(json_object_get(c, "server"), server, sizeof server);
-		snprintf(goodput, sizeof goodput, "%.2f Mbit/s", (double)int_of(c, "goodput_bps") / 1e6);
-		table_row(t, text_number(int_of(c, "n")), client, server, step_text(h, "syn"), step_text(h, "syn_ack"), step_text(h, "ack"), text_bytes(int_of(sent, "payload")),
-			  text_bytes(int_of(received, "payload")), text_number(int_of(sent, "retransmitted") + int_of(received, "retransmitted")),
-			  text_time(int_of(c, "duration_ns")), goodput);
+		bool is_fast = int_of(c, "goodput_bps") >= 1000000;
+		snprintf(goodput, sizeof goodput, "%.1f %cbit/s", (double)int_of(c, "goodput_bps") / (is_fast ? 1e6 : 1e3),
+			is_fast ? 'M' : 'k');
+		table_row(t, text_number(int_of(c, "n")), client, server, step_text(h, "syn"), step_text(h, "syn_ack"),
+			step_text(h, "ack"), text_bytes(int_of(sent, "payload")), text_bytes(int_of(received, "payload")),
+			text_number(int_of(sent, "retransmitted") + int_of(received, "retransmitted")),
+			text_time(int_of(c, "busy_ns")), goodput);
 	}
 	table_end(t);
 }
@@ -80,16 +88,18 @@ static void join(const json_t *names, const char *between, char *out, size_t cap
 
 static void tell_paths(const json_t *story)
 {
-	heading("Paths", "Routers choose between two equal paths, one choice per connection and direction, so a connection's packets stay in line.\n"
-			 "LOST and REORDERED happened on the links of the path; RESENT is what TCP sent again because of it.");
+	heading("Paths",
+		"Routers choose between two equal paths, one choice per connection and direction, so a connection's packets stay in line.\n"
+		"LOST and REORDERED happened on the links of the path; RESENT is what TCP sent again because of it.");
 	struct table *t = table_new("PATH|>CONNECTIONS|>PACKETS|>BYTES|>LOST|>REORDERED|>RESENT");
 	const json_t *p;
 	size_t n;
 	json_array_foreach(json_object_get(story, "paths"), n, p) {
 		char nodes[160];
 		join(json_object_get(p, "nodes"), " > ", nodes, sizeof nodes);
-		table_row(t, nodes, text_number(int_of(p, "connections")), text_number(int_of(p, "packets")), text_bytes(int_of(p, "bytes")), text_number(int_of(p, "lost")),
-			  text_number(int_of(p, "reordered")), text_number(int_of(p, "retransmitted")));
+		table_row(t, nodes, text_number(int_of(p, "connections")), text_number(int_of(p, "packets")),
+			text_bytes(int_of(p, "bytes")), text_number(int_of(p, "lost")), text_number(int_of(p, "reordered")),
+			text_number(int_of(p, "retransmitted")));
 	}
 	table_end(t);
 }
@@ -106,22 +116,36 @@ static void tell_rung(const json_t *e)
 		used += snprintf(what + used, sizeof what - (size_t)used, " ack %" PRId64, int_of(e, "ack_relative"));
 	if (len)
 		snprintf(what + used, sizeof what - (size_t)used, ", %d bytes", len);
-	const char *arrow = from_server ? (is_lost ? "       X<--------" : "<----------------") : (is_lost ? "-------->X       " : "---------------->");
-	printf("  %10s  |%s|  %-40s %s\n", text_time(int_of(e, "time_ns")), arrow, what, string_of(e, "note"));
+	const char *arrow = from_server ? (is_lost ? "       X<--------" : "<----------------")
+					: (is_lost ? "-------->X       " : "---------------->");
+	printf("  %10s  |%s|  %-42s %s\n", text_time(int_of(e, "time_ns")), arrow, what, string_of(e, "note"));
+}
+
+/* Who stands left and right of the rungs. */
+static void tell_sides(const json_t *story, int64_t connection)
+{
+	const json_t *c = json_array_get(json_object_get(story, "connections"), connection > 0 ? (size_t)connection - 1 : 0);
+	const char *client = string_of(json_object_get(c, "client"), "node"),
+		   *server = string_of(json_object_get(c, "server"), "node");
+	printf("  %10s  %s%*s\n", "", client, MAX(18 - (int)strlen(client), 1), server);
 }
 
 static void tell_ladder(const json_t *story)
 {
 	const json_t *ladder = json_object_get(story, "ladder"), *loss = json_object_get(story, "loss"), *e;
 	size_t n;
-	heading("The first connection opens", "Client on the left, server on the right; numbers count from each side's first sequence number.");
+	heading("The first connection opens",
+		"Numbers count from each side's first sequence number; times are when a packet left its sender.");
+	tell_sides(story, int_of(ladder, "connection"));
 	json_array_foreach(json_object_get(ladder, "events"), n, e)
 		tell_rung(e);
 	if (json_array_size(json_object_get(loss, "events")) == 0)
 		return;
 	char text[96];
-	snprintf(text, sizeof text, "From connection %" PRId64 ": what the link lost was sent again, and then acknowledged.", int_of(loss, "connection"));
+	snprintf(text, sizeof text, "From connection %" PRId64 ": what the link lost was sent again, and then acknowledged.",
+		int_of(loss, "connection"));
 	heading("The first loss", text);
+	tell_sides(story, int_of(loss, "connection"));
 	json_array_foreach(json_object_get(loss, "events"), n, e)
 		tell_rung(e);
 }
@@ -129,9 +153,10 @@ static void tell_ladder(const json_t *story)
 static void tell_totals(const json_t *story)
 {
 	const json_t *t = json_object_get(story, "totals");
-	printf("\nIn all: %" PRId64 " packets sent on all links, %" PRId64 " lost, %" PRId64 " reordered, %" PRId64 " retransmitted; %" PRId64 " connections; seed %" PRId64 ".\n",
-	       int_of(t, "packets"), int_of(t, "lost"), int_of(t, "reordered"), int_of(t, "retransmitted"), (int64_t)json_array_size(json_object_get(story, "connections")),
-	       int_of(story, "seed"));
+	printf("\nIn all: %" PRId64 " packets sent on all links, %" PRId64 " lost, %" PRId64 " reordered, %" PRId64
+	       " retransmitted; %" PRId64 " connections; seed %" PRId64 ".\n",
+		int_of(t, "packets"), int_of(t, "lost"), int_of(t, "reordered"), int_of(t, "retransmitted"),
+		(int64_t)json_array_size(json_object_get(story, "connections")), int_of(story, "seed"));
 }
 
 static int lab_story_tell(const struct cmd_args *a)
@@ -139,7 +164,8 @@ static int lab_story_tell(const struct cmd_args *a)
 	json_error_t err;
 	json_t *story = json_load_file(a->words[0], 0, &err);
 	if (!story)
-		return cmd_fail(EXIT_FAILED, "cannot read %s: %s", a->words[0], err.text);
+		return cmd_fail(EXIT_FAILED, err.line > 0 ? "%s is not what --story wrote: %s" : "cannot read %s: %s",
+			a->words[0], err.line > 0 ? err.text : strerror(errno));
 	if (!json_is_array(json_object_get(story, "connections"))) {
 		json_decref(story);
 		return cmd_fail(EXIT_FAILED, "%s is not what --story wrote", a->words[0]);
@@ -160,4 +186,5 @@ static int lab_story_tell(const struct cmd_args *a)
 
 static const struct cmd_option no_options[] = {{0, NULL, NULL, NULL}};
 
-const struct cmd_command cmd_lab_story = {"lab story", "FILE.json", "tell what --story recorded: addresses, handshakes, losses, a ladder", NULL, no_options, 1, 1, false, lab_story_tell};
+const struct cmd_command cmd_lab_story = {"lab story", "FILE.json",
+	"tell what --story recorded: addresses, handshakes, losses, a ladder", NULL, no_options, 1, 1, false, lab_story_tell};

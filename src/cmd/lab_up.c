@@ -39,9 +39,6 @@ static int up_detached(const char *file, const struct lab_opts *o)
 		if (!lab)
 			_exit(EXIT_USAGE);
 		dprintf(p[1], "%s\n", lab_name(lab));
-		int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-		dup2(null, 0);
-		dup2(null, 1);
 		int status = lab_host_serve(lab, p[1]);
 		lab_free(lab);
 		_exit(status);
@@ -53,7 +50,7 @@ static int up_detached(const char *file, const struct lab_opts *o)
 	bool ready = read(p[0], &c, 1) == 1;
 	close(p[0]);
 	if (ready) {
-		printf("lab %s is up\n", name);
+		lab_host_say(name, "up");
 		return EXIT_WELL;
 	}
 	int status = 0;
@@ -63,7 +60,10 @@ static int up_detached(const char *file, const struct lab_opts *o)
 
 static int lab_up(const struct cmd_args *a)
 {
-	struct lab_opts o = {.real_time = true, .pcapng = a->opt[UP_PCAPNG], .no_impairments = a->opt[UP_CLEAN] != NULL, .www = a->opt[UP_ROOT]};
+	struct lab_opts o = {.real_time = true,
+		.pcapng = a->opt[UP_PCAPNG],
+		.no_impairments = a->opt[UP_CLEAN] != NULL,
+		.www = a->opt[UP_ROOT]};
 	int status = lab_host_seed(a->opt[UP_SEED], &o);
 	if (status)
 		return status;
@@ -107,7 +107,7 @@ static int lab_down(const struct cmd_args *a)
 	for (int i = 0; i < 500 && kill(pid, 0) == 0; i++) /* "down" means gone */
 		usleep(10000);
 	if (!cmd_global.quiet)
-		printf("lab %s is down\n", a->words[0]);
+		lab_host_say(a->words[0], "down");
 	return EXIT_WELL;
 }
 
@@ -142,7 +142,8 @@ static int lab_check_file(const struct cmd_args *a)
 		return EXIT_WELL;
 	}
 	if (cmd_global.json) {
-		json_t *o = json_pack("{s:b, s:s, s:i, s:i, s:s}", "ok", 0, "file", e.file, "line", e.line, "column", e.col, "error", e.text);
+		json_t *o = json_pack(
+			"{s:b, s:s, s:i, s:i, s:s}", "ok", 0, "file", e.file, "line", e.line, "column", e.col, "error", e.text);
 		lab_host_print(o);
 		json_decref(o);
 	} else if (e.line) {
@@ -185,8 +186,11 @@ static int lab_inspect_show(const struct cmd_args *a)
 
 static const struct cmd_option no_options[] = {{0, NULL, NULL, NULL}};
 
-const struct cmd_command cmd_lab_up = {"lab up", "-t FILE [-d]", "run a lab under its name", NULL, up_options, 0, 0, false, lab_up};
+const struct cmd_command cmd_lab_up = {
+	"lab up", "-t FILE [-d]", "run a lab under its name", NULL, up_options, 0, 0, false, lab_up};
 const struct cmd_command cmd_lab_down = {"lab down", "NAME", "end a running lab", NULL, no_options, 1, 1, false, lab_down};
 const struct cmd_command cmd_lab_ls = {"lab ls", "", "list the running labs", NULL, no_options, 0, 0, false, lab_ls};
-const struct cmd_command cmd_lab_check = {"lab check", "FILE", "check a topology: exit 0, or 2 and FILE:LINE:COL: sentence", NULL, no_options, 1, 1, false, lab_check_file};
-const struct cmd_command cmd_lab_inspect = {"lab inspect", "NAME | -t FILE", "show nodes, interfaces, addresses, routes and links", NULL, inspect_options, 0, 1, false, lab_inspect_show};
+const struct cmd_command cmd_lab_check = {"lab check", "FILE", "check a topology: exit 0, or 2 and FILE:LINE:COL: sentence", NULL,
+	no_options, 1, 1, false, lab_check_file};
+const struct cmd_command cmd_lab_inspect = {"lab inspect", "NAME | -t FILE",
+	"show nodes, interfaces, addresses, routes and links", NULL, inspect_options, 0, 1, false, lab_inspect_show};

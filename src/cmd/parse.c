@@ -11,7 +11,16 @@
 struct cmd_global cmd_global;
 
 const struct cmd_command *const cmd_table[] = {
-	&cmd_run, &cmd_serve, &cmd_lab_exec, &cmd_lab_up, &cmd_lab_down, &cmd_lab_ls, &cmd_lab_check, &cmd_lab_inspect, &cmd_lab_story, NULL,
+	&cmd_run,
+	&cmd_serve,
+	&cmd_lab_exec,
+	&cmd_lab_up,
+	&cmd_lab_down,
+	&cmd_lab_ls,
+	&cmd_lab_check,
+	&cmd_lab_inspect,
+	&cmd_lab_story,
+	NULL,
 };
 
 static const struct cmd_option global_options[] = {
@@ -109,14 +118,28 @@ static int print_command_help(const struct cmd_command *c)
 static int global_set(char letter, const struct cmd_command *c)
 {
 	switch (letter) {
-	case 'j': cmd_global.json = true; break;
-	case 'p': cmd_global.pretty = true; break;
-	case 'c': cmd_global.color = true; break;
-	case 'q': cmd_global.quiet = true; break;
-	case 'v': cmd_global.verbose = true; break;
-	case 'h': exit(c ? print_command_help(c) : print_help());
-	case 'V': printf("via %s\n", VIA_VERSION); exit(EXIT_WELL);
-	default: return -1;
+	case 'j':
+		cmd_global.json = true;
+		break;
+	case 'p':
+		cmd_global.pretty = true;
+		break;
+	case 'c':
+		cmd_global.color = true;
+		break;
+	case 'q':
+		cmd_global.quiet = true;
+		break;
+	case 'v':
+		cmd_global.verbose = true;
+		break;
+	case 'h':
+		exit(c ? print_command_help(c) : print_help());
+	case 'V':
+		printf("via %s\n", VIA_VERSION);
+		exit(EXIT_WELL);
+	default:
+		return -1;
 	}
 	return 0;
 }
@@ -221,12 +244,31 @@ static const struct cmd_command *command_find(int argc, char **argv, int *used)
 			return *c;
 		}
 		size_t first = space ? (size_t)(space - (*c)->name) : 0;
-		if (space && argc > 1 && strlen(argv[0]) == first && strncmp((*c)->name, argv[0], first) == 0 && strcmp(space + 1, argv[1]) == 0) {
+		if (space && argc > 1 && strlen(argv[0]) == first && strncmp((*c)->name, argv[0], first) == 0 &&
+			strcmp(space + 1, argv[1]) == 0) {
 			*used = 2;
 			return *c;
 		}
 	}
 	return NULL;
+}
+
+static bool is_in_group(const struct cmd_command *c, const char *group)
+{
+	size_t len = strlen(group);
+	return strncmp(c->name, group, len) == 0 && c->name[len] == ' ';
+}
+
+/* "via lab" alone. */
+static int group_help(const char *group)
+{
+	char list[256] = "";
+	for (const struct cmd_command *const *c = cmd_table; *c; c++) {
+		size_t used = strlen(list);
+		if (is_in_group(*c, group))
+			snprintf(list + used, sizeof list - used, "%s%s", used ? ", " : "", (*c)->name + strlen(group) + 1);
+	}
+	return cmd_fail(EXIT_USAGE, "via %s what? There are %s; see via --help", group, list);
 }
 
 static int unknown_command(int argc, char **argv)
@@ -237,10 +279,12 @@ static int unknown_command(int argc, char **argv)
 	bool is_group = false;
 	for (const struct cmd_command *const *c = cmd_table; *c; c++) {
 		names[n++] = (*c)->name;
-		is_group = is_group || (strncmp((*c)->name, argv[0], strlen(argv[0])) == 0 && (*c)->name[strlen(argv[0])] == ' ');
+		is_group = is_group || is_in_group(*c, argv[0]);
 	}
 	names[n] = NULL;
 	snprintf(text, sizeof text, "%s%s%s", argv[0], is_group && argc > 1 ? " " : "", is_group && argc > 1 ? argv[1] : "");
+	if (is_group && argc == 1)
+		return group_help(argv[0]);
 	const char *near = cmd_nearest(text, names);
 	if (near)
 		return cmd_fail(EXIT_USAGE, "unknown command '%s', did you mean '%s'?", text, near);

@@ -57,19 +57,44 @@ json_t *program_summary(const struct program *p)
 {
 	struct door_stats s;
 	door_stats_get(p->door, &s);
-	return json_pack("{s:{s:I,s:I,s:{s:I,s:I,s:I,s:I}}, s:{s:I,s:I}, s:{s:I,s:I}, s:I, s:I, s:I, s:I, s:b, s:f}",
-		"sockets", "taken", (json_int_t)s.sockets_taken, "taken_udp", (json_int_t)s.sockets_udp,
-		"left", "unix", (json_int_t)s.left_unix, "netlink", (json_int_t)s.left_netlink, "other", (json_int_t)s.left_other, "inet6_refused", (json_int_t)s.refused_inet6,
-		"calls", "notified", (json_int_t)s.notifications, "sendmsg_recvmsg", (json_int_t)s.sendmsg_recvmsg,
-		"bytes", "sent", (json_int_t)s.bytes_out, "received", (json_int_t)s.bytes_in,
-		"connects", (json_int_t)s.connects, "accepts", (json_int_t)s.accepts, "dns_questions", (json_int_t)s.dns_questions,
-		"retransmissions", (json_int_t)(counter(p->stack, "tcp.retransmitted") - p->retrans_before),
-		"sync_wake_up", s.has_sync_wake_up, "seconds", (double)(loop_now() - p->started) / 1e9);
+	return json_pack("{s:{s:I,s:I,s:{s:I,s:I,s:I,s:I}}, s:{s:I,s:I}, s:{s:I,s:I}, s:I, s:I, s:I, s:I, s:b, s:f}", "sockets",
+		"taken", (json_int_t)s.sockets_taken, "taken_udp", (json_int_t)s.sockets_udp, "left", "unix",
+		(json_int_t)s.left_unix, "netlink", (json_int_t)s.left_netlink, "other", (json_int_t)s.left_other,
+		"inet6_refused", (json_int_t)s.refused_inet6, "calls", "notified", (json_int_t)s.notifications, "sendmsg_recvmsg",
+		(json_int_t)s.sendmsg_recvmsg, "bytes", "sent", (json_int_t)s.bytes_out, "received", (json_int_t)s.bytes_in,
+		"connects", (json_int_t)s.connects, "accepts", (json_int_t)s.accepts, "dns_questions",
+		(json_int_t)s.dns_questions, "retransmissions",
+		(json_int_t)(counter(p->stack, "tcp.retransmitted") - p->retrans_before), "sync_wake_up", s.has_sync_wake_up,
+		"seconds", (double)(loop_now() - p->started) / 1e9);
 }
 
 static json_int_t number(const json_t *o, const char *group, const char *key)
 {
 	return json_integer_value(json_object_get(group ? json_object_get(o, group) : o, key));
+}
+
+/* "via: 3 sockets taken (1 UDP), 2 left to the kernel (2 unix), 1 IPv6 refused; " */
+static void print_left(const json_t *s, const json_t *left, FILE *to)
+{
+	static const char *const kinds[][2] = {{"unix", "unix"}, {"netlink", "netlink"}, {"other", "other families"}};
+	json_int_t kept = 0, refused = number(left, NULL, "inet6_refused");
+	const char *between = " (";
+	for (size_t i = 0; i < ARRAY_LEN(kinds); i++)
+		kept += number(left, NULL, kinds[i][0]);
+	fprintf(to,
+		"via: %" JSON_INTEGER_FORMAT " sockets taken (%" JSON_INTEGER_FORMAT " UDP), %" JSON_INTEGER_FORMAT
+		" left to the kernel",
+		number(s, "sockets", "taken"), number(s, "sockets", "taken_udp"), kept);
+	for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
+		json_int_t n = number(left, NULL, kinds[i][0]);
+		if (n)
+			fprintf(to, "%s%" JSON_INTEGER_FORMAT " %s", between, n, kinds[i][1]);
+		between = n ? ", " : between;
+	}
+	fputs(kept ? ")" : "", to);
+	if (refused)
+		fprintf(to, ", %" JSON_INTEGER_FORMAT " IPv6 refused", refused);
+	fputs("; ", to);
 }
 
 void program_summary_print(const json_t *s, FILE *to)
@@ -80,12 +105,11 @@ void program_summary_print(const json_t *s, FILE *to)
 		return;
 	}
 	const json_t *left = json_object_get(json_object_get(s, "sockets"), "left");
-	json_int_t kept = number(left, NULL, "unix") + number(left, NULL, "netlink") + number(left, NULL, "other");
-	fprintf(to, "via: %" JSON_INTEGER_FORMAT " sockets taken (%" JSON_INTEGER_FORMAT " UDP), %" JSON_INTEGER_FORMAT " left to the kernel (%" JSON_INTEGER_FORMAT
-		" unix, %" JSON_INTEGER_FORMAT " netlink, %" JSON_INTEGER_FORMAT " other families), %" JSON_INTEGER_FORMAT " IPv6 refused; %" JSON_INTEGER_FORMAT
-		" bytes sent, %" JSON_INTEGER_FORMAT " received, %" JSON_INTEGER_FORMAT " segments retransmitted by its host\n",
-		number(s, "sockets", "taken"), number(s, "sockets", "taken_udp"), kept, number(left, NULL, "unix"), number(left, NULL, "netlink"), number(left, NULL, "other"),
-		number(left, NULL, "inet6_refused"), number(s, "bytes", "sent"), number(s, "bytes", "received"), number(s, NULL, "retransmissions"));
+	print_left(s, left, to);
+	fprintf(to,
+		"%" JSON_INTEGER_FORMAT " bytes sent, %" JSON_INTEGER_FORMAT " received, %" JSON_INTEGER_FORMAT
+		" segments retransmitted by its host\n",
+		number(s, "bytes", "sent"), number(s, "bytes", "received"), number(s, NULL, "retransmissions"));
 }
 
 int program_failed(int error, const char *err)

@@ -38,7 +38,8 @@ static void on_ended(void *ctx, int status)
 static void on_signal(void *ctx, int signo)
 {
 	struct session *s = ctx;
-	program_signal(s->program, signo);
+	if (!loop_signal_by_terminal(s->edge.loop)) /* a key reaches the whole foreground group, the program too */
+		program_signal(s->program, signo);
 }
 
 /* A resolver on this host's 127.0.0.53 that knows the host alone, so that every question is answered at once. */
@@ -52,7 +53,11 @@ static int resolver_start(struct session *s, struct via_addr *out)
 	int err = dns_zone_init(s->arena, &s->zone, "lab", 60, (struct prf_key){(uint64_t)loop_now(), 1});
 	if (!err)
 		err = dns_zone_add(s->arena, &s->zone, "via", &s->edge.local.addr);
-	const struct serve_dns_config c = {.arena = s->arena, .via = s->edge.stack, .zone_arena = s->arena, .zone = &s->zone, .local = {.addr = *out, .port = 53}};
+	const struct serve_dns_config c = {.arena = s->arena,
+		.via = s->edge.stack,
+		.zone_arena = s->arena,
+		.zone = &s->zone,
+		.local = {.addr = *out, .port = 53}};
 	if (!err)
 		err = serve_dns_start(&s->dns, &c);
 	s->has_dns = !err;
@@ -62,7 +67,8 @@ static int resolver_start(struct session *s, struct via_addr *out)
 static int run_program(struct session *s, const struct cmd_args *a)
 {
 	char err[256];
-	struct door_config c = {.loop = s->edge.loop, .node = host_runner_node(s->edge.runner), .argv = a->program, .ended = on_ended, .ctx = s};
+	struct door_config c = {
+		.loop = s->edge.loop, .node = host_runner_node(s->edge.runner), .argv = a->program, .ended = on_ended, .ctx = s};
 	if (a->opt[OPT_DNS]) {
 		if (via_addr_parse(a->opt[OPT_DNS], strlen(a->opt[OPT_DNS]), &c.resolver) < 0)
 			return cmd_fail(EXIT_OURS, "--dns wants an address, not '%s'", a->opt[OPT_DNS]);
@@ -88,7 +94,8 @@ static int run(const struct cmd_args *a)
 {
 	struct session s = {0};
 	if (!a->opt[OPT_LINK])
-		return cmd_fail(EXIT_OURS, "running without -i needs the gateway to the outside, which is not there yet; name a device with -i tap:NAME");
+		return cmd_fail(EXIT_OURS,
+			"running without -i needs the gateway to the outside, which is not there yet; name a device with -i tap:NAME");
 	if (!a->opt[OPT_ADDRESS])
 		return cmd_fail(EXIT_OURS, "usage: via run -i tap:NAME -a ADDR/LEN [--gw ADDR] -- CMD...");
 	int status = edge_open(&s.edge, a->opt[OPT_LINK], a->opt[OPT_ADDRESS], a->opt[OPT_GATEWAY]);
@@ -104,7 +111,13 @@ static int run(const struct cmd_args *a)
 }
 
 const struct cmd_command cmd_run = {
-	.name = "run", .usage = "-i tap:NAME -a ADDR/LEN [--gw ADDR] -- CMD...", .summary = "run a program on a stack of its own",
+	.name = "run",
+	.usage = "-i tap:NAME -a ADDR/LEN [--gw ADDR] -- CMD...",
+	.summary = "run a program on a stack of its own",
 	.detail = "The program is unmodified; its sockets are sockets of the stack. Its exit status is ours.",
-	.options = options, .words_min = 0, .words_max = 0, .takes_program = true, .run = run,
+	.options = options,
+	.words_min = 0,
+	.words_max = 0,
+	.takes_program = true,
+	.run = run,
 };

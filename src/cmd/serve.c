@@ -53,7 +53,8 @@ static int serve_on(struct edge *e, const char *dir, uint16_t port)
 		cmd_fail(status, "out of memory");
 		goto out;
 	}
-	const struct serve_http_config cfg = {.arena = arena, .via = e->stack, .files = files, .local = {.addr = via_addr_v4(0), .port = port}};
+	const struct serve_http_config cfg = {
+		.arena = arena, .via = e->stack, .files = files, .local = {.addr = via_addr_v4(0), .port = port}};
 	err = serve_http_start(&http, &cfg, epoch_now());
 	if (err) {
 		cmd_fail(status, "cannot listen on port %u: %s", port, strerror(-err));
@@ -68,7 +69,8 @@ static int serve_on(struct edge *e, const char *dir, uint16_t port)
 	status = loop_run(e->loop);
 	loop_task_del(e->loop, &task);
 	if (!cmd_global.quiet)
-		fprintf(stderr, "via: %" PRIu64 " connections, %" PRIu64 " requests, %" PRIu64 " bytes\n", http.conns.n_accepted, http.n_requests, http.n_bytes);
+		fprintf(stderr, "via: %" PRIu64 " connections, %" PRIu64 " requests, %" PRIu64 " bytes\n", http.conns.n_accepted,
+			http.n_requests, http.n_bytes);
 	serve_http_stop(&http);
 out:
 	if (mem != MAP_FAILED)
@@ -95,6 +97,11 @@ static int serve(const struct cmd_args *a)
 }
 
 const struct cmd_command cmd_serve = {
-	.name = "serve", .usage = "DIR -i tap:NAME -a ADDR/LEN [-p 80]", .summary = "serve a folder over HTTP on our own TCP/IP",
-	.options = options, .words_min = 1, .words_max = 1, .run = serve,
+	.name = "serve",
+	.usage = "DIR -i tap:NAME -a ADDR/LEN [-p 80]",
+	.summary = "serve a folder over HTTP on our own TCP/IP",
+	.options = options,
+	.words_min = 1,
+	.words_max = 1,
+	.run = serve,
 };

@@ -110,14 +110,16 @@ static void inspect_interfaces(const json_t *nodes)
 		char services[128] = "";
 		json_array_foreach(json_object_get(n, "services"), c, s) {
 			size_t used = strlen(services);
-			snprintf(services + used, sizeof services - used, "%s%s:%" PRId64, used ? " " : "", string_of(s, "name"), int_of(s, "port"));
+			snprintf(services + used, sizeof services - used, "%s%s:%" PRId64, used ? " " : "", string_of(s, "name"),
+				int_of(s, "port"));
 		}
 		if (json_array_size(json_object_get(n, "interfaces")) == 0)
 			table_row(t, string_of(n, "name"), string_of(n, "kind"), NULL, NULL, NULL, NULL, services);
 		json_array_foreach(json_object_get(n, "interfaces"), b, i) {
 			const json_t *first = json_array_get(json_object_get(i, "addresses"), 0);
-			table_row(t, b ? NULL : string_of(n, "name"), b ? NULL : string_of(n, "kind"), string_of(i, "name"), json_string_value(first), string_of(i, "mac"),
-				  text_number(int_of(i, "mtu")), b ? NULL : services);
+			table_row(t, b ? NULL : string_of(n, "name"), b ? NULL : string_of(n, "kind"), string_of(i, "name"),
+				json_string_value(first), string_of(i, "mac"), text_number(int_of(i, "mtu")),
+				b ? NULL : services);
 		}
 	}
 	table_end(t);
@@ -130,7 +132,8 @@ static void inspect_routes(const json_t *lab)
 	size_t a, b;
 	json_array_foreach(json_object_get(lab, "nodes"), a, n) {
 		json_array_foreach(json_object_get(n, "routes"), b, r)
-			table_row(t, b ? NULL : string_of(n, "name"), string_of(r, "to"), string_of(r, "via"), string_of(r, "interface"));
+			table_row(t, b ? NULL : string_of(n, "name"), string_of(r, "to"), string_of(r, "via"),
+				string_of(r, "interface"));
 	}
 	table_end(t);
 }
@@ -145,8 +148,10 @@ static void inspect_links(const json_t *lab)
 		char rate[32] = "-";
 		if (int_of(i, "rate_bps"))
 			snprintf(rate, sizeof rate, "%.1f Mbit/s", (double)int_of(i, "rate_bps") / 1e6);
-		table_row(t, string_of(l, "from"), string_of(l, "to"), text_time(int_of(i, "delay_ns")), text_time(int_of(i, "jitter_ns")), string_of(i, "loss"),
-			  string_of(i, "reorder"), string_of(i, "duplicate"), string_of(i, "corrupt"), rate, text_number(int_of(l, "sent")), text_number(int_of(l, "lost")));
+		table_row(t, string_of(l, "from"), string_of(l, "to"), text_time(int_of(i, "delay_ns")),
+			text_time(int_of(i, "jitter_ns")), string_of(i, "loss"), string_of(i, "reorder"),
+			string_of(i, "duplicate"), string_of(i, "corrupt"), rate, text_number(int_of(l, "sent")),
+			text_number(int_of(l, "lost")));
 	}
 	table_end(t);
 }

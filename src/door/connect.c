@@ -46,7 +46,8 @@ static void connect_give_back(struct dsock *s)
 	if (s->dup < 0)
 		return;
 	setsockopt(s->dup, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
-	door_stream_sizes(s, s->dup);
+	if (s->sized)
+		door_stream_sizes(s, s->dup);
 	close(s->dup);
 	s->dup = -1;
 	s->d->n_pending--;

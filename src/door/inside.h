@@ -71,7 +71,7 @@ enum dsock_state {
 	DS_CONNECTING,
 	DS_OPEN,       /* connected, stream */
 	DS_LISTEN,
-	DS_DRAIN,      /* the program's last close was seen; its bytes still go to the stack. In no table */
+	DS_DRAIN,      /* the program's last close was seen; its bytes still go to the stack */
 	DS_QUEUED,     /* accepted from the stack, could not be given to the program yet */
 	DS_BROKEN,     /* reset or refused; our end is closed, the program's may be open still */
 };
@@ -102,6 +102,7 @@ struct dsock {
 	int64_t rcvtimeo, sndtimeo; /* ns, TIME_NEVER: none */
 	int so_error;              /* positive: why it is DS_BROKEN */
 	bool bound;                /* bind() was called */
+	bool sized;                /* SO_SNDBUF or SO_RCVBUF was set */
 	bool linger0;              /* close resets */
 	bool want_out;             /* EPOLLOUT is asked for at our end */
 	bool has_peer;             /* datagram: connected */
@@ -147,6 +148,7 @@ struct door {
 	int64_t drain_until;
 	bool told;                 /* ended() was called */
 	int listener;              /* the seccomp notify descriptor, or -1 */
+	int ends;                  /* epoll of our ends: looked at before each call, so that what a program did before it is seen */
 	struct loop_task task;
 	size_t req_bytes, resp_bytes; /* this kernel's sizes */
 	void *req, *resp;
@@ -228,6 +230,10 @@ void door_table_del(struct door *d, struct dsock *s);
 struct dsock *door_dsock_new(struct door *d, enum via_type type);
 /* A pair for s: our end watched, *theirs (gives) to be injected; in the table. 0 or -errno. */
 int door_dsock_pair(struct dsock *s, bool nonblock, int *theirs);
+/* Ask for these events of our end, edge-triggered; asking again makes an edge of what is there already. 0 or -errno. */
+int door_dsock_watch(struct dsock *s, uint32_t events);
+/* See what happened at our ends. */
+void door_ends_run(struct door *d);
 /* Close our end; the program's shows what it shows. */
 void door_dsock_end_close(struct dsock *s);
 /* Away with it: end, held calls, and the stack's socket (orderly, or reset). */

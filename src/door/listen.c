@@ -87,6 +87,7 @@ static struct dsock *listen_next(struct dsock *l, int *err)
 	}
 	s->state = DS_QUEUED;
 	s->linger0 = l->linger0;
+	s->sized = l->sized;
 	return s;
 }
 
@@ -110,6 +111,8 @@ static int listen_give(struct call *c, struct dsock *l, struct dsock *s)
 		listen_put_back(l, s);
 		return err;
 	}
+	if (s->sized)
+		door_stream_sizes(s, theirs);
 	via_peer(d->v, s->s, &peer);
 	err = door_target_addr_write(d, c, c->arg[1], c->arg[2], &peer);
 	if (err == 0)

@@ -12,6 +12,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+enum { ENDS_BATCH = 64, ENDS_ROUNDS = 16 };
+
 static void dsock_event(struct via_handler *h, struct via *v, via_sock sock, uint32_t edges)
 {
 	struct dsock *s = CONTAINER_OF(h, struct dsock, h);
@@ -27,15 +29,31 @@ static void dsock_event(struct via_handler *h, struct via *v, via_sock sock, uin
 	door_touched(d);
 }
 
-static void dsock_end_ready(void *ctx, uint32_t events)
+/* Inodes name the ends in events: one whose socket was freed meanwhile is not found. */
+void door_ends_run(struct door *d)
 {
-	struct dsock *s = ctx;
-	struct door *d = s->d;
-	if (s->type == VIA_STREAM)
-		door_stream_ready(s, events);
-	else
-		door_dgram_ready(s, events);
-	door_touched(d);
+	struct epoll_event ev[ENDS_BATCH];
+	int n = ENDS_BATCH;
+	for (int round = 0; round < ENDS_ROUNDS && n == ENDS_BATCH; round++) {
+		n = epoll_wait(d->ends, ev, ENDS_BATCH, 0);
+		for (int i = 0; i < n; i++) {
+			struct dsock *s = door_table_find(d, (ino_t)ev[i].data.u64);
+			if (s && s->type == VIA_STREAM)
+				door_stream_ready(s, ev[i].events);
+			else if (s)
+				door_dgram_ready(s, ev[i].events);
+		}
+		if (n > 0)
+			door_touched(d);
+	}
+}
+
+int door_dsock_watch(struct dsock *s, uint32_t events)
+{
+	struct epoll_event ev = {.events = events | EPOLLET, .data.u64 = s->ino};
+	if (epoll_ctl(s->d->ends, EPOLL_CTL_MOD, s->end, &ev) == 0)
+		return 0;
+	return errno == ENOENT && epoll_ctl(s->d->ends, EPOLL_CTL_ADD, s->end, &ev) == 0 ? 0 : -errno;
 }
 
 struct dsock *door_dsock_new(struct door *d, enum via_type type)
@@ -60,7 +78,7 @@ struct dsock *door_dsock_new(struct door *d, enum via_type type)
 int door_dsock_pair(struct dsock *s, bool nonblock, int *theirs)
 {
 	bool stream = s->type == VIA_STREAM;
-	int p[2], size = DOOR_END_BYTES, err = 0;
+	int p[2], size = DOOR_END_BYTES;
 	struct stat st;
 	int kind = (stream ? SOCK_STREAM : SOCK_SEQPACKET) | SOCK_CLOEXEC | (nonblock ? SOCK_NONBLOCK : 0);
 	if (socketpair(AF_UNIX, kind, 0, p) < 0)
@@ -69,18 +87,19 @@ int door_dsock_pair(struct dsock *s, bool nonblock, int *theirs)
 	setsockopt(p[1], SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
 	/* A byte of the program's, never read: closing our end over it is a reset (see stream.c). */
 	s->ahead = stream && send(p[1], "", 1, MSG_DONTWAIT | MSG_NOSIGNAL) == 1;
-	if (fstat(p[1], &st) < 0)
-		err = -errno;
-	else
-		err = loop_fd_add(s->d->loop, p[0], EPOLLIN | EPOLLRDHUP | EPOLLET | (stream ? 0 : EPOLLOUT), dsock_end_ready, s);
+	int err = fstat(p[1], &st) < 0 ? -errno : 0;
+	s->end = p[0];
+	s->want_out = !stream;
+	if (err == 0) {
+		door_table_add(s->d, s, st.st_ino);
+		err = door_dsock_watch(s, EPOLLIN | EPOLLRDHUP | (stream ? 0 : EPOLLOUT));
+	}
 	if (err < 0) {
-		close(p[0]);
+		door_dsock_end_close(s);
+		door_table_del(s->d, s);
 		close(p[1]);
 		return err;
 	}
-	s->end = p[0];
-	s->want_out = !stream;
-	door_table_add(s->d, s, st.st_ino);
 	*theirs = p[1];
 	return 0;
 }
@@ -93,8 +112,7 @@ void door_dsock_end_close(struct dsock *s)
 		s->d->n_pending--;
 	}
 	if (s->end >= 0) {
-		loop_fd_del(s->d->loop, s->end);
-		close(s->end);
+		close(s->end); /* leaves d->ends by itself: nobody has a duplicate */
 		s->end = -1;
 	}
 }

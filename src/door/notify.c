@@ -287,7 +287,9 @@ static void notify_ready(void *ctx, uint32_t events)
 	struct door *d = ctx;
 	for (int i = 0; i < NOTIFY_BATCH && (events & EPOLLIN); i++) {
 		struct call c;
-		if (notify_receive(d, &c))
+		bool came = notify_receive(d, &c);
+		door_ends_run(d); /* a close or a write before this call is seen before it */
+		if (came)
 			notify_dispatch(d, &c);
 		/* Receiving waits when nothing is there: ask first. */
 		struct pollfd p = {.fd = d->listener, .events = POLLIN};
@@ -297,9 +299,18 @@ static void notify_ready(void *ctx, uint32_t events)
 		loop_fd_del(d->loop, d->listener);
 }
 
+static void notify_ends(void *ctx, uint32_t events)
+{
+	door_ends_run(ctx);
+}
+
 int door_notify_start(struct door *d)
 {
 	struct seccomp_notif_sizes sizes = {0};
+	d->ends = epoll_create1(EPOLL_CLOEXEC);
+	int err = d->ends < 0 ? -errno : loop_fd_add(d->loop, d->ends, EPOLLIN, notify_ends, d);
+	if (err < 0)
+		return err;
 	if (syscall(__NR_seccomp, SECCOMP_GET_NOTIF_SIZES, 0, &sizes) < 0)
 		return -errno;
 	d->req_bytes = MAX(sizes.seccomp_notif, sizeof(struct seccomp_notif));
@@ -318,6 +329,11 @@ void door_notify_stop(struct door *d)
 		loop_fd_del(d->loop, d->listener);
 		close(d->listener);
 		d->listener = -1;
+	}
+	if (d->ends >= 0) {
+		loop_fd_del(d->loop, d->ends);
+		close(d->ends);
+		d->ends = -1;
 	}
 	free(d->req);
 	free(d->resp);

@@ -89,6 +89,7 @@ static int64_t opts_timeout(const int64_t tv[2])
 static int64_t opts_set_size(struct door *d, struct call *c, struct dsock *s, int name, const void *val, uint32_t len)
 {
 	int err = via_setsockopt(d->v, s->s, SOL_SOCKET, name, val, len);
+	s->sized |= err == 0;
 	if (err < 0 || s->type != VIA_STREAM || s->state == DS_CONNECTING)
 		return err;
 	int fd = door_target_borrow(d, c, s);

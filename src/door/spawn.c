@@ -190,7 +190,7 @@ static struct door *spawn_new(const struct door_config *c)
 	d->has_resolver = !via_addr_eq(&c->resolver, &unset);
 	d->ended = c->ended;
 	d->ctx = c->ctx;
-	d->listener = -1;
+	d->listener = d->ends = -1;
 	d->held_next = TIME_NEVER;
 	d->task = (struct loop_task){.run = spawn_task, .ctx = d};
 	return d;

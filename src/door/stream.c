@@ -33,10 +33,9 @@ uint32_t door_stream_waiting(const struct dsock *s)
 	return n > s->ahead ? n - s->ahead : 0;
 }
 
-/* Setting the events again makes an edge of what is there already. */
 static void stream_rearm(struct dsock *s)
 {
-	loop_fd_mod(s->d->loop, s->end, EPOLLIN | EPOLLRDHUP | EPOLLET | (s->want_out ? EPOLLOUT : 0));
+	door_dsock_watch(s, EPOLLIN | EPOLLRDHUP | (s->want_out ? EPOLLOUT : 0));
 }
 
 static void stream_want_out(struct dsock *s, bool want)
@@ -219,7 +218,6 @@ static void stream_closed(struct dsock *s)
 	int err = 0;
 	socklen_t len = sizeof(err);
 	getsockopt(s->end, SOL_SOCKET, SO_ERROR, &err, &len);
-	door_table_del(s->d, s);
 	if (s->state != DS_OPEN || s->linger0) {
 		door_dsock_free(s, s->state == DS_CONNECTING || s->linger0);
 		return;

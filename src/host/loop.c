@@ -48,6 +48,7 @@ struct loop {
 	struct loop_task *next_task; /* the one to run next, while they run: removal moves it on */
 	struct loop_child *children;
 	struct loop_sig sig[LOOP_SIGNALS];
+	bool sig_by_kernel;     /* the signal now being told of was sent by the kernel: a key */
 	sigset_t taken, before; /* signals we read; the mask before the first of them */
 };
 
@@ -241,9 +242,15 @@ static void loop_signals_read(void *ctx, uint32_t events)
 	struct signalfd_siginfo si;
 	while (read(l->sigfd, &si, sizeof(si)) == sizeof(si)) {
 		struct loop_sig s = si.ssi_signo < LOOP_SIGNALS ? l->sig[si.ssi_signo] : (struct loop_sig){0};
+		l->sig_by_kernel = si.ssi_code == SI_KERNEL;
 		if (s.cb)
 			s.cb(s.ctx, (int)si.ssi_signo);
 	}
+}
+
+bool loop_signal_by_terminal(const struct loop *l)
+{
+	return l->sig_by_kernel;
 }
 
 int loop_signal(struct loop *l, int signo, void (*cb)(void *ctx, int signo), void *ctx)

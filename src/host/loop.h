@@ -34,6 +34,8 @@ int loop_child(struct loop *l, pid_t pid, void (*cb)(void *ctx, pid_t pid, int s
 /* Call cb on a signal (blocked and read through signalfd). A second call for a signal replaces its callback. loop_free()
  * restores the signal mask. */
 int loop_signal(struct loop *l, int signo, void (*cb)(void *ctx, int signo), void *ctx);
+/* In a signal's callback: did a key at the terminal cause it? Then the whole foreground process group has got it. */
+bool loop_signal_by_terminal(const struct loop *l);
 /* In a forked child, before exec: the signal mask as it was before loop_signal(). Async-signal-safe. */
 void loop_forked(const struct loop *l);
 

@@ -74,7 +74,8 @@ struct neigh_ask {
 
 /* 0 or -ENOMEM. kind: wheel kind of its timers. */
 int neigh_cache_init(struct neigh_env *e, struct neigh_cache *c, struct prf_key key, uint8_t kind);
-/* Forget everything of an interface (0: of all); what waited goes to `dropped`. */
+/* Forget everything of an interface; what waited goes to `dropped`. 0: of all, and the table is given back: the cache is
+ * over until neigh_cache_init(). */
 void neigh_flush(struct neigh_env *e, struct neigh_cache *c, uint16_t ifindex, struct pktq *dropped);
 ref_t neigh_find(struct neigh_env *e, struct neigh_cache *c, uint16_t ifindex, const struct via_addr *addr);
 static inline struct neigh *neigh_at(const struct arena *a, ref_t r) { return (struct neigh *)arena_at(a, r); }

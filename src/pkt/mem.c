@@ -14,6 +14,7 @@
 #define LOAN_GRANULE 2u /* 64 / 16 */
 #define LOAN_BYTES 64u
 #define LOAN_MAX 65535u
+#define REGION_BYTES_MAX ((size_t)LOAN_BYTES << REGION_SHIFT) /* 16 GiB: what a loan's reference reaches */
 
 struct pktmem_state {
 	struct pool pkts, blks, loans;
@@ -49,7 +50,7 @@ static struct loan *loan_of(const struct pktmem *m, blk_t b) { return pool_at(m-
 
 int pktmem_init(struct pktmem *m, void *region, size_t bytes)
 {
-	m->home = (uintptr_t)region % ARENA_PAGE_SIZE ? NULL : arena_init(region, bytes);
+	m->home = (uintptr_t)region % ARENA_PAGE_SIZE ? NULL : arena_init(region, MIN(bytes, REGION_BYTES_MAX));
 	if (!m->home)
 		return -EINVAL;
 	ref_t r = arena_buf_take(m->home, sizeof(struct pktmem_state));
@@ -57,7 +58,12 @@ int pktmem_init(struct pktmem *m, void *region, size_t bytes)
 		return -EINVAL;
 	m->st = arena_at(m->home, r);
 	pool_init(m->home, &m->st->pkts, "pkt", PKT_BYTES, 0);
-	pool_init(m->home, &m->st->blks, "block", BLK_BYTES, 0);
+	/* One page in eight stays for packets: were all of them blocks full of unsent bytes, no packet could be made to send
+	 * any, and none would ever come back. A pool takes a page only when its others are full, so a cap on blocks is one on
+	 * their pages. */
+	uint32_t pages = (uint32_t)(arena_bytes_cap(m->home) / ARENA_PAGE_SIZE);
+	uint32_t kept = 2 + pages / 8; /* one of the two is the arena's own header */
+	pool_init(m->home, &m->st->blks, "block", BLK_BYTES, (pages > kept ? pages - kept : 1) * (ARENA_PAGE_SIZE / BLK_BYTES));
 	pool_init(m->home, &m->st->loans, "loan", LOAN_BYTES, 0);
 	return 0;
 }
@@ -89,7 +95,12 @@ static blk_t blk_take(struct pktmem *m, uint32_t fill)
 }
 
 blk_t blk_new(struct pktmem *m) { return blk_take(m, BLK_ROOM); }
-blk_t blk_new_open(struct pktmem *m) { return blk_take(m, 0); }
+
+blk_t blk_new_open(struct pktmem *m, enum blk_use use)
+{
+	const struct pool *p = &m->st->blks;
+	return p->n_used < (uint64_t)p->obj_max * use / 8 ? blk_take(m, 0) : 0;
+}
 
 blk_t blk_lend(struct pktmem *m, const void *data, uint32_t len, void (*done)(void *ctx, uint64_t token), void *ctx,
                uint64_t token)

@@ -8,8 +8,12 @@
 
 #include "pkt/mem.h"
 
+/* What a block is for. Send buffers may not take the last quarter of all blocks, nor reorder queues the last eighth: so what
+ * arrives in order is always taken in, acknowledged, and memory comes back. */
+enum blk_use { BLK_SEND = 6, BLK_REORDER = 7, BLK_IN_ORDER = 8 }; /* eighths of all */
+
 /* A fresh open block with count 1 and fill 0, or 0. */
-blk_t blk_new_open(struct pktmem *m);
+blk_t blk_new_open(struct pktmem *m, enum blk_use use);
 /* Bytes used so far; BLK_ROOM (or the loan's length) when the block is not open. */
 uint32_t blk_fill(const struct pktmem *m, blk_t b);
 /* Claim n bytes at fill (they fit): where they begin. */

@@ -12,6 +12,7 @@ _Static_assert(PKT_LINEAR >= 1514 + PKT_HEADROOM, "a whole Ethernet frame fits t
 _Static_assert(offsetof(struct pkt, linear) == sizeof(struct pkt), "linear begins where the struct ends");
 
 #define SLICE_MAX 65535u
+#define UDP_CSUM_OFFSET 6u /* no other transport has its checksum there */
 
 struct pkt *pkt_new(struct pktmem *m, uint32_t headroom)
 {
@@ -253,7 +254,7 @@ void pkt_csum_finish(const struct pktmem *m, struct pkt *p)
 		return;
 	uint32_t off = (uint32_t)p->m.csum_start - p->head;
 	uint16_t sum = csum_field(pkt_csum(m, p, off, p->len - off, 0));
-	put_be16(p->linear + field, sum ? sum : 0xffff); /* RFC 768: 0 would mean none; elsewhere both are zero */
+	put_be16(p->linear + field, !sum && p->m.csum_offset == UDP_CSUM_OFFSET ? 0xffff : sum); /* RFC 768: 0 means none */
 }
 
 /* Make the part of slice i around its byte `at` private: a copy in a fresh block. A slice longer than a block is split;

@@ -110,7 +110,8 @@ uint64_t pkt_csum(const struct pktmem *m, const struct pkt *p, uint32_t off, uin
 /* A packet of its own with the same bytes and metadata, but nobody's (m.owner is 0): linear part copied, blocks shared.
  * NULL when memory is out. */
 struct pkt *pkt_clone(struct pktmem *m, const struct pkt *p);
-/* A partial checksum becomes a final one. It covers the packet to its last byte; nothing happens in any other state. */
+/* A partial checksum becomes a final one. It covers the packet to its last byte; nothing happens in any other state. A
+ * computed 0 becomes 0xffff in UDP only, which is known by its csum_offset of 6 (RFC 768, RFC 1624 §3). */
 void pkt_csum_finish(const struct pktmem *m, struct pkt *p);
 /* Flip bit `bit` (0 to 7) of byte `off`, in a private copy of the byte's block, and mark the packet corrupted. 0, -ENOMEM,
  * or -EINVAL past the end. */

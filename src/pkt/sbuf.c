@@ -9,6 +9,7 @@
  * reference of its block and is charged the whole of it, also where two share one: that errs on the safe side. */
 #include <errno.h>
 
+#include "base/ivset.h"
 #include "pkt/mem_priv.h"
 #include "pkt/sbuf.h"
 
@@ -33,20 +34,17 @@ static struct ext *exts(const struct arena *a, const struct sbuf *s)
 
 static uint32_t ext_end(const struct ext *e) { return e->seq + e->len; }
 
-/* In modular arithmetic: is x before y? */
-static bool before(uint32_t x, uint32_t y) { return (int32_t)(x - y) < 0; }
-
 /* The first live extent that ends after seq, or ext_n. */
 static unsigned find(const struct arena *a, const struct sbuf *s, uint32_t seq)
 {
 	const struct ext *e = exts(a, s);
 	unsigned lo = 0, hi = s->ext_n;
 
-	if (!hi || !before(seq, ext_end(&e[hi - 1])))
+	if (!hi || !seq_lt(seq, ext_end(&e[hi - 1])))
 		return hi;
 	while (lo < hi) {
 		unsigned mid = (lo + hi) / 2;
-		if (before(seq, ext_end(&e[mid])))
+		if (seq_lt(seq, ext_end(&e[mid])))
 			hi = mid;
 		else
 			lo = mid + 1;
@@ -154,7 +152,8 @@ static uint32_t tail_room(const struct pktmem *m, const struct ext *e)
 }
 
 /* An open block for a piece of n bytes that goes before index i: a neighbour's, or a fresh one. One reference, or 0. */
-static blk_t block_for(const struct arena *a, struct pktmem *m, const struct sbuf *s, unsigned i, uint32_t n)
+static blk_t block_for(const struct arena *a, struct pktmem *m, const struct sbuf *s, unsigned i, uint32_t n,
+                       enum blk_use use)
 {
 	const struct ext *e = exts(a, s);
 
@@ -162,12 +161,12 @@ static blk_t block_for(const struct arena *a, struct pktmem *m, const struct sbu
 		return blk_hold(m, e[i - 1].blk);
 	if (n <= SHARE_MAX && i < s->ext_n && own_room(m, &e[i]) >= n)
 		return blk_hold(m, e[i].blk);
-	return blk_new_open(m);
+	return blk_new_open(m, use);
 }
 
 /* Put a copy of n bytes at seq, before index *i, which moves past it. Returns bytes taken. */
 static uint32_t copy_in(struct arena *a, struct pktmem *m, struct sbuf *s, unsigned *i, uint32_t seq,
-                        const uint8_t *data, uint32_t n)
+                        const uint8_t *data, uint32_t n, enum blk_use use)
 {
 	uint32_t done = 0;
 
@@ -180,7 +179,7 @@ static uint32_t copy_in(struct arena *a, struct pktmem *m, struct sbuf *s, unsig
 			done += k;
 			continue;
 		}
-		struct ext new = {.seq = seq + done, .blk = block_for(a, m, s, *i, n - done), .own = 1};
+		struct ext new = {.seq = seq + done, .blk = block_for(a, m, s, *i, n - done, use), .own = 1};
 		if (!new.blk)
 			break;
 		new.off = (uint16_t)blk_fill(m, new.blk);
@@ -238,7 +237,7 @@ uint32_t sbuf_append(struct arena *a, struct pktmem *m, struct sbuf *s, const vo
 {
 	reserve_cancel(a, m, s);
 	unsigned i = find(a, s, s->end);
-	uint32_t done = copy_in(a, m, s, &i, s->end, data, n);
+	uint32_t done = copy_in(a, m, s, &i, s->end, data, n, BLK_SEND);
 	s->end += done;
 	return done;
 }
@@ -269,7 +268,7 @@ int sbuf_reserve(struct arena *a, struct pktmem *m, struct sbuf *s, struct sbuf_
 		want -= e->offer;
 	}
 	for (; k < n && want; k++) {
-		blk_t b = array_room(a, s) ? blk_new_open(m) : 0;
+		blk_t b = array_room(a, s) ? blk_new_open(m, BLK_SEND) : 0;
 		if (!b)
 			break;
 		struct ext new = {.blk = b, .own = 1, .offer = (uint16_t)MIN(want, BLK_ROOM)};
@@ -295,6 +294,8 @@ int sbuf_commit(struct arena *a, struct pktmem *m, struct sbuf *s, uint32_t len)
 		return -EINVAL;
 	for (unsigned i = first; i < last && len; i++) {
 		uint32_t k = MIN(len, (uint32_t)e[i].offer);
+		if (!k) /* the last extent offered nothing: its block may not be ours */
+			continue;
 		if (i >= s->ext_n) {
 			e[i].seq = s->end;
 			s->ext_n++;
@@ -312,13 +313,13 @@ int sbuf_commit(struct arena *a, struct pktmem *m, struct sbuf *s, uint32_t len)
 
 /* Put one span of a packet at seq. False when memory is out; *done tells what was put all the same. */
 static bool span_in(struct arena *a, struct pktmem *m, struct sbuf *s, unsigned *i, uint32_t seq,
-                    const struct pkt_slice *from, uint32_t *done)
+                    const struct pkt_slice *from, uint32_t *done, enum blk_use use)
 {
 	const struct ext *prev = *i ? exts(a, s) + *i - 1 : NULL;
 	bool joins = prev && goes_on(prev, seq, from->blk, from->off, from->len);
 
 	if (from->len < REF_MIN && !joins) {
-		uint32_t k = copy_in(a, m, s, i, seq, blk_data(m, from->blk) + from->off, from->len);
+		uint32_t k = copy_in(a, m, s, i, seq, blk_data(m, from->blk) + from->off, from->len, use);
 		*done += k;
 		return k == from->len;
 	}
@@ -346,11 +347,11 @@ static void cut_range(struct arena *a, struct pktmem *m, struct sbuf *s, uint32_
 	unsigned i = find(a, s, lo), j;
 	struct ext *e = exts(a, s);
 
-	if (i < s->ext_n && before(e[i].seq, lo)) {
+	if (i < s->ext_n && seq_lt(e[i].seq, lo)) {
 		e[i].len = (uint16_t)(lo - e[i].seq);
 		i++;
 	}
-	for (j = i; j < s->ext_n && before(e[j].seq, hi); j++)
+	for (j = i; j < s->ext_n && seq_lt(e[j].seq, hi); j++)
 		;
 	remove_exts(a, m, s, i, j);
 }
@@ -360,6 +361,7 @@ int sbuf_insert(struct arena *a, struct pktmem *m, struct sbuf *s, uint32_t seq,
 {
 	uint32_t done = 0;
 	bool ok = true;
+	enum blk_use use = seq == s->end ? BLK_IN_ORDER : BLK_REORDER;
 
 	ASSERT(off <= p->len && n <= p->len - off);
 	if (!n)
@@ -368,7 +370,7 @@ int sbuf_insert(struct arena *a, struct pktmem *m, struct sbuf *s, uint32_t seq,
 	unsigned i = find(a, s, seq);
 	if (off < p->head_len) {
 		uint32_t k = MIN(n, p->head_len - off);
-		done = copy_in(a, m, s, &i, seq, p->linear + p->head + off, k);
+		done = copy_in(a, m, s, &i, seq, p->linear + p->head + off, k, use);
 		ok = done == k;
 		off = 0;
 	} else {
@@ -382,7 +384,7 @@ int sbuf_insert(struct arena *a, struct pktmem *m, struct sbuf *s, uint32_t seq,
 		}
 		part.off = (uint16_t)(part.off + off);
 		part.len = (uint16_t)MIN(part.len - off, n - done);
-		ok = span_in(a, m, s, &i, seq + done, &part, &done);
+		ok = span_in(a, m, s, &i, seq + done, &part, &done, use);
 		off = 0;
 	}
 	if (!ok) {
@@ -399,15 +401,15 @@ void sbuf_cut(struct arena *a, struct pktmem *m, struct sbuf *s, uint32_t seq)
 	unsigned i = find(a, s, seq);
 	if (i < s->ext_n) {
 		struct ext *e = exts(a, s) + i;
-		if (before(e->seq, seq)) {
+		if (seq_lt(e->seq, seq)) {
 			e->len = (uint16_t)(seq - e->seq);
 			i++;
 		}
 	}
 	remove_exts(a, m, s, i, s->ext_n);
-	if (before(seq, s->end))
+	if (seq_lt(seq, s->end))
 		s->end = seq;
-	if (before(s->end, s->start))
+	if (seq_lt(s->end, s->start))
 		s->start = s->end;
 }
 
@@ -415,13 +417,13 @@ void sbuf_drop_to(struct arena *a, struct pktmem *m, struct sbuf *s, uint32_t se
 {
 	unsigned i = 0;
 
-	if (!before(s->start, seq))
+	if (!seq_lt(s->start, seq))
 		return;
 	reserve_cancel(a, m, s);
 	struct ext *e = exts(a, s);
-	while (i < s->ext_n && !before(seq, ext_end(&e[i])))
+	while (i < s->ext_n && !seq_lt(seq, ext_end(&e[i])))
 		i++;
-	if (i < s->ext_n && before(e[i].seq, seq)) {
+	if (i < s->ext_n && seq_lt(e[i].seq, seq)) {
 		uint32_t k = seq - e[i].seq;
 		e[i].seq = seq;
 		e[i].off = (uint16_t)(e[i].off + k);
@@ -429,7 +431,7 @@ void sbuf_drop_to(struct arena *a, struct pktmem *m, struct sbuf *s, uint32_t se
 	}
 	remove_exts(a, m, s, 0, i);
 	s->start = seq;
-	if (before(s->end, seq))
+	if (seq_lt(s->end, seq))
 		s->end = seq;
 }
 
@@ -439,7 +441,7 @@ static uint32_t part_at(const struct arena *a, const struct sbuf *s, unsigned i,
 {
 	const struct ext *e = exts(a, s);
 
-	if (i >= s->ext_n || before(seq, e[i].seq))
+	if (i >= s->ext_n || seq_lt(seq, e[i].seq))
 		return 0;
 	e += i;
 	uint32_t skip = seq - e->seq;
@@ -466,7 +468,7 @@ int sbuf_peek(const struct arena *a, const struct pktmem *m, const struct sbuf *
 	struct pkt_slice part;
 	int k = 0;
 
-	for (unsigned i = find(a, s, seq); k < n && before(seq, s->end) && part_at(a, s, i, seq, s->end - seq, &part); i++) {
+	for (unsigned i = find(a, s, seq); k < n && seq_lt(seq, s->end) && part_at(a, s, i, seq, s->end - seq, &part); i++) {
 		iov[k++] = (struct sbuf_iov){blk_data(m, part.blk) + part.off, part.len};
 		seq += part.len;
 	}

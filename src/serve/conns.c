@@ -86,7 +86,7 @@ int serve_conns_start(struct serve_conns *s, const struct serve_conns_config *cf
 	s->arena = cfg->arena;
 	s->event = cfg->event;
 	s->closed = cfg->closed;
-	pool_init(s->arena, &s->pool, cfg->name, (cfg->conn_bytes + 15) & ~15u, cfg->conns_max);
+	pool_init(s->arena, &s->pool, cfg->name, cfg->conn_bytes, cfg->conns_max);
 	return serve_bind(s->via, VIA_STREAM, &local, 0, &s->handler, &s->listener);
 }
 

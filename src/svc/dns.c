@@ -32,11 +32,6 @@ static uint64_t dns_hash(const struct dns_zone *z, const void *data, size_t len)
 	return siphash_1_3(z->key, data, len);
 }
 
-static size_t pool_object(size_t n)
-{
-	return (n + 15) & ~(size_t)15;
-}
-
 static ref_t dns_table_new(struct arena *a, uint32_t n)
 {
 	ref_t r = arena_buf_take(a, n * sizeof(ref_t));
@@ -93,8 +88,8 @@ int dns_zone_init(struct arena *a, struct dns_zone *z, const char *suffix, uint3
 	z->ttl = ttl;
 	z->key = key;
 	z->n_buckets = BUCKETS_FIRST;
-	pool_init(a, &z->hosts, "dns_host", (uint32_t)pool_object(sizeof(struct dns_host)), 0);
-	pool_init(a, &z->ptrs, "dns_ptr", (uint32_t)pool_object(sizeof(struct dns_ptr)), 0);
+	pool_init(a, &z->hosts, "dns_host", sizeof(struct dns_host), 0);
+	pool_init(a, &z->ptrs, "dns_ptr", sizeof(struct dns_ptr), 0);
 	z->by_name = dns_table_new(a, z->n_buckets);
 	z->by_addr = dns_table_new(a, z->n_buckets);
 	if (z->by_name && z->by_addr)

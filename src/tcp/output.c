@@ -78,11 +78,12 @@ static void add_sack(struct tcp_env *env, const struct tcp_conn *c, struct tcp_a
 		return;
 	if (a->has_dsack)
 		h->sack[h->n_sack++] = a->dsack;
+	unsigned first = h->n_sack; /* the block that holds the duplicate follows it, even if it is the same (RFC 2883 §4.2) */
 	a->has_dsack = false;
 	for (unsigned i = 0; ooo && i < a->n_recent && h->n_sack < TCP_SACK_MAX; i++) {
 		uint16_t at = ivset_find(ooo, a->recent[i]);
 		bool seen = at == ooo->n || seq_lt(a->recent[i], ooo->v[at].lo);
-		for (unsigned k = 0; k < h->n_sack && !seen; k++)
+		for (unsigned k = first; k < h->n_sack && !seen; k++)
 			seen = h->sack[k].lo == ooo->v[at].lo && h->sack[k].hi == ooo->v[at].hi;
 		if (!seen)
 			h->sack[h->n_sack++] = ooo->v[at];

@@ -59,29 +59,30 @@ static void count_bytes(struct tcp_conn *c, uint32_t from, uint32_t n)
 		c->rcvd_hi++;
 }
 
-/* RCV.NXT moves over the first interval if that begins at it. Returns whether a FIN came into order. */
-static bool advance(struct tcp_env *env, struct tcp_conn *c, struct tcp_active *a)
+/* The stream is whole up to `to`, or further if an interval begins there: RCV.NXT moves. Returns whether it moved over a
+ * FIN that waited. */
+static bool advance(struct tcp_env *env, struct tcp_conn *c, struct tcp_active *a, uint32_t to)
 {
 	struct ivset *s = set_of(env, a);
-	bool fin = false;
 
-	if (s->n && seq_le(s->v[0].lo, c->rcv_nxt)) {
-		uint32_t to = s->v[0].hi;
-		fin = a->has_fin && seq_lt(a->fin_seq, to);
-		if (fin)
-			to = a->fin_seq;
-		count_bytes(c, c->rcv_nxt, to - c->rcv_nxt);
-		sbuf_advance(&c->rcv, to);
-		c->rcv_nxt = to + fin;
-		ivset_cut_below(s, c->rcv_nxt);
-		if (fin && s->n) { /* bytes beyond a FIN: the peer contradicts itself */
-			sbuf_cut(env->arena, env->mem, &c->rcv, to);
-			s->n = 0;
-		}
-	}
-	if (!s->n)
-		tcp_reorder_free(env, a);
+	ivset_cut_below(s, to);
+	if (s->n && s->v[0].lo == to)
+		to = s->v[0].hi;
+	bool fin = a->has_fin && seq_lt(a->fin_seq, to);
+	if (fin)
+		to = a->fin_seq;
+	count_bytes(c, c->rcv_nxt, to - c->rcv_nxt);
+	sbuf_advance(&c->rcv, to);
+	c->rcv_nxt = to + fin;
+	ivset_cut_below(s, c->rcv_nxt);
 	return fin;
+}
+
+/* Nothing may follow a FIN: bytes beyond it are a contradiction of the peer's. */
+static void end_at_fin(struct tcp_env *env, struct tcp_conn *c, struct tcp_active *a)
+{
+	sbuf_cut(env->arena, env->mem, &c->rcv, c->rcv_nxt - 1);
+	tcp_reorder_free(env, a);
 }
 
 /* The newest block is reported first: a number in it, older ones of the same block forgotten. */
@@ -109,20 +110,31 @@ void tcp_reorder_duplicate(struct tcp_env *env, struct tcp_conn *c, uint32_t lo,
 	a->has_dsack = true;
 }
 
-/* Payload and FIN into the set and the stream, piece by piece where nothing is held yet. */
-static enum drop put(struct tcp_env *env, struct tcp_conn *c, struct tcp_active *a, const struct tcp_seg *s)
+/* Payload and FIN into the stream, piece by piece where nothing is held yet. What joins RCV.NXT moves it and needs no
+ * room in the set, so a full set cannot stop what is in order. */
+static enum drop put(struct tcp_env *env, struct tcp_conn *c, struct tcp_active *a, const struct tcp_seg *s, bool *fin)
 {
-	uint32_t hi = s->seq + s->len;
+	uint32_t at = s->seq, hi = s->seq + s->len;
 	struct iv gap;
 
-	if (!set_room(env, a))
-		return DROP_TCP_RCVBUF;
-	while (ivset_gap(set_of(env, a), s->seq, hi, &gap)) {
+	if (!set_of(env, a) || at != c->rcv_nxt)
+		if (!set_room(env, a))
+			return DROP_TCP_RCVBUF;
+	while (!*fin && seq_lt(at, hi) && ivset_gap(set_of(env, a), at, hi, &gap)) {
 		if (sbuf_insert(env->arena, env->mem, &c->rcv, gap.lo, s->p, s->off + (gap.lo - s->seq), gap.hi - gap.lo) < 0)
 			return DROP_NO_MEMORY;
-		ivset_add(set_of(env, a), gap.lo, gap.hi, NULL); /* a second gap touches its neighbours: no more room needed */
+		if (gap.lo == c->rcv_nxt)
+			*fin = advance(env, c, a, gap.hi);
+		else
+			ivset_add(set_of(env, a), gap.lo, gap.hi, NULL); /* a second gap touches its neighbours: no more room needed */
+		at = seq_lt(gap.hi, c->rcv_nxt) ? c->rcv_nxt : gap.hi;
 	}
-	if (s->fin && !a->has_fin && set_room(env, a)) {
+	if (!s->fin || *fin)
+		return DROP_NONE;
+	if (c->rcv_nxt == hi) {
+		c->rcv_nxt++;
+		*fin = true;
+	} else if (!a->has_fin && set_room(env, a)) {
 		ivset_add(set_of(env, a), hi, hi + 1, NULL);
 		a->has_fin = true;
 		a->fin_seq = hi;
@@ -150,15 +162,14 @@ enum drop tcp_reorder_add(struct tcp_env *env, struct tcp_conn *c, const struct 
 	a = tcp_conn_activate(env, c);
 	if (!a)
 		return DROP_NO_MEMORY;
-	struct ivset *set = set_of(env, a);
-	if (set && c->sack_ok) { /* all of it is here already: say so (RFC 2883 §4.2) */
-		if (ivset_covers(set, s->seq, s->seq + s->len))
-			tcp_reorder_duplicate(env, c, s->seq, s->seq + s->len);
-	}
-	enum drop d = put(env, c, a, s);
-	if (a->ooo && d == DROP_NONE)
+	if (a->ooo && ivset_covers(set_of(env, a), s->seq, s->seq + s->len)) /* all of it is here already: say so (RFC 2883 §4.2) */
+		tcp_reorder_duplicate(env, c, s->seq, s->seq + s->len);
+	enum drop d = put(env, c, a, s, fin);
+	if (a->ooo && seq_lt(c->rcv_nxt, s->seq + s->len) && d == DROP_NONE)
 		note_recent(env, a, s->seq);
-	if (a->ooo)
-		*fin = advance(env, c, a);
+	if (*fin)
+		end_at_fin(env, c, a);
+	else if (a->ooo && !set_of(env, a)->n)
+		tcp_reorder_free(env, a);
 	return d;
 }

@@ -9,8 +9,8 @@
 enum drop udp_arrives(struct pktmem *m, struct pkt *p, const struct via_addr *src, const struct via_addr *dst,
 	struct udp_hdr *h);
 /* Where the checksum field lies in the header. A computed 0 must leave as 0xFFFF, since 0 says "no checksum" (RFC 768;
- * UDP-001): pkt_csum_finish() writes 0xFFFF for every protocol, as in one's complement both are zero; whoever else
- * finishes a partial checksum knows UDP by this offset, which no other L4 header has. */
+ * UDP-001): whoever finishes a partial checksum, pkt_csum_finish() too, knows UDP by this offset, which no other L4
+ * header has. */
 #define UDP_CSUM_OFFSET 6
 /* Push a UDP header before p's payload (p->len + 8 <= 65535); checksum partial, L4 offset set. */
 void udp_build(struct pkt *p, const struct via_addr *src, const struct via_addr *dst, uint16_t sport, uint16_t dport);

@@ -74,7 +74,7 @@ int ip4_options_check(const uint8_t *opts, size_t len)
 			continue;
 		}
 		if (len - i < 2 || opts[i + 1] < 2 || opts[i + 1] > len - i)
-			return -EINVAL;
+			return found ? found : -EINVAL;
 		if (opts[i] == OPT_LSRR || opts[i] == OPT_SSRR)
 			found = 1;
 		i += opts[i + 1];

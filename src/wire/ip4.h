@@ -28,6 +28,6 @@ void ip4_emit(uint8_t out[IP4_HLEN], const struct ip4_hdr *h);
 void ip4_ttl_lower(uint8_t *p);
 /* Pseudo-header sum for csum_add chains: src, dst in host order, l4len bytes. */
 uint64_t ip4_pseudo(uint32_t src, uint32_t dst, uint8_t proto, uint32_t l4len);
-/* Options walk: 0 fine, -EINVAL malformed, 1 a source route is present (RFC 7126). */
+/* Options walk: 0 fine, 1 a source route is present (RFC 7126), whatever follows it; -EINVAL malformed. */
 int ip4_options_check(const uint8_t *opts, size_t len);
 #endif

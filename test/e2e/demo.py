@@ -150,7 +150,7 @@ class Direction:
 class Connection:
     def __init__(self, f):
         self.client, self.server, self.syn = (f.src, f.sport), (f.dst, f.dport), f.seq
-        self.first = self.last = f.time
+        self.first = self.last = self.busy = f.time
         self.dirs, self.steps = (Direction(), Direction()), {}
 
 
@@ -186,6 +186,7 @@ def count_segment(c, f, net):
         return
     count_sent(d.n, f)
     d.stream(f)
+    c.busy = f.time if f.len else c.busy
     kind = f.flags & (SYN | ACK | RST)
     step = {(SYN, True): "syn", (SYN | ACK, False): "syn_ack", (ACK, True): "ack"}.get((kind, to_server))
     if step and not (step == "ack" and "syn_ack" not in c.steps):
@@ -238,8 +239,9 @@ def check_connections(t, told, conns, net):
     for c, j in zip(conns, told["connections"]):
         for end, side in ((c.client, "client"), (c.server, "server")):
             wrong += differ(f"connection {j['n']} {side}", {"address": end[0], "port": end[1], "node": net.owner[end[0]]}, j[side])
-        took, payload = c.last - c.first, sum(d.payload for d in c.dirs)
-        wrong += differ(f"connection {j['n']}", {"time_ns": c.first, "duration_ns": took, "goodput_bps": payload * 8 * 10**9 // took}, j)
+        times = {"time_ns": c.first, "duration_ns": c.last - c.first, "busy_ns": c.busy - c.first}
+        goodput = sum(d.payload for d in c.dirs) * 8 * 10**9 // times["busy_ns"]
+        wrong += differ(f"connection {j['n']}", {**times, "goodput_bps": goodput}, j)
         for d, side in zip(c.dirs, ("sent", "received")):
             counted = {**d.n, "segments": d.segments, "payload": d.payload, "path": d.path}
             wrong += differ(f"connection {j['n']} {side}", counted, j[side])

@@ -131,7 +131,8 @@ static inline struct via *net_stack(struct net *t, const char *name, bool forwar
 }
 
 /* Join a and b; gives interface indexes. gso 0: MTU-sized frames. room 0: no narrow wrapper. */
-static inline void net_link(struct net *t, struct via *a, struct via *b, uint32_t limit, uint32_t mtu, uint32_t gso, int room, int *ia, int *ib)
+static inline void net_link(struct net *t, struct via *a, struct via *b, uint32_t limit, uint32_t mtu, uint32_t gso, int room,
+			    int *ia, int *ib)
 {
 	uint8_t mac[2][6] = {{2, 0, 0, 1, 0, (uint8_t)t->n_pipes}, {2, 0, 0, 2, 0, (uint8_t)t->n_pipes}};
 	static const char *const names[] = {"eth0", "eth1", "eth2", "eth3", "eth4", "eth5", "eth6", "eth7"};

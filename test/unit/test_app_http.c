@@ -173,6 +173,42 @@ static void http_feed__body_limit(void **state)
 	assert_false(p.req.keep_alive);
 }
 
+/* Chunk extensions and trailers are bytes of a request too: one that never ends is refused. */
+static void http_feed__framing_limit(void **state)
+{
+	static const char *const begin[] = {"1;ext=", "1\r\nx\r\n0\r\nTrailer: "};
+	for (size_t i = 0; i < ARRAY_LEN(begin); i++) {
+		enum http_progress what;
+		assert_int_equal(first("GET / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"), -1);
+		http_feed(&p, begin[i], strlen(begin[i]), &what);
+		assert_int_equal(flood('x', HTTP_HEAD_MAX / 2), -1);
+		assert_int_equal(flood('x', 3 * HTTP_BODY_MAX), 413);
+		assert_false(p.req.keep_alive);
+	}
+}
+
+/* What stands in a trailer was not there when the head was judged (RFC 9110 section 6.5.1). */
+static void http_feed__trailers_change_nothing(void **state)
+{
+	assert_int_equal(first("HEAD / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nRange: bytes=1-2\r\n"
+		"If-Modified-Since: Sun, 06 Nov 1994 08:49:37 GMT\r\nExpect: 100-continue\r\nHost: b\r\n\r\n"), 0);
+	assert_int_equal(p.req.range, HTTP_RANGE_NONE);
+	assert_true(p.req.if_modified_since == HTTP_NO_TIME);
+	assert_true(p.req.keep_alive);
+}
+
+/* RFC 9110 section 13.1.3: where If-None-Match is given, If-Modified-Since must be ignored, in either order. */
+static void http_feed__if_none_match_comes_first(void **state)
+{
+#define SINCE "If-Modified-Since: Sun, 06 Nov 1994 08:49:37 GMT\r\n"
+	assert_int_equal(first(WITH(SINCE)), 0);
+	assert_true(p.req.if_modified_since == 784111777);
+	assert_int_equal(first(WITH(SINCE "If-None-Match: \"a\"\r\n")), 0);
+	assert_true(p.req.if_modified_since == HTTP_NO_TIME);
+	assert_int_equal(first(WITH("If-None-Match: \"a\"\r\n" SINCE)), 0);
+	assert_true(p.req.if_modified_since == HTTP_NO_TIME);
+}
+
 static void http_feed__expect_continue(void **state)
 {
 	static const char head[] = "GET / HTTP/1.1\r\nHost: a\r\nExpect: 100-Continue\r\nContent-Length: 2\r\n\r\n";
@@ -460,6 +496,9 @@ int main(void)
 		cmocka_unit_test(http_feed__nothing_after_a_refusal),
 		cmocka_unit_test(http_feed__limits),
 		cmocka_unit_test(http_feed__body_limit),
+		cmocka_unit_test(http_feed__framing_limit),
+		cmocka_unit_test(http_feed__trailers_change_nothing),
+		cmocka_unit_test(http_feed__if_none_match_comes_first),
 		cmocka_unit_test(http_feed__expect_continue),
 		cmocka_unit_test(http_path_decode__cases),
 		cmocka_unit_test(http_feed__range),

@@ -323,11 +323,47 @@ static void arena__poisons_what_is_free(void **state)
 #endif
 }
 
+/* A request that finds only runs of its own bin too small, with a longer one at the end of the used pages out of the
+ * look's reach: what is left of that one stays within the books. */
+static void arena_pages__tail_run_beyond_the_look(void **state)
+{
+	enum { RUNS = 40 };
+	struct arena *a = region_new(1024 * (size_t)ARENA_PAGE_SIZE);
+	ref_t small[RUNS], gap[RUNS], tail;
+
+	for (int i = 0; i < RUNS; i++) {
+		small[i] = arena_pages_take(a, 4);
+		gap[i] = arena_pages_take(a, 1);
+	}
+	tail = arena_pages_take(a, 7);
+	arena_pages_give(a, tail, 7);
+	for (int i = 0; i < RUNS; i++)
+		arena_pages_give(a, small[i], 4);
+	ref_t five = arena_pages_take(a, 5), two = arena_pages_take(a, 2), big = arena_pages_take(a, 8);
+	assert_int_not_equal(five, 0);
+	assert_int_not_equal(two, 0);
+	assert_int_not_equal(big, 0);
+	ref_t lo = MIN(two, big), hi = MAX(two, big);
+	size_t between = (size_t)(hi - lo) << ARENA_GRANULE_SHIFT;
+	assert_true(between >= (lo == two ? 2 : 8) * (size_t)ARENA_PAGE_SIZE);
+	arena_pages_give(a, two, 2);
+	arena_pages_give(a, big, 8);
+	arena_pages_give(a, five, 5);
+	for (int i = 0; i < RUNS; i++)
+		arena_pages_give(a, gap[i], 1);
+	assert_int_equal(arena_bytes_held(a), 0);
+	size_t at, len;
+	assert_true(arena_free_run(a, 0, &at, &len));
+	assert_false(arena_free_run(a, 1, &at, &len));
+	region_free(a);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(arena_init__refuses_bad_memory),
 		cmocka_unit_test(arena_pages__model),
+		cmocka_unit_test(arena_pages__tail_run_beyond_the_look),
 		cmocka_unit_test(arena_pages__exhaustion),
 		cmocka_unit_test(arena_free_run__lists_what_was_used),
 		cmocka_unit_test(arena__touches_little),

@@ -53,7 +53,8 @@ static uint16_t naive_sum(const uint8_t *p, size_t n, uint32_t sum)
 static struct pkt *super(uint32_t n, uint32_t linear, uint16_t mss, uint8_t flags, bool ts, bool ether)
 {
 	struct pkt *p = pkt_new(&mem, PKT_HEADROOM);
-	struct tcp_hdr t = {.sport = 80, .dport = 5000, .seq = 0xfffff000u, .ack = 77, .wnd = 500, .flags = flags, .has_ts = ts, .tsval = 9, .tsecr = 8};
+	struct tcp_hdr t = {.sport = 80, .dport = 5000, .seq = 0xfffff000u, .ack = 77, .wnd = 500, .flags = flags,
+			    .has_ts = ts, .tsval = 9, .tsecr = 8};
 	uint32_t thl = tcp_emit_len(&t);
 	if (ether) {
 		static const uint8_t a[6] = {2, 1}, b[6] = {2, 2};

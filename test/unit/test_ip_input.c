@@ -95,7 +95,7 @@ static void req_IP4_002__padding_is_cut(void **state)
 	pkt_free(&mem, p);
 }
 
-static void req_IP4_007__options(void **state)
+static void ip_options__skipped_or_refused(void **state)
 {
 	uint8_t b[200];
 	plain(b, 24);
@@ -140,7 +140,8 @@ static void req_RT4_003__ttl_is_lowered_and_the_checksum_exact(void **state)
 	uint8_t b[200];
 	for (uint32_t id = 0; id < 65536; id += 7) {
 		for (unsigned ttl = 0; ttl < 256; ttl += 85) {
-			struct ip4_hdr h = {.ttl = (uint8_t)ttl, .proto = 6, .src = 0x0a000001, .dst = 0x0a000002, .id = (uint16_t)id, .total_len = 20}, g;
+			struct ip4_hdr h = {.ttl = (uint8_t)ttl, .proto = 6, .src = 0x0a000001, .dst = 0x0a000002,
+					    .id = (uint16_t)id, .total_len = 20}, g;
 			ip4_emit(b, &h);
 			struct pkt *p = packet(b, 20);
 			p->m.l3 = p->head;
@@ -193,7 +194,8 @@ static void addrs__table(void **state)
 		assert_null(addrs_find(a, &t, &m));
 	}
 	assert_int_equal(addrs_del(a, &t, 3, &x), -EADDRNOTAVAIL);
-	struct via_addr b = via_addr_v4(0x0a0000ff), old = via_addr_v4(0x0a000000), other = via_addr_v4(0x0a0002ff), p2p = via_addr_v4(0xc0a80001);
+	struct via_addr b = via_addr_v4(0x0a0000ff), old = via_addr_v4(0x0a000000), other = via_addr_v4(0x0a0002ff),
+			p2p = via_addr_v4(0xc0a80001);
 	assert_true(addrs_is_broadcast(a, &t, 2, &b) && addrs_is_broadcast(a, &t, 0, &b) && addrs_is_broadcast(a, &t, 2, &old));
 	assert_false(addrs_is_broadcast(a, &t, 3, &b) || addrs_is_broadcast(a, &t, 0, &other) || addrs_is_broadcast(a, &t, 0, &p2p));
 	struct via_addr near_x = via_addr_v4(0x0a000007), near_y = via_addr_v4(0x0a000107), far = via_addr_v4(0x08080808);
@@ -210,7 +212,7 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		T(req_IP4_001__malformed_headers), T(req_IP4_002__padding_is_cut), T(req_IP4_007__options), T(req_IP4_003__addresses),
+		T(req_IP4_001__malformed_headers), T(req_IP4_002__padding_is_cut), T(ip_options__skipped_or_refused), T(req_IP4_003__addresses),
 		T(req_RT4_003__ttl_is_lowered_and_the_checksum_exact), T(req_RT4_006__what_is_never_forwarded), T(addrs__table),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

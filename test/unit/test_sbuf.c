@@ -575,6 +575,27 @@ static void sbuf__loans_come_back(void **state)
 	free(b);
 }
 
+/* Room is reserved behind lent bytes, and behind a block of somebody else's: neither is touched by the commit. */
+static void sbuf_commit__behind_a_loan(void **state)
+{
+	struct bed *b = malloc(sizeof(*b));
+	struct done_log log = {0};
+	struct sbuf_iov iov[2];
+
+	bed_init(b, 9, 8, 16);
+	blk_t l = blk_lend(&b->m, b->byte, 1000, on_done, &log, 1);
+	assert_int_equal(sbuf_append_blk(b->a, &b->m, &b->s, l, 0, 1000), 0);
+	blk_drop(&b->m, l);
+	assert_int_equal(sbuf_reserve(b->a, &b->m, &b->s, iov, 2, 500), 1);
+	memcpy(iov[0].base, b->byte + 1000, 500);
+	assert_int_equal(sbuf_commit(b->a, &b->m, &b->s, 500), 0);
+	set_held(b, 0, b->end = 1500, true);
+	check(b);
+	bed_free(b);
+	assert_int_equal(log.n, 1);
+	free(b);
+}
+
 /* Thousands of extents, appended and dropped in turn: the array's size follows what is held. */
 static void sbuf__long_stream_of_small_blocks(void **state)
 {
@@ -616,6 +637,7 @@ int main(void)
 		cmocka_unit_test(req_HARD_07__sbuf_commit_needs_a_reservation),
 		cmocka_unit_test(sbuf_insert__joins_what_lies_together),
 		cmocka_unit_test(sbuf__loans_come_back),
+		cmocka_unit_test(sbuf_commit__behind_a_loan),
 		cmocka_unit_test(sbuf__long_stream_of_small_blocks),
 	};
 

@@ -75,7 +75,7 @@ static void req_RT4_003__ttl_and_time_exceeded(void **state)
 	net_free(t);
 }
 
-static void req_RT4_005__unreachable_codes(void **state)
+static void unreachable__no_route_and_dead_neighbour(void **state)
 {
 	struct net *t = line(1500);
 	via_sock none = udp_to(t->v[0], 0x0b000001, 5, 0), dead = udp_to(t->v[0], B + 7, 5, 0);
@@ -235,7 +235,7 @@ static void req_RT4_014__a_link_goes_down_and_traffic_moves(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(req_RT4_003__ttl_and_time_exceeded), cmocka_unit_test(req_RT4_005__unreachable_codes),
+		cmocka_unit_test(req_RT4_003__ttl_and_time_exceeded), cmocka_unit_test(unreachable__no_route_and_dead_neighbour),
 		cmocka_unit_test(req_PM_007__fragmentation_needed_names_the_mtu), cmocka_unit_test(req_RT4_001__a_host_does_not_forward),
 		cmocka_unit_test(req_RT4_006__directed_broadcast_is_not_forwarded),
 		cmocka_unit_test(req_RT4_004__a_flow_keeps_its_path_and_both_are_used),

@@ -399,7 +399,8 @@ int main(void)
 		cmocka_unit_test(req_IC4_003__ping_across_a_wire), cmocka_unit_test(loopback__own_addresses_and_127),
 		cmocka_unit_test(udp__both_ways_and_port_unreachable), cmocka_unit_test(req_ARP_004__what_waited_is_sent_in_order),
 		cmocka_unit_test(req_ARP_003__a_dead_neighbour_is_reported), cmocka_unit_test(push_back__room_for_one_packet_loses_nothing),
-		cmocka_unit_test(queue__is_bounded), cmocka_unit_test(queue__is_fair_between_flows), cmocka_unit_test(req_IP4_015__strong_host_model), cmocka_unit_test(req_IP4_003__addresses_from_the_wire),
+		cmocka_unit_test(queue__is_bounded), cmocka_unit_test(queue__is_fair_between_flows),
+		cmocka_unit_test(req_IP4_015__strong_host_model), cmocka_unit_test(req_IP4_003__addresses_from_the_wire),
 		cmocka_unit_test(req_IC4_004__protocol_unreachable), cmocka_unit_test(configure__errors_and_generation),
 		cmocka_unit_test(hooks__stand_on_the_lines_in_order),
 	};

@@ -205,6 +205,7 @@ static void req_IP4_007__options(void **state)
 	assert_int_equal(OPTIONS(1, 137, 7, 4, 10, 0, 0, 1), 1);             /* strict */
 	assert_int_equal(OPTIONS(222, 4, 9, 9, 131, 3, 4, 0), 1);            /* behind an unknown one */
 	assert_int_equal(OPTIONS(0, 131, 3, 4), 0);                          /* after the end of the list */
+	assert_int_equal(OPTIONS(131, 3, 4, 222), 1);                        /* what is malformed behind it hides nothing */
 	assert_int_equal(OPTIONS(222, 0, 0, 0), -EINVAL);
 	assert_int_equal(OPTIONS(222, 1, 0, 0), -EINVAL);
 	assert_int_equal(OPTIONS(222, 5, 0, 0), -EINVAL);

@@ -15,7 +15,7 @@
 #define HTTP_HEAD_MAX 16384   /* request line and headers, bytes: more is 431 */
 #define HTTP_TARGET_MAX 2048  /* request target without its query: more is 414 */
 #define HTTP_PATH_MAX 1023    /* decoded path: more is 414 */
-#define HTTP_BODY_MAX 1048576 /* a request's body we are willing to read and forget: more is 413 */
+#define HTTP_BODY_MAX 1048576 /* a request's body we are willing to read and forget, and its chunks' framing: more is 413 */
 #define HTTP_REPLY_HEAD_MAX 4096 /* bytes that any reply's head fits, if location is no longer than HTTP_PATH_MAX */
 #define HTTP_NO_TIME INT64_MIN
 
@@ -42,11 +42,12 @@ struct http_parser {
 	struct http_request req;
 	uint32_t head_bytes;  /* of this request so far */
 	uint32_t body_bytes;
+	uint64_t framing_bytes; /* behind the head and not body */
 	uint16_t target_len, name_len, value_len;
 	uint8_t part;         /* enum http_part of request.c */
 	uint8_t n_host, n_range;
 	bool target_ended, target_long, value_long; /* query reached; longer than kept */
-	bool expects, expects_other, has_if_range;
+	bool expects, expects_other, has_if_range, has_if_none_match;
 	char target[HTTP_TARGET_MAX + 1];
 	char name[32], value[128]; /* the header being read, as far as it may matter */
 };

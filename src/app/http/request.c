@@ -33,11 +33,11 @@ static void parser_begin(struct http_parser *p)
 	p->req.range_first = p->req.range_last = 0;
 	p->req.if_modified_since = HTTP_NO_TIME;
 	p->req.path[0] = 0;
-	p->body_bytes = 0;
+	p->body_bytes = p->framing_bytes = 0;
 	p->target_len = p->name_len = p->value_len = 0;
 	p->n_host = p->n_range = 0;
 	p->target_ended = p->target_long = p->value_long = false;
-	p->expects = p->expects_other = p->has_if_range = false;
+	p->expects = p->expects_other = p->has_if_range = p->has_if_none_match = false;
 }
 
 /* The request ends here, unreadable: answer and close. */
@@ -107,7 +107,8 @@ static void on_range(struct http_parser *p)
 {
 	struct http_request *q = &p->req;
 	size_t i = 6;
-	if (p->n_range++ > 0 || p->value_len < 8 || strncasecmp(p->value, "bytes=", 6) != 0) {
+	p->n_range = (uint8_t)MIN(p->n_range + 1, 2);
+	if (p->n_range > 1 || p->value_len < 8 || strncasecmp(p->value, "bytes=", 6) != 0) {
 		q->range = HTTP_RANGE_NONE;
 		return;
 	}
@@ -141,7 +142,9 @@ static int on_value_complete(llhttp_t *l)
 	struct http_parser *p = parser_of(l);
 	while (p->value_len > 0 && (p->value[p->value_len - 1] == ' ' || p->value[p->value_len - 1] == '\t'))
 		p->value_len--;
-	if (name_is(p, "host")) {
+	if (p->part != PART_HEAD) {
+		/* a trailer: the request was judged without it (RFC 9110 §6.5.1) */
+	} else if (name_is(p, "host")) {
 		p->n_host = (uint8_t)MIN(p->n_host + 1, 2);
 	} else if (name_is(p, "range")) {
 		on_range(p);
@@ -149,6 +152,8 @@ static int on_value_complete(llhttp_t *l)
 			p->req.range = HTTP_RANGE_NONE;
 	} else if (name_is(p, "if-range")) {
 		p->has_if_range = true;
+	} else if (name_is(p, "if-none-match")) {
+		p->has_if_none_match = true;
 	} else if (name_is(p, "if-modified-since")) {
 		p->req.if_modified_since = http_date_parse(p->value, p->value_len);
 	} else if (name_is(p, "expect")) {
@@ -188,6 +193,8 @@ static int on_head_complete(llhttp_t *l)
 	q->verb = l->method == HTTP_GET ? HTTP_VERB_GET : l->method == HTTP_HEAD ? HTTP_VERB_HEAD : HTTP_VERB_OTHER;
 	if (q->verb != HTTP_VERB_GET || p->has_if_range) /* without If-Range's answer a whole reply is always right */
 		q->range = HTTP_RANGE_NONE;
+	if (p->has_if_none_match) /* nothing here has an entity tag, so none matches (RFC 9110 §13.1.3) */
+		q->if_modified_since = HTTP_NO_TIME;
 	q->status = head_status(p, l);
 	if (q->status)
 		q->path[0] = 0;
@@ -239,11 +246,13 @@ void http_parser_init(struct http_parser *p)
 	parser_begin(p);
 }
 
-/* Feed at most what the head's limit allows. Returns bytes taken. */
+/* Feed at most what the head's limit allows. Returns bytes taken. Behind the head, what is not body is framing: chunk
+ * sizes and extensions, trailers. */
 static size_t parser_step(struct http_parser *p, const char *data, size_t n)
 {
 	llhttp_t *l = parser_llhttp(p);
 	bool head = p->part == PART_HEAD;
+	uint32_t body = p->body_bytes;
 	if (head)
 		n = MIN(n, HTTP_HEAD_MAX - p->head_bytes);
 	llhttp_errno_t err = llhttp_execute(l, data, n);
@@ -251,12 +260,16 @@ static size_t parser_step(struct http_parser *p, const char *data, size_t n)
 		n = (size_t)(llhttp_get_error_pos(l) - data);
 	if (head)
 		p->head_bytes += (uint32_t)n;
+	else
+		p->framing_bytes += n - (p->body_bytes - body);
 	if (err == HPE_PAUSED)
 		llhttp_resume(l);
 	else if (err != HPE_OK)
 		parser_refuse(p, err == HPE_INVALID_VERSION || err == HPE_PAUSED_H2_UPGRADE ? 505 : 400);
 	if (p->part == PART_HEAD && p->head_bytes == HTTP_HEAD_MAX)
 		parser_refuse(p, p->target_long ? 414 : 431);
+	if (p->part == PART_BODY && p->framing_bytes > HTTP_BODY_MAX)
+		parser_refuse(p, 413);
 	return n;
 }
 
