@@ -220,6 +220,19 @@ size_t arena_snapshot(const struct arena *a, void *out, size_t cap)
 	return (size_t)(o - (char *)out);
 }
 
+/* Pages that a snapshot's table calls taken: as many must follow it. `in` may be unaligned. */
+static uint32_t snapshot_pages(const char *in, uint32_t first, uint32_t hi)
+{
+	uint32_t n = 0;
+
+	for (uint32_t pg = first; pg < hi; pg++) {
+		struct page p;
+		memcpy(&p, in + header_bytes(pg), sizeof(p));
+		n += page_is_taken(&p);
+	}
+	return n;
+}
+
 int arena_restore(struct arena *a, const void *in, size_t len)
 {
 	const char *i = in;
@@ -231,7 +244,7 @@ int arena_restore(struct arena *a, const void *in, size_t len)
 	memcpy(&h, in, sizeof(h));
 	if (h.magic != ARENA_MAGIC || h.n_pages != a->n_pages || h.first != a->first || h.hi < h.first ||
 	    h.hi > h.n_pages || h.held > h.hi - h.first ||
-	    len != header_bytes(h.hi) + (size_t)h.held * ARENA_PAGE_SIZE)
+	    len != header_bytes(h.hi) + (size_t)h.held * ARENA_PAGE_SIZE || snapshot_pages(in, h.first, h.hi) != h.held)
 		return -EINVAL;
 	memcpy(a, i, header_bytes(h.hi));
 	i += header_bytes(h.hi);

@@ -20,7 +20,7 @@ static const struct cmd_option options[] = {
 	[OPT_STORY] = {0, "story", "FILE", "write what happened as JSON (via lab story shows it)"},
 	[OPT_CLEAN] = {0, "no-impairments", NULL, "all links clean: no delay, loss or reordering"},
 	[OPT_ROOT] = {0, "www", "NODE=DIR", "serve DIR on NODE instead of the file's http folder"},
-	[OPT_REPORT] = {0, "report", NULL, "say what was taken and what not, even under -q"},
+	[OPT_REPORT] = {0, "report", NULL, "tell in full what was taken and what not, even under -q"},
 	{0, NULL, NULL, NULL},
 };
 
@@ -61,11 +61,9 @@ static int run_program(struct session *s, struct lab *lab, const struct cmd_args
 	loop_signal(s->loop, SIGINT, on_signal, s);
 	loop_signal(s->loop, SIGTERM, on_signal, s);
 	int status = loop_run(s->loop);
-	if (!cmd_global.quiet || a->opt[OPT_REPORT]) {
-		json_t *summary = program_summary(s->program);
-		program_summary_print(summary, stderr);
-		json_decref(summary);
-	}
+	json_t *summary = program_summary(s->program);
+	program_tell(summary, a->opt[OPT_REPORT] != NULL);
+	json_decref(summary);
 	if (a->opt[OPT_STORY] && lab_host_story_write(lab, a->opt[OPT_STORY]) < 0)
 		status = status ? status : EXIT_OURS;
 	program_free(s->program);
@@ -157,8 +155,9 @@ static int exec_joined(const struct cmd_args *a)
 			json_string_value(json_object_get(answer, "error")));
 	} else {
 		status = (int)json_integer_value(json_object_get(answer, "status"));
-		if (!cmd_global.quiet || a->opt[OPT_REPORT])
-			program_summary_print(json_object_get(answer, "summary"), stderr);
+		if (json_is_true(json_object_get(answer, "lab_ends")))
+			cmd_fail(status, "the lab '%s' ended", a->words[0]);
+		program_tell(json_object_get(answer, "summary"), a->opt[OPT_REPORT] != NULL);
 	}
 	json_decref(answer);
 	close(fd);

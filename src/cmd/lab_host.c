@@ -31,7 +31,10 @@ struct server {
 	struct lab *lab;
 	struct client *clients;
 	int fd;
+	bool is_ending;
 };
+
+#define PATIENCE_NS (2 * NS_PER_S) /* of a lab that ends, with programs that were asked to end */
 
 /* Does --www name a node that serves http? False after a sentence. */
 static bool www_fits(struct lab *lab, const char *www)
@@ -163,7 +166,7 @@ static void answer_error(struct client *c, int status, const char *text)
 static void on_ended(void *ctx, int status)
 {
 	struct client *c = ctx;
-	json_t *msg = json_pack("{s:i, s:o}", "status", status, "summary", program_summary(c->program));
+	json_t *msg = json_pack("{s:i, s:o, s:b}", "status", status, "summary", program_summary(c->program), "lab_ends", c->server->is_ending);
 	control_send(c->fd, msg, NULL, 0);
 	json_decref(msg);
 	client_free(c);
@@ -303,6 +306,32 @@ static void on_signal(void *ctx, int signo)
 	loop_stop(s->loop, EXIT_WELL);
 }
 
+static bool has_programs(const struct server *s)
+{
+	for (const struct client *c = s->clients; c; c = c->next) {
+		if (c->program)
+			return true;
+	}
+	return false;
+}
+
+/* The lab ends: its programs first, asked, then killed, so that they end by a signal and not by sockets that fail. */
+static void end_programs(struct server *s)
+{
+	static const int signals[] = {SIGTERM, SIGKILL};
+	s->is_ending = true;
+	loop_fd_del(s->loop, s->fd);
+	for (size_t i = 0; i < ARRAY_LEN(signals) && has_programs(s); i++) {
+		int64_t until = loop_now() + PATIENCE_NS;
+		for (struct client *c = s->clients; c; c = c->next) {
+			if (c->program)
+				program_signal(c->program, signals[i]);
+		}
+		while (has_programs(s) && loop_now() < until)
+			loop_turn(s->loop, until);
+	}
+}
+
 /* Say that we are up, and let go of the terminal: whoever waits for our output's end must not wait for the lab's. */
 static void go_background(int ready_fd)
 {
@@ -335,6 +364,7 @@ int lab_host_serve(struct lab *lab, int ready_fd)
 		else
 			lab_host_say(lab_name(lab), "up");
 		status = loop_run(s.loop);
+		end_programs(&s);
 	}
 	while (s.clients)
 		client_free(s.clients);

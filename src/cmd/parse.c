@@ -28,7 +28,7 @@ static const struct cmd_option global_options[] = {
 	{'p', "pretty", NULL, "indent the JSON"},
 	{'c', "color", NULL, "colours even without a terminal"},
 	{'q', "quiet", NULL, "say only what was asked for"},
-	{'v', "verbose", NULL, "say more"},
+	{'v', "verbose", NULL, "say more: the report of a program in full"},
 	{'h', "help", NULL, "this text"},
 	{'V', "version", NULL, "print the version"},
 	{0, NULL, NULL, NULL},
@@ -118,28 +118,14 @@ static int print_command_help(const struct cmd_command *c)
 static int global_set(char letter, const struct cmd_command *c)
 {
 	switch (letter) {
-	case 'j':
-		cmd_global.json = true;
-		break;
-	case 'p':
-		cmd_global.pretty = true;
-		break;
-	case 'c':
-		cmd_global.color = true;
-		break;
-	case 'q':
-		cmd_global.quiet = true;
-		break;
-	case 'v':
-		cmd_global.verbose = true;
-		break;
-	case 'h':
-		exit(c ? print_command_help(c) : print_help());
-	case 'V':
-		printf("via %s\n", VIA_VERSION);
-		exit(EXIT_WELL);
-	default:
-		return -1;
+	case 'j': cmd_global.json = true; break;
+	case 'p': cmd_global.pretty = true; break;
+	case 'c': cmd_global.color = true; break;
+	case 'q': cmd_global.quiet = true; break;
+	case 'v': cmd_global.verbose = true; break;
+	case 'h': exit(c ? print_command_help(c) : print_help());
+	case 'V': printf("via %s\n", VIA_VERSION); exit(EXIT_WELL);
+	default: return -1;
 	}
 	return 0;
 }

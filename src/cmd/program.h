@@ -15,8 +15,8 @@ void program_signal(struct program *p, int signo);
 json_t *program_summary(const struct program *p);
 void program_free(struct program *p);
 
-/* Print a summary as one paragraph, or as JSON under -j. */
-void program_summary_print(const json_t *summary, FILE *to);
+/* Tell a summary on stderr: one line, the lines of --report if asked for (or -v), JSON under -j; under -q only if asked for. */
+void program_tell(const json_t *summary, bool report);
 /* Sentence for a door_spawn() failure whose err is empty. */
 int program_failed(int error, const char *err);
 

@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/random.h>
 
 #define ARENA_BYTES ((size_t)16 << 20)
 
@@ -16,7 +17,7 @@ static const struct cmd_option options[] = {
 	[OPT_ADDRESS] = {'a', "address", "ADDR/LEN", "the program's address there"},
 	[OPT_GATEWAY] = {0, "gw", "ADDR", "default gateway"},
 	[OPT_DNS] = {0, "dns", "ADDR", "name server to ask (default: none, only the program's own host is known)"},
-	[OPT_REPORT] = {0, "report", NULL, "say what was taken and what not, even under -q"},
+	[OPT_REPORT] = {0, "report", NULL, "tell in full what was taken and what not, even under -q"},
 	{0, NULL, NULL, NULL},
 };
 
@@ -50,7 +51,10 @@ static int resolver_start(struct session *s, struct via_addr *out)
 	*out = via_addr_v4(0x7f000035);
 	if (!s->arena)
 		return -ENOMEM;
-	int err = dns_zone_init(s->arena, &s->zone, "lab", 60, (struct prf_key){(uint64_t)loop_now(), 1});
+	struct prf_key key;
+	if (getrandom(&key, sizeof key, 0) != (ssize_t)sizeof key)
+		return -EIO;
+	int err = dns_zone_init(s->arena, &s->zone, "lab", 60, key);
 	if (!err)
 		err = dns_zone_add(s->arena, &s->zone, "via", &s->edge.local.addr);
 	const struct serve_dns_config c = {.arena = s->arena,
@@ -81,11 +85,9 @@ static int run_program(struct session *s, const struct cmd_args *a)
 	loop_signal(s->edge.loop, SIGINT, on_signal, s);
 	loop_signal(s->edge.loop, SIGTERM, on_signal, s);
 	int status = loop_run(s->edge.loop);
-	if (!cmd_global.quiet || a->opt[OPT_REPORT]) {
-		json_t *summary = program_summary(s->program);
-		program_summary_print(summary, stderr);
-		json_decref(summary);
-	}
+	json_t *summary = program_summary(s->program);
+	program_tell(summary, a->opt[OPT_REPORT] != NULL);
+	json_decref(summary);
 	program_free(s->program);
 	return status;
 }

@@ -66,7 +66,7 @@ static void meta_clear(struct link_dir *d, struct pkt *p)
 	p->m.ecn = p->m.drop = p->m.why = p->m.ether_mcast = p->m.corrupted = p->m.reordered = 0;
 	p->m.owner = 0;
 	p->m.owner_gen = p->m.owner_seq_end = 0;
-	if (!d->clean || p->m.csum != PKT_CSUM_PARTIAL)
+	if ((!d->clean && !p->m.gso_size) || p->m.csum != PKT_CSUM_PARTIAL)
 		p->m.csum = PKT_CSUM_NONE;
 }
 
@@ -157,10 +157,10 @@ int link_send(struct link_port *port, struct pkt **pkts, int n, int64_t now)
 	struct link_dir *d = port->out;
 	int i;
 	for (i = 0; i < n; i++) {
-		if (!d->clean) {
+		if (!d->clean && !pkts[i]->m.gso_size) {
 			send_impaired(d, pkts[i], now);
 		} else if (d->q.n < dir_limit(d)) {
-			send_clean(d, pkts[i], now);
+			send_clean(d, pkts[i], now); /* also a superframe that the stack made ready before the link became worse */
 		} else {
 			d->pushed_back = true;
 			break;

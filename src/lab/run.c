@@ -94,16 +94,22 @@ int64_t lab_now(const struct lab *l)
 
 /* --- real time --- */
 
+/* What programs touched since the last turn is due at `when`. */
+static void touched_schedule(struct lab *l, int64_t when)
+{
+	for (int i = 0; i < l->n_touched; i++) {
+		l->nodes[l->touched[i]].touched = false;
+		sched_lower(&l->sched, l->touched[i], when);
+	}
+	l->n_touched = 0;
+}
+
 static int64_t lab_turn(void *ctx, int64_t now)
 {
 	struct lab *l = ctx;
 	int64_t target = MAX(now - l->start, l->env.now);
 	l->is_running = true;
-	for (int i = 0; i < l->n_touched; i++) {
-		l->nodes[l->touched[i]].touched = false;
-		sched_lower(&l->sched, l->touched[i], target);
-	}
-	l->n_touched = 0;
+	touched_schedule(l, target);
 	int n = 0;
 	while (n < EVENTS_PER_TURN && run_one(l, target))
 		n++;
@@ -149,5 +155,6 @@ void lab_detach(struct lab *l)
 	for (int i = 0; i < l->topo->n_nodes; i++)
 		if (l->nodes[i].tap)
 			loop_fd_del(l->loop, tap_fd(l->nodes[i].tap));
+	touched_schedule(l, l->env.now);
 	l->loop = NULL;
 }

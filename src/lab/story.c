@@ -47,7 +47,7 @@ void story_free(struct story *s)
 
 static bool parse(const struct story *s, const struct pkt *p, struct segment *g)
 {
-	uint8_t b[ETH_HLEN + 60 + TCP_HLEN_MAX];
+	uint8_t b[ETH_HLEN + 4 + 60 + TCP_HLEN_MAX]; /* with a VLAN tag and all options */
 	uint32_t n = pkt_copy_out(s->mem, p, 0, b, sizeof b);
 	struct eth_hdr eth;
 	if (eth_parse(b, n, &eth) || eth.type != ETHERTYPE_IP4 || ip4_parse(b + eth.hlen, p->len - eth.hlen, p->m.gso_size != 0, &g->ip))

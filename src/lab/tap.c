@@ -1,11 +1,13 @@
 /* lab/tap.c - a tap node: a real interface at the end of a lab link. Real time only. What the kernel does not take at once
- * is dropped, as a full device queue would. */
+ * is dropped, as a full device queue would; so is what is longer than the link's MTU. Reading stops after BURSTS bursts:
+ * the descriptor stays readable and brings the node back in the next turn, so a flood does not hold up the lab. */
 #include "driver/tap.h"
 #include "lab/state.h"
+#include "wire/eth.h"
 #include <errno.h>
 #include <sys/epoll.h>
 
-enum { BURST = 32 };
+enum { BURST = 32, BURSTS = 8 };
 
 int lab_tap_open(struct lab_node *n)
 {
@@ -28,14 +30,17 @@ void lab_tap_run(struct lab_node *n)
 	struct lab *l = n->lab;
 	struct pkt *pkts[BURST], *p;
 	struct link_port *port;
-	int got, sent;
+	int got = BURST;
 	if (!n->t->n_ends)
 		return;
 	port = lab_port(l, n->t->ends[0]);
-	while ((got = n->tap->ops->rx_burst(n->tap, pkts, BURST)) > 0) {
-		sent = link_send(port, pkts, got, l->env.now);
-		for (int i = sent; i < got; i++)
-			pkt_free(l->mem, pkts[i]);
+	for (int k = 0; k < BURSTS && got == BURST; k++) {
+		got = n->tap->ops->rx_burst(n->tap, pkts, BURST);
+		for (int i = 0; i < got; i++)
+			if (pkts[i]->len > port->d.mtu + ETH_HLEN || link_send(port, &pkts[i], 1, l->env.now) == 0) {
+				port->out->st.limited++;
+				pkt_free(l->mem, pkts[i]);
+			}
 	}
 	while ((p = link_receive(port)))
 		if (n->tap->ops->tx_burst(n->tap, &p, 1, l->env.now) == 0)

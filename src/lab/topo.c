@@ -285,6 +285,25 @@ static int check_ports(const struct topo *t, struct lab_error *err)
 	return 0;
 }
 
+/* A switch forwards without a hop count, so in a ring of switches a broadcast would circle for ever. */
+static int check_switches(const struct topo *t, struct lab_error *err)
+{
+	int *up = malloc(((size_t)t->n_nodes + 1) * sizeof *up), rc = up ? 0 : topo_fail(err, t->file, (struct topo_mark){0, 0}, "no memory");
+	for (int i = 0; i < t->n_nodes && up; i++)
+		up[i] = i;
+	for (int i = 0; i < t->n_links && !rc; i++) {
+		const struct topo_end *a = &t->ends[2 * i], *b = &t->ends[2 * i + 1];
+		const struct topo_node *x = &t->nodes[a->node], *y = &t->nodes[b->node];
+		if (x->kind != TOPO_SWITCH || y->kind != TOPO_SWITCH)
+			continue;
+		if (find_root(up, a->node) == find_root(up, b->node))
+			rc = topo_fail(err, t->file, a->mark, "this link closes a ring of switches ('%s' and '%s' are joined already)", x->name, y->name);
+		up[find_root(up, a->node)] = find_root(up, b->node);
+	}
+	free(up);
+	return rc;
+}
+
 /* Given routes must lead to a neighbour: `via` lies in a subnet the node is in. */
 static int check_routes(const struct topo *t, struct lab_error *err)
 {
@@ -306,6 +325,8 @@ static int check_routes(const struct topo *t, struct lab_error *err)
 int topo_address(struct topo *t, struct lab_error *err)
 {
 	int rc = check_ports(t, err);
+	if (!rc)
+		rc = check_switches(t, err);
 	if (rc)
 		return rc;
 	if (make_domains(t))

@@ -62,7 +62,7 @@ int pktmem_init(struct pktmem *m, void *region, size_t bytes)
 	 * any, and none would ever come back. A pool takes a page only when its others are full, so a cap on blocks is one on
 	 * their pages. */
 	uint32_t pages = (uint32_t)(arena_bytes_cap(m->home) / ARENA_PAGE_SIZE);
-	uint32_t kept = 2 + pages / 8; /* one of the two is the arena's own header */
+	uint32_t kept = 1 + pages / 8; /* the one holds small things: the state, loans */
 	pool_init(m->home, &m->st->blks, "block", BLK_BYTES, (pages > kept ? pages - kept : 1) * (ARENA_PAGE_SIZE / BLK_BYTES));
 	pool_init(m->home, &m->st->loans, "loan", LOAN_BYTES, 0);
 	return 0;

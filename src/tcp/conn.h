@@ -135,6 +135,7 @@ struct tcp_active {
 	/* loss recovery */
 	uint8_t ca;                 /* enum tcp_ca */
 	bool force;                 /* the first lost segment goes whatever the pipe holds (RFC 6675 §5 step 4.3) */
+	bool is_partial;            /* NewReno: a partial ACK came since recovery began */
 	bool has_recover;           /* `recover` means something (RFC 6582 §3.2 step 1) */
 	uint16_t dupacks;
 	uint32_t recover;           /* SND.NXT when recovery began */

@@ -234,7 +234,7 @@ static enum why retrans_why(const struct tcp_conn *c, const struct tcp_active *a
 		return WHY_RETRANS_RTO;
 	if (c->sack_ok)
 		return WHY_RETRANS_SACK;
-	return a->dupacks >= TCP_DUP_THRESH ? WHY_RETRANS_FAST : WHY_RETRANS_PARTIAL;
+	return a->is_partial ? WHY_RETRANS_PARTIAL : WHY_RETRANS_FAST;
 }
 
 /* Send again n bytes, and FIN, from the front of range i. True: there may be more to do. */

@@ -69,8 +69,8 @@ void tcp_recovery_note_order(struct tcp_env *env, struct tcp_conn *c, struct tcp
 	while (i > 0 && !(v[i - 1].flags & TCP_RANGE_SACKED))
 		i--;
 	x->high = v[i - 1].end;
-	for (i = 0; i < a->sent.n && seq_le(v[i].end, ack); i++)
-		if (!(v[i].flags & (TCP_RANGE_SACKED | TCP_RANGE_EVER)) && seq_lt(v[i].end, x->high)) {
+	for (i = 0; i < a->sent.n && seq_lt(v[i].seq, ack) && seq_lt(v[i].seq, x->high); i++)
+		if (!(v[i].flags & (TCP_RANGE_SACKED | TCP_RANGE_EVER))) {
 			note_late(c, v[i].seq, x->high);
 			return;
 		}
@@ -147,6 +147,7 @@ static void recovery_enter(struct tcp_env *env, struct tcp_conn *c, struct tcp_a
 	a->recover = c->snd_nxt;
 	a->has_recover = true;
 	a->force = true;
+	a->is_partial = false;
 	/* FlightSize without what limited transmit added (RFC 5681 §3.2 step 2) */
 	reduce(env, c, a, a->dupacks ? MIN(a->dup_flight, x->flight_before) : x->flight_before);
 	mark_first(env, c, a, WHY_RETRANS_FAST);
@@ -161,9 +162,9 @@ static bool count_dup(struct tcp_conn *c, struct tcp_active *a, const struct tcp
 		a->dup_flight = x->flight_before;
 	if (a->dupacks < UINT16_MAX)
 		a->dupacks++;
-	/* An acker of every byte cannot count more segments than are out (ACK spoofing, CC-008). */
+	/* No more segments can have left the network than were out when it began (RFC 5681 §3.2 step 4, CC-008). */
 	if (!c->sack_ok)
-		a->dupacks = (uint16_t)MIN(a->dupacks, tcp_flight(c) / c->mss);
+		a->dupacks = (uint16_t)MIN(a->dupacks, MIN(a->dup_flight, tcp_flight(c)) / c->mss);
 	return a->dupacks >= (c->sack_ok ? dup_thresh(c) : TCP_DUP_THRESH);
 }
 
@@ -175,6 +176,7 @@ static void partial_ack(struct tcp_env *env, struct tcp_conn *c, struct tcp_acti
 	uint32_t segs = (x->acked + c->mss - 1) / c->mss;
 	a->dupacks = (uint16_t)(a->dupacks > segs - 1 ? a->dupacks - (segs - 1) : 0);
 	if (a->ca == TCP_CA_RECOVERY) {
+		a->is_partial = true;
 		mark_first(env, c, a, WHY_RETRANS_PARTIAL);
 		a->force = true;
 	}

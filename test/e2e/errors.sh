@@ -65,7 +65,8 @@ try 2 "did you mean '--topology'" "unknown option names the nearest" "$VIA" lab 
 try 125 "no lab named 'absent'" "lab that is not running" "$VIA" lab exec absent a -- true
 try 125 "gateway" "run without -i says what is missing" "$VIA" run -- true
 try 2 "tap:NAME" "serve on something that is no TAP" "$VIA" serve "$dir" -i eth0 -a 10.0.0.2/24
-try 125 "has a seccomp listener already" "a seccomp listener that is there already" "$VIA" -q lab exec -t "$dir/good.yaml" a -- "$VIA" -q lab exec -t "$dir/good.yaml" b -- true
+try 125 "has a seccomp listener already" "a seccomp listener that is there already" "$VIA" -q lab exec -t "$dir/good.yaml" a -- \
+	"$VIA" -q lab exec -t "$dir/good.yaml" b -- true
 
 n=$((n + 1))
 "$VIA" lab up -t "$dir/good.yaml" -d > "$dir/out" 2>&1

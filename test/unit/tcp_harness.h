@@ -134,12 +134,14 @@ static inline void th_mem_free(struct pktmem *m)
 	free(home);
 }
 
+static size_t th_arena_bytes = 8 << 20; /* of each env made from here on */
+
 static inline void th_init(struct th *t, uint32_t local, uint32_t remote, struct pktmem *mem, uint8_t seed)
 {
 	uint8_t s[32] = {seed};
 
 	memset(t, 0, sizeof(*t));
-	t->arena = region_new(8 << 20);
+	t->arena = region_new(th_arena_bytes);
 	t->shared = mem;
 	if (!mem)
 		th_mem_new(&t->mem, 8 << 20);

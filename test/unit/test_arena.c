@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <sys/mman.h>
 
+#include "base/arena_priv.h"
 #include "base/rng.h"
 #include "region.h"
 
@@ -260,6 +261,7 @@ static void arena_restore__refuses_what_is_not_one(void **state)
 {
 	struct arena *a = region_new(BYTES), *b = region_new(BYTES / 2);
 	arena_pages_take(a, 2);
+	arena_pages_give(a, arena_pages_take(a, 1), 1);
 	size_t n = arena_snapshot_bytes(a);
 	char *copy = malloc(n);
 
@@ -267,6 +269,11 @@ static void arena_restore__refuses_what_is_not_one(void **state)
 	assert_int_equal(arena_restore(b, copy, n), -EINVAL);
 	assert_int_equal(arena_restore(a, copy, n - 1), -EINVAL);
 	assert_int_equal(arena_restore(a, copy, 8), -EINVAL);
+	uint8_t *kind = (uint8_t *)copy + sizeof(*a) + (a->first + 2) * sizeof(struct page);
+	assert_int_equal(*kind, PAGE_FREE);
+	*kind = PAGE_RUN; /* a page more than follow the table */
+	assert_int_equal(arena_restore(a, copy, n), -EINVAL);
+	*kind = PAGE_FREE;
 	copy[0] ^= 1;
 	assert_int_equal(arena_restore(a, copy, n), -EINVAL);
 	free(copy);

@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #define HEAD "name: t\ntopology:\n"
@@ -366,6 +367,101 @@ static void lab__clean_links_carry_superframes(void **state)
 	lab_free(l);
 }
 
+static uint32_t supers_by[4]; /* superframes seen, by the end they left by */
+
+static void count_supers(struct link_env *e, const struct link_sent *f)
+{
+	supers_by[f->dir->end] += f->pkt->m.gso_size != 0;
+}
+
+/* Bytes of v[0..n) that lie in memory of w[0..m). */
+static uint64_t bytes_within(const struct via_iov *v, int n, const struct via_iov *w, int m)
+{
+	uint64_t sum = 0;
+	for (int i = 0; i < n; i++)
+		for (int k = 0; k < m; k++)
+			if ((char *)v[i].base >= (char *)w[k].base && (char *)v[i].base + v[i].len <= (char *)w[k].base + w[k].len)
+				sum += v[i].len;
+	return sum;
+}
+
+/* What the sender wrote is read where it was written, behind two clean links and a router. */
+static void lab__a_superframe_crosses_without_a_copy(void **state)
+{
+	enum { WANT = 60000, SPANS = 128 };
+	struct via_iov out[SPANS], in[SPANS];
+	uint64_t sent = 0, got = 0;
+	struct lab *l = load(HEAD "  nodes: {a: {kind: host}, r: {kind: router}, b: {kind: host}}\n  links:\n"
+		"    - {endpoints: [\"a:e\", \"r:1\"]}\n    - {endpoints: [\"r:2\", \"b:e\"]}\n", &(struct lab_opts){0});
+	struct via *a = lab_node(l, "a")->stack, *b = lab_node(l, "b")->stack;
+	struct via_sockaddr any = {via_addr_v4(0), 99};
+	via_sock listener, s;
+	assert_int_equal(via_open(b, VIA_STREAM, 0, &listener), 0);
+	assert_int_equal(via_bind(b, listener, &any), 0);
+	assert_int_equal(via_listen(b, listener, 1), 0);
+	struct client c = client_open(l, "a", VIA_STREAM, address(l, "b", 99));
+	lab_run(l, lab_now(l) + NS_PER_S, NULL, NULL);
+	assert_int_equal(via_accept(b, listener, 0, &s, NULL), 0);
+	memset(supers_by, 0, sizeof supers_by);
+	l->env.sent = count_supers;
+	int n = via_send_reserve(a, c.s, out, SPANS, WANT);
+	assert_true(n > 0);
+	for (int i = 0; i < n; i++) {
+		memset(out[i].base, 'x', out[i].len);
+		sent += out[i].len;
+	}
+	assert_true(sent > 10000);
+	assert_int_equal(via_send_commit(a, c.s, (uint32_t)sent), 0);
+	c.node->touched(c.node);
+	lab_run(l, lab_now(l) + NS_PER_S, NULL, NULL);
+	int m = via_recv_peek(b, s, in, SPANS);
+	assert_true(m > 0);
+	for (int i = 0; i < m; i++)
+		got += in[i].len;
+	assert_int_equal(got, sent);
+	assert_int_equal(bytes_within(in, m, out, n), sent);
+	assert_true(supers_by[0] > 0); /* a:e */
+	assert_int_equal(supers_by[2], supers_by[0]); /* r:2: forwarded whole */
+	lab_free(l);
+}
+
+static uint64_t counter(struct via *v, const char *want)
+{
+	const char *name;
+	uint64_t value;
+	for (int k = 0; via_counter_get(v, k, &name, &value); k++)
+		if (strcmp(name, want) == 0)
+			return value;
+	fail_msg("no counter %s", want);
+	return 0;
+}
+
+/* Links that take one packet at a time push back on everyone, hosts and router; nobody loses or repeats anything. */
+static void lab__room_for_one_packet(void **state)
+{
+	static const char narrow[] = HEAD "  nodes: {a: {kind: host}, r: {kind: router}, b: {kind: host}}\n  links:\n"
+		"    - {endpoints: [\"a:e\", \"r:1\"], impairments: {limit: 1}}\n    - {endpoints: [\"r:2\", \"b:e\"], impairments: {limit: 1}}\n";
+	struct lab_link_stats st;
+	for (int watched = 0; watched < 2; watched++) {
+		struct lab *l = load(narrow, &(struct lab_opts){.story = watched});
+		uint64_t sent = 0;
+		bulk_run(l);
+		for (int i = 0; lab_link_get(l, i, &st); i++) {
+			assert_int_equal(st.lost + st.limited, 0);
+			sent += st.sent;
+		}
+		assert_true(sent > 100);
+		for (int i = 0; i < l->topo->n_nodes; i++)
+			assert_int_equal(counter(l->nodes[i].stack, "drop.link.queue_full"), 0);
+		if (watched) {
+			json_t *s = lab_story(l);
+			assert_int_equal(total(s, "retransmitted"), 0);
+			json_decref(s);
+		}
+		lab_free(l);
+	}
+}
+
 static void lab__a_seed_replays_and_another_differs(void **state)
 {
 	uint64_t hash[3];
@@ -438,6 +534,56 @@ static void lab__real_time_is_paced(void **state)
 	loop_free(loop);
 }
 
+/* The loop was away for a while, as when the process was stopped: what was due meanwhile happens at its own time. */
+static void lab__a_late_turn_does_not_bend_time(void **state)
+{
+	struct lab *l = load(two, &(struct lab_opts){0});
+	struct client c = client_open(l, "a", VIA_STREAM, address(l, "b", 7));
+	struct loop *loop = loop_new();
+	struct via_sock_info i = {.size = sizeof i};
+	struct lab_link_stats st;
+	char out[8];
+	lab_run(l, lab_now(l) + NS_PER_S, NULL, NULL);
+	assert_int_equal(lab_attach(l, loop), 0);
+	assert_int_equal(via_send(c.node->stack, c.s, "later", 5, 0), 5);
+	c.node->touched(c.node);
+	lab_link_get(l, 0, &st);
+	uint64_t before = st.sent;
+	for (int k = 0; k < 100 && st.sent == before; k++) {
+		loop_turn(loop, loop_now() + NS_PER_MS);
+		lab_link_get(l, 0, &st);
+	}
+	assert_true(st.sent > before);
+	nanosleep(&(struct timespec){0, 300 * NS_PER_MS}, NULL);
+	for (int k = 0; k < 1000 && !(via_ready(c.node->stack, c.s) & VIA_IN); k++)
+		loop_turn(loop, loop_now() + NS_PER_MS);
+	assert_int_equal(via_recv(c.node->stack, c.s, out, sizeof out, 0), 5);
+	assert_int_equal(via_sock_info(c.node->stack, c.s, &i), 0);
+	assert_int_equal(i.segs_retrans, 0);
+	assert_in_range(i.srtt_ns, 20 * NS_PER_MS, 31 * NS_PER_MS); /* the links' and ARP's; the stall would add an eighth of 300 ms */
+	lab_detach(l);
+	lab_free(l);
+	loop_free(loop);
+}
+
+/* A node touched after the last turn is not forgotten when the lab leaves the loop. */
+static void lab__touched_before_detach_runs_after_it(void **state)
+{
+	struct lab *l = load(two, &(struct lab_opts){0});
+	struct client c = client_open(l, "a", VIA_STREAM, address(l, "b", 7));
+	struct loop *loop = loop_new();
+	lab_run(l, lab_now(l) + NS_PER_S, NULL, NULL);
+	assert_int_equal(lab_attach(l, loop), 0);
+	assert_int_equal(via_send(c.node->stack, c.s, "x", 1, 0), 1);
+	c.node->touched(c.node);
+	lab_detach(l);
+	c.want = VIA_IN;
+	lab_run(l, lab_now(l) + NS_PER_S, client_is_ready, &c);
+	assert_true(client_is_ready(&c));
+	lab_free(l);
+	loop_free(loop);
+}
+
 /* --- questions and mistakes --- */
 
 static void lab__nodes_by_name(void **state)
@@ -499,9 +645,13 @@ int main(void)
 		cmocka_unit_test(lab__story_and_capture_say_what_the_links_counted),
 		cmocka_unit_test(lab__clean_links_lose_nothing),
 		cmocka_unit_test(lab__clean_links_carry_superframes),
+		cmocka_unit_test(lab__a_superframe_crosses_without_a_copy),
+		cmocka_unit_test(lab__room_for_one_packet),
 		cmocka_unit_test(lab__a_seed_replays_and_another_differs),
 		cmocka_unit_test(lab__arenas_come_back),
 		cmocka_unit_test(lab__real_time_is_paced),
+		cmocka_unit_test(lab__a_late_turn_does_not_bend_time),
+		cmocka_unit_test(lab__touched_before_detach_runs_after_it),
 		cmocka_unit_test(lab__nodes_by_name),
 		cmocka_unit_test(lab__mistakes_are_sentences),
 		cmocka_unit_test(lab__inspect_lists_everything),

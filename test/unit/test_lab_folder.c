@@ -1,4 +1,4 @@
-/* lab/folder.c: files are mapped, folders listed, and nothing outside the folder is reachable. */
+/* lab/folder.c: files are given whole and stay as they were, folders are listed, and nothing outside the folder is reachable. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -81,6 +81,33 @@ static void folder__gives_a_file(void **state)
 	files.close(files.ctx, &f);
 }
 
+/* Whoever edits a file while it is served must not be able to kill the server, nor change what is under way. */
+static void folder__a_file_cut_or_overwritten_while_open_stays_whole(void **state)
+{
+	enum { BYTES = 100000 };
+	char path[128], *text = malloc(BYTES + 1);
+	struct serve_file f, twin, next;
+	memset(text, 'x', BYTES);
+	text[BYTES] = 0;
+	put("www/a.txt", text);
+	assert_int_equal(files.open(files.ctx, "/a.txt", &f), 0);
+	assert_int_equal(files.open(files.ctx, "/a.txt", &twin), 0);
+	assert_int_equal(f.len, BYTES);
+	snprintf(path, sizeof path, "%s/www/a.txt", root);
+	assert_int_equal(truncate(path, 0), 0);
+	assert_memory_equal(f.data, text, BYTES);
+	put("www/a.txt", "hello");
+	assert_memory_equal(f.data, text, BYTES);
+	assert_int_equal(files.open(files.ctx, "/a.txt", &next), 0);
+	assert_int_equal(next.len, 5);
+	assert_memory_equal(next.data, "hello", 5);
+	files.close(files.ctx, &f);
+	assert_memory_equal(twin.data, text, BYTES);
+	files.close(files.ctx, &next);
+	files.close(files.ctx, &twin);
+	free(text);
+}
+
 static void folder__says_what_is_not_a_file(void **state)
 {
 	struct serve_file f;
@@ -118,6 +145,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(folder__gives_a_file),
+		cmocka_unit_test(folder__a_file_cut_or_overwritten_while_open_stays_whole),
 		cmocka_unit_test(folder__says_what_is_not_a_file),
 		cmocka_unit_test(folder__nothing_outside),
 		cmocka_unit_test(folder__lists),

@@ -268,6 +268,28 @@ static void link__impaired_takes_no_superframes(void **state)
 	teardown(s);
 }
 
+/* A superframe that was on its way when the link became worse is still carried as the link promised. */
+static void link__a_superframe_taken_before_the_change(void **state)
+{
+	struct lab_impair clean = {0}, worse = {.delay_ns = NS_PER_MS, .loss_ppb = 1000000000};
+	struct seen *s = setup(&clean, 1);
+	struct pkt *p = frame(s, 1, 54), *q = p;
+	blk_t b = blk_new(&s->mem);
+	assert_int_equal(pkt_append_slice(&s->mem, p, b, 0, 4000), 0);
+	blk_drop(&s->mem, b);
+	p->m.gso = PKT_GSO_TCP4;
+	p->m.gso_size = 1448;
+	p->m.csum = PKT_CSUM_PARTIAL;
+	link_impair(&s->link, 0, &worse);
+	assert_int_equal(link_send(&s->link.port[0], &q, 1, 0), 1);
+	q = link_receive(&s->link.port[1]);
+	assert_ptr_equal(q, p);
+	assert_int_equal(s->fates, 0);
+	assert_int_equal(q->m.csum, PKT_CSUM_PARTIAL);
+	pkt_free(&s->mem, q);
+	teardown(s);
+}
+
 static void link__corruption_flips_one_bit_behind_ethernet(void **state)
 {
 	struct lab_impair im = {.corrupt_ppb = 1000000000};
@@ -357,6 +379,7 @@ int main(void)
 		cmocka_unit_test(link__clean_pushes_back_and_tells_of_room),
 		cmocka_unit_test(link__clean_carries_superframes_by_reference),
 		cmocka_unit_test(link__impaired_takes_no_superframes),
+		cmocka_unit_test(link__a_superframe_taken_before_the_change),
 		cmocka_unit_test(link__corruption_flips_one_bit_behind_ethernet),
 		cmocka_unit_test(link__luck_depends_on_the_seed_only),
 		cmocka_unit_test(sched__equals_a_naive_list),

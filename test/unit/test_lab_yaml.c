@@ -127,40 +127,45 @@ static const struct {
 	int line, col;
 	const char *says;
 } link_mistakes[] = {
-	{"    - {}\n", 9, 7, "a link needs 'endpoints', such as [\"r1:eth1\", \"h1:eth1\"]"},
-	{"    - endpoints: [\"home:e1\"]\n", 9, 18, "endpoints is a list of two, such as [\"r1:eth1\", \"h1:eth1\"]"},
-	{"    - endpoints: [\"hme:e1\", \"r1:e1\"]\n", 9, 19, "endpoint 'hme:e1' names no node, did you mean 'home'?"},
-	{"    - endpoints: [\"qqqqqq:e1\", \"r1:e1\"]\n", 9, 19, "endpoint 'qqqqqq:e1' names no node"},
-	{"    - endpoints: [\"home\", \"r1:e1\"]\n", 9, 19, "endpoint 'home' must be NODE:INTERFACE, such as r1:eth1"},
-	{"    - endpoints: [\"home:lo\", \"r1:e1\"]\n", 9, 19, "'lo' is the loopback interface; no link ends there"},
-	{"    - endpoints: [\"r1:e2\", \"r1:e1\"]\n", 9, 18, "a link joins two different nodes"},
-	{"    - endpoints: [\"home:e1\", \"r1:e1\"]\n    - endpoints: [\"r2:e1\", \"r1:e1\"]\n", 10, 28,
+	{"    - {}\n", 11, 7, "a link needs 'endpoints', such as [\"r1:eth1\", \"h1:eth1\"]"},
+	{"    - endpoints: [\"home:e1\"]\n", 11, 18, "endpoints is a list of two, such as [\"r1:eth1\", \"h1:eth1\"]"},
+	{"    - endpoints: [\"hme:e1\", \"r1:e1\"]\n", 11, 19, "endpoint 'hme:e1' names no node, did you mean 'home'?"},
+	{"    - endpoints: [\"qqqqqq:e1\", \"r1:e1\"]\n", 11, 19, "endpoint 'qqqqqq:e1' names no node"},
+	{"    - endpoints: [\"home\", \"r1:e1\"]\n", 11, 19, "endpoint 'home' must be NODE:INTERFACE, such as r1:eth1"},
+	{"    - endpoints: [\"home:lo\", \"r1:e1\"]\n", 11, 19, "'lo' is the loopback interface; no link ends there"},
+	{"    - endpoints: [\"r1:e2\", \"r1:e1\"]\n", 11, 18, "a link joins two different nodes"},
+	{"    - endpoints: [\"home:e1\", \"r1:e1\"]\n    - endpoints: [\"r2:e1\", \"r1:e1\"]\n", 12, 28,
 	 "interface 'r1:e1' is used by two links"},
-	{"    - endpoints: [\"home:e1\", \"r1:e1\"]\n      impairments: {loss: 1}\n", 10, 27,
+	{"    - endpoints: [\"home:e1\", \"r1:e1\"]\n      impairments: {loss: 1}\n", 12, 27,
 	 "loss is '1', but must be a share such as 1% (0% to 100%)"},
-	{"    - endpoints: [\"home:e1\", \"r1:e1\"]\n      impairments: {loss: 101%}\n", 10, 27,
+	{"    - endpoints: [\"home:e1\", \"r1:e1\"]\n      impairments: {loss: 101%}\n", 12, 27,
 	 "loss is '101%', but must be a share such as 1% (0% to 100%)"},
-	{"    - endpoints: [\"home:e1\", \"r1:e1\"]\n      impairments: {delay: 5}\n", 10, 28,
+	{"    - endpoints: [\"home:e1\", \"r1:e1\"]\n      impairments: {delay: 5}\n", 12, 28,
 	 "delay is '5', but must be a time such as 5ms (ns, us, ms or s, at most an hour)"},
-	{"    - endpoints: [\"home:e1\", \"r1:e1\"]\n      impairments: {lantency: 5ms}\n", 10, 21, "unknown key 'lantency' in impairments"},
-	{"    - endpoints: [\"home:e1\", \"r1:e1\"]\n      impairments: {dealy: 5ms}\n", 10, 21,
+	{"    - endpoints: [\"home:e1\", \"r1:e1\"]\n      impairments: {lantency: 5ms}\n", 12, 21, "unknown key 'lantency' in impairments"},
+	{"    - endpoints: [\"home:e1\", \"r1:e1\"]\n      impairments: {dealy: 5ms}\n", 12, 21,
 	 "unknown key 'dealy' in impairments, did you mean 'delay'?"},
-	{"    - endpoints: [\"home:e1\", \"r1:e1\"]\n      impairments: {rate: 5mb}\n", 10, 27,
+	{"    - endpoints: [\"home:e1\", \"r1:e1\"]\n      impairments: {rate: 5mb}\n", 12, 27,
 	 "rate is '5mb', but must be a rate such as 100mbit (bit, kbit, mbit or gbit a second, at least 1kbit)"},
-	{"    - endpoints: [\"home:e1\", \"r1:e1\"]\n      impairments: {reorder: 5%}\n", 10, 30,
+	{"    - endpoints: [\"home:e1\", \"r1:e1\"]\n      impairments: {reorder: 5%}\n", 12, 30,
 	 "reorder needs a delay: a packet overtakes those that are delayed"},
-	{"    - endpoints: [\"home:e1\", \"r1:e1\"]\n      ipv4: [10.1.0.1/24, 10.1.0.1/24]\n", 10, 27,
+	{"    - endpoints: [\"home:e1\", \"r1:e1\"]\n      ipv4: [10.1.0.1/24, 10.1.0.1/24]\n", 12, 27,
 	 "the address of 'r1:e1' is already used in its subnet"},
-	{"    - endpoints: [\"home:e1\", \"r1:e1\"]\n      ipv4: [10.1.0.1/24, 10.2.0.1/24]\n", 10, 27,
+	{"    - endpoints: [\"home:e1\", \"r1:e1\"]\n      ipv4: [10.1.0.1/24, 10.2.0.1/24]\n", 12, 27,
 	 "the address of 'r1:e1' lies outside the subnet of its link"},
-	{"    - endpoints: [\"home:e1\", \"r1:e1\"]\n      ipv4: [10.1.0.1/24]\n", 10, 13,
+	{"    - endpoints: [\"home:e1\", \"r1:e1\"]\n      ipv4: [10.1.0.1/24]\n", 12, 13,
 	 "ipv4 is a list of two addresses, one per endpoint (~ for none)"},
-	{"    - endpoints: [\"home:e1\", \"r1:e1\"]\n      ipv4: [10.1.0.0/24, ~]\n", 10, 14,
+	{"    - endpoints: [\"home:e1\", \"r1:e1\"]\n      ipv4: [10.1.0.0/24, ~]\n", 12, 14,
 	 "the address of 'home:e1' is not one an interface can have"},
 	{"    - endpoints: [\"home:e1\", \"r1:e1\"]\n      subnet: 10.1.0.0/24\n    - endpoints: [\"r1:e2\", \"r2:e1\"]\n"
-	 "      subnet: 10.1.0.128/25\n", 11, 19,
+	 "      subnet: 10.1.0.128/25\n", 13, 19,
 	 "the subnets of 'home:e1' and 'r1:e2' overlap"},
-	{"    - endpoints: [\"home:e1\", \"s:e1\"]\n      ipv4: [~, 10.1.0.1/24]\n", 10, 17, "the port of a switch has no address; write ~"},
+	{"    - endpoints: [\"home:e1\", \"s:e1\"]\n      ipv4: [~, 10.1.0.1/24]\n", 12, 17, "the port of a switch has no address; write ~"},
+	{"    - endpoints: [\"home:e1\", \"s:e1\"]\n    - endpoints: [\"home:e2\", \"s:e2\"]\n    - endpoints: [\"s:a\", \"s2:a\"]\n"
+	 "    - endpoints: [\"s2:b\", \"s3:b\"]\n    - endpoints: [\"s3:c\", \"s:c\"]\n", 15, 19,
+	 "this link closes a ring of switches ('s3' and 's' are joined already)"},
+	{"    - endpoints: [\"s:a\", \"s2:a\"]\n    - endpoints: [\"s:b\", \"s2:b\"]\n", 12, 19,
+	 "this link closes a ring of switches ('s' and 's2' are joined already)"},
 };
 
 static void topo__mistakes_in_links(void **state)
@@ -169,7 +174,7 @@ static void topo__mistakes_in_links(void **state)
 		struct lab_error err;
 		char text[1024];
 		snprintf(text, sizeof text, "%s  nodes:\n    home: {kind: host}\n    r1: {kind: router}\n    r2: {kind: router}\n"
-			"    s: {kind: switch}\n  links:\n%s",
+			"    s: {kind: switch}\n    s2: {kind: switch}\n    s3: {kind: switch}\n  links:\n%s",
 			 head, link_mistakes[i].text);
 		struct topo *t = parse(text, &err);
 		if (t || strcmp(err.text, link_mistakes[i].says) || err.line != link_mistakes[i].line || err.col != link_mistakes[i].col)

@@ -28,6 +28,9 @@ struct net {
 	bool no_sack, no_ts;    /* the wire takes these options out of SYNs */
 	uint32_t iss[2];        /* forced, for the wrap tests */
 	uint64_t n_frames;
+	uint32_t thief;         /* ppb a tick that all free memory of one arena is taken for a while */
+	ref_t loot[3][64];
+	int64_t loot_until;
 };
 
 struct stream {
@@ -96,7 +99,10 @@ static struct pkt *cut(struct net *n, struct th *t, struct pkt *p, uint32_t hlen
 	struct pkt *q = pkt_new(&n->mem, 128);
 	uint8_t buf[2048];
 
-	assert_non_null(q);
+	if (!q) { /* the wire loses it */
+		assert_true(n->thief);
+		return NULL;
+	}
 	pkt_copy_out(&n->mem, p, 0, buf, hlen);
 	pkt_copy_out(&n->mem, p, hlen + off, buf + hlen, len);
 	put_be32(buf + 4, get_be32(buf + 4) + off);
@@ -129,7 +135,9 @@ static void take(struct net *n, int i)
 		assert_true(hlen + MIN(size, p->len - hlen) <= th_path(t)->p.pmtu - 20); /* TCP-011 */
 		do {
 			uint32_t len = MIN(size, p->len - hlen - off);
-			wire(n, cut(n, t, p, hlen, off, len), i);
+			struct pkt *one = cut(n, t, p, hlen, off, len);
+			if (one)
+				wire(n, one, i);
 			off += len;
 		} while (off < p->len - hlen);
 		pkt_free(&n->mem, p);
@@ -173,13 +181,14 @@ static void user_writes(struct net *n, struct flow *f, int i)
 		for (uint32_t j = 0; j < k; j++)
 			buf[j] = byte_at(s->key, s->sent + j);
 		int64_t r = tcp_user_send(&n->h[i].env, f->conn[i], buf, k, false);
-		if (r == -EAGAIN)
+		if (r == -EAGAIN || (r < 0 && n->thief))
 			return;
 		assert_true(r > 0);
 		s->sent += (uint32_t)r;
 	}
 	if (!s->shut) {
-		assert_int_equal(tcp_user_shutdown_wr(&n->h[i].env, f->conn[i]), 0);
+		int r = tcp_user_shutdown_wr(&n->h[i].env, f->conn[i]);
+		assert_true(r == 0 || n->thief);
 		s->shut = true;
 	}
 }
@@ -194,6 +203,10 @@ static void user_reads(struct net *n, struct flow *f, int i)
 		int64_t r = tcp_user_recv(&n->h[i].env, f->conn[i], buf, (uint32_t)rng_below(&n->rng, sizeof(buf)) + 1, false);
 		if (r == -EAGAIN)
 			return;
+		if (n->thief && r <= 0 && s->got < s->want) { /* no memory for FIN: aborted */
+			s->eof = f->s[i].shut = true;
+			return;
+		}
 		assert_true(r >= 0);
 		if (r == 0) {
 			assert_int_equal(s->got, s->want);
@@ -248,6 +261,32 @@ static bool step_users(struct net *n, struct flow *f, int flows)
 
 /* --- time --- */
 
+/* --- memory runs out, and comes back --- */
+
+static struct arena *victim(struct net *n, int i) { return i < 2 ? n->h[i].arena : n->mem.home; }
+
+static void give_back(struct net *n)
+{
+	for (int i = 0; i < 3; i++)
+		for (int j = 0; j < 64 && n->loot[i][j]; j++) {
+			arena_pages_give(victim(n, i), n->loot[i][j], 1);
+			n->loot[i][j] = 0;
+		}
+	n->loot_until = 0;
+}
+
+static void steal(struct net *n, int64_t now)
+{
+	if (n->loot_until && now >= n->loot_until)
+		give_back(n);
+	if (n->loot_until || !rng_chance(&n->rng, n->thief))
+		return;
+	int i = (int)rng_below(&n->rng, 3), j = 0;
+	while (j < 64 && (n->loot[i][j] = arena_pages_take(victim(n, i), 1)))
+		j++;
+	n->loot_until = now + (int64_t)rng_below(&n->rng, 3 * NS_PER_S) + 1;
+}
+
 /* Go to the next event and do it. False: nothing will ever happen. */
 static bool tick(struct net *n)
 {
@@ -261,6 +300,7 @@ static bool tick(struct net *n)
 	if (next == TIME_NEVER)
 		return false;
 	next = MAX(next, n->h[0].env.now);
+	steal(n, next);
 	n->h[0].env.now = n->h[1].env.now = next;
 	while (n->n_fly && n->fly[0].at <= next) {
 		struct frame fr = n->fly[0];
@@ -277,10 +317,12 @@ static bool tick(struct net *n)
 	return true;
 }
 
+static size_t home_bytes = 48 << 20;
+
 static void net_init(struct net *n, uint64_t seed)
 {
 	memset(n, 0, sizeof(*n));
-	th_mem_new(&n->mem, 48 << 20);
+	th_mem_new(&n->mem, home_bytes);
 	th_init(&n->h[0], TH_A, TH_B, &n->mem, (uint8_t)seed);
 	th_init(&n->h[1], TH_B, TH_A, &n->mem, (uint8_t)(seed + 100));
 	rng_seed(&n->rng, seed);
@@ -339,8 +381,10 @@ static void run_flows(struct net *n, int flows, const uint32_t *bytes, const uin
 	n->h[1].listen_port = 0;
 	for (int i = 0; i < 2; i++)
 		push(n, i);
+	n->thief = 0;
 	while (tick(n))
 		assert_true(++steps < 20000000);
+	give_back(n);
 	for (int i = 0; i < 2; i++)
 		th_assert_clean(&n->h[i]);
 }
@@ -399,6 +443,24 @@ static void req_CC_007__newreno_without_sack_seeds(void **state)
 }
 static void tcp_pipe__driver_with_room_for_one_packet(void **state) { many_seeds(2000, 2015, 1, true, true); }
 
+/* HARD-10: memory of one side, or for packets, is gone again and again. No crash, no leak, nothing stuck, no wrong byte. */
+static void req_HARD_10__memory_fails_at_any_moment(void **state)
+{
+	struct net *n = malloc(sizeof(*n));
+	th_arena_bytes = 12 * ARENA_PAGE_SIZE;
+	home_bytes = 50 * ARENA_PAGE_SIZE;
+	for (uint64_t seed = 6000; seed < 6030; seed++) {
+		net_init(n, seed);
+		n->loss = 20000000;
+		n->thief = 20000000;
+		run_flows(n, 2, (uint32_t[]){200000, 100000}, NULL);
+		net_fini(n);
+	}
+	th_arena_bytes = 8 << 20;
+	home_bytes = 48 << 20;
+	free(n);
+}
+
 /* TCP-047 */
 static void req_TCP_047__transfers_cross_2_31_and_2_32(void **state)
 {
@@ -423,6 +485,7 @@ int main(void)
 		cmocka_unit_test(tcp_pipe__without_timestamps),
 		cmocka_unit_test(req_CC_007__newreno_without_sack_seeds),
 		cmocka_unit_test(tcp_pipe__driver_with_room_for_one_packet),
+		cmocka_unit_test(req_HARD_10__memory_fails_at_any_moment),
 		cmocka_unit_test(req_TCP_047__transfers_cross_2_31_and_2_32),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

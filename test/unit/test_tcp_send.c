@@ -144,7 +144,7 @@ static void req_TCP_063__silly_window_is_not_filled(void **state)
 	q.wnd = 300; /* 300 bytes beyond: less than a segment and than half the largest window */
 	ack(5001);
 	th_expect_none(&t);
-	th_run(&t, NS_PER_S); /* the override timer */
+	th_run(&t, 250 * NS_PER_MS); /* the override timer: one RTO */
 	th_expect(&t, &q, TCP_ACK, 5001, 1, 300);
 	q.wnd = 2600;
 	ack(5301);

@@ -42,7 +42,7 @@ struct http_parser {
 	struct http_request req;
 	uint32_t head_bytes;  /* of this request so far */
 	uint32_t body_bytes;
-	uint64_t framing_bytes; /* behind the head and not body */
+	uint32_t framing_bytes; /* behind the head and not body */
 	uint16_t target_len, name_len, value_len;
 	uint8_t part;         /* enum http_part of request.c */
 	uint8_t n_host, n_range;

@@ -246,22 +246,21 @@ void http_parser_init(struct http_parser *p)
 	parser_begin(p);
 }
 
-/* Feed at most what the head's limit allows. Returns bytes taken. Behind the head, what is not body is framing: chunk
- * sizes and extensions, trailers. */
+/* Feed at most what the limits allow, so that the cut of the bytes changes nothing. Returns bytes taken. Behind the head,
+ * what is not body is framing: chunk sizes and extensions, trailers. */
 static size_t parser_step(struct http_parser *p, const char *data, size_t n)
 {
 	llhttp_t *l = parser_llhttp(p);
 	bool head = p->part == PART_HEAD;
 	uint32_t body = p->body_bytes;
-	if (head)
-		n = MIN(n, HTTP_HEAD_MAX - p->head_bytes);
+	n = MIN(n, head ? HTTP_HEAD_MAX - p->head_bytes : HTTP_BODY_MAX + 1 - p->framing_bytes);
 	llhttp_errno_t err = llhttp_execute(l, data, n);
 	if (err != HPE_OK)
 		n = (size_t)(llhttp_get_error_pos(l) - data);
 	if (head)
 		p->head_bytes += (uint32_t)n;
 	else
-		p->framing_bytes += n - (p->body_bytes - body);
+		p->framing_bytes += (uint32_t)n - (p->body_bytes - body);
 	if (err == HPE_PAUSED)
 		llhttp_resume(l);
 	else if (err != HPE_OK)
