@@ -25,20 +25,25 @@ int control_path(const char *lab, bool make_folder, char *out, size_t cap)
 	char folder[256];
 	struct stat st;
 	folder_name(folder, sizeof folder);
-	if (make_folder && mkdir(folder, 0700) < 0 && errno != EEXIST) {
-		int err = errno;
-		cmd_fail(1, "cannot make %s: %s", folder, strerror(err));
-		return -err;
+	if (make_folder && mkdir(folder, 0700) < 0 && errno != EEXIST)
+		return -errno;
+	if (lstat(folder, &st) == 0 && (!S_ISDIR(st.st_mode) || st.st_uid != getuid() || (st.st_mode & 077)))
+		return -ENOTDIR;
+	return (size_t)snprintf(out, cap, "%s/%s.sock", folder, lab) >= cap ? -ENAMETOOLONG : 0;
+}
+
+int control_fail(int status, const char *lab, int err)
+{
+	char folder[256];
+	folder_name(folder, sizeof folder);
+	switch (err) {
+	case -EADDRINUSE: return cmd_fail(status, "a lab named '%s' is already up", lab);
+	case -ENOENT:
+	case -ECONNREFUSED: return cmd_fail(status, "no lab named '%s' is running", lab);
+	case -ENOTDIR: return cmd_fail(status, "%s must be a folder of yours with mode 0700", folder);
+	case -ENAMETOOLONG: return cmd_fail(status, "the name of lab '%.64s...' is too long for a socket in %s", lab, folder);
+	default: return cmd_fail(status, "cannot use the socket of lab '%s' in %s: %s", lab, folder, strerror(-err));
 	}
-	if (lstat(folder, &st) == 0 && (!S_ISDIR(st.st_mode) || st.st_uid != getuid() || (st.st_mode & 077))) {
-		cmd_fail(1, "%s must be a folder of yours with mode 0700", folder);
-		return -EPERM;
-	}
-	if ((size_t)snprintf(out, cap, "%s/%s.sock", folder, lab) >= cap) {
-		cmd_fail(1, "the lab's name is too long: %s", lab);
-		return -ENAMETOOLONG;
-	}
-	return 0;
 }
 
 static int address_of(const char *lab, bool make_folder, struct sockaddr_un *sa)

@@ -8,12 +8,14 @@
 #include "base/defs.h"
 #include <jansson.h>
 
-/* Path of lab NAME's socket; makes the folder if asked. 0, or -errno after a sentence on stderr. */
+/* Path of lab NAME's socket; makes the folder if asked. 0; -ENOTDIR or -ENAMETOOLONG, which control_fail() explains; -errno. */
 int control_path(const char *lab, bool make_folder, char *out, size_t cap);
 /* Listen there. fd, or -errno: -EADDRINUSE when a live lab of that name is there (a dead one's socket is replaced). */
 int control_listen(const char *lab);
 /* Connect to lab NAME. fd, or -errno. */
 int control_connect(const char *lab);
+/* The sentence for an error of the three above; returns `status`. */
+int control_fail(int status, const char *lab, int err);
 /* Names of the sockets there, an array of strings; gives. */
 json_t *control_names(void);
 

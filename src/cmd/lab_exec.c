@@ -55,11 +55,11 @@ static int run_program(struct session *s, struct lab *lab, const struct cmd_args
 		.resolver = lab_node_resolver(lab, name),
 		.ended = on_ended,
 		.ctx = s};
+	loop_signal(s->loop, SIGINT, on_signal, s); /* first: what comes from now on is the program's */
+	loop_signal(s->loop, SIGTERM, on_signal, s);
 	int e = program_start(&c, &s->program, err);
 	if (e)
 		return program_failed(e, err);
-	loop_signal(s->loop, SIGINT, on_signal, s);
-	loop_signal(s->loop, SIGTERM, on_signal, s);
 	int status = loop_run(s->loop);
 	json_t *summary = program_summary(s->program);
 	program_tell(summary, a->opt[OPT_REPORT] != NULL);
@@ -109,16 +109,20 @@ static json_t *request(const struct cmd_args *a)
 		control_bytes(getcwd(cwd, sizeof cwd) ? cwd : "/"));
 }
 
-/* Passes signals on until the answer comes. */
-static json_t *await_answer(int fd)
+/* SIGINT and SIGTERM are read from the descriptor from now on. */
+static int take_signals(void)
 {
 	sigset_t set;
 	sigemptyset(&set);
 	sigaddset(&set, SIGINT);
 	sigaddset(&set, SIGTERM);
 	sigprocmask(SIG_BLOCK, &set, NULL);
-	int sfd = signalfd(-1, &set, SFD_CLOEXEC);
-	json_t *answer = NULL;
+	return signalfd(-1, &set, SFD_CLOEXEC);
+}
+
+/* Passes signals on until the answer comes. Gives. */
+static json_t *await_answer(int fd, int sfd)
+{
 	while (lab_host_wait_readable(fd, sfd) == sfd) {
 		struct signalfd_siginfo si;
 		if (read(sfd, &si, sizeof si) != (ssize_t)sizeof si)
@@ -127,9 +131,7 @@ static json_t *await_answer(int fd)
 		control_send(fd, msg, NULL, 0);
 		json_decref(msg);
 	}
-	answer = control_recv(fd, NULL, NULL);
-	close(sfd);
-	return answer;
+	return control_recv(fd, NULL, NULL);
 }
 
 static int exec_joined(const struct cmd_args *a)
@@ -141,12 +143,13 @@ static int exec_joined(const struct cmd_args *a)
 	}
 	int fd = control_connect(a->words[0]);
 	if (fd < 0)
-		return cmd_fail(EXIT_OURS, "no lab named '%s' is running", a->words[0]);
+		return control_fail(EXIT_OURS, a->words[0], fd);
 	static const int stdio[3] = {0, 1, 2};
+	int sfd = take_signals(); /* before the program can start */
 	json_t *msg = request(a);
 	int e = control_send(fd, msg, stdio, 3);
 	json_decref(msg);
-	json_t *answer = e ? NULL : await_answer(fd);
+	json_t *answer = e ? NULL : await_answer(fd, sfd);
 	int status = EXIT_OURS;
 	if (!answer) {
 		cmd_fail(EXIT_OURS, "the lab '%s' ended", a->words[0]);
@@ -160,6 +163,7 @@ static int exec_joined(const struct cmd_args *a)
 		program_tell(json_object_get(answer, "summary"), a->opt[OPT_REPORT] != NULL);
 	}
 	json_decref(answer);
+	close(sfd);
 	close(fd);
 	return status;
 }

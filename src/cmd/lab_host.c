@@ -346,10 +346,8 @@ int lab_host_serve(struct lab *lab, int ready_fd)
 {
 	struct server s = {.lab = lab, .fd = control_listen(lab_name(lab))};
 	char path[108];
-	if (s.fd == -EADDRINUSE)
-		return cmd_fail(EXIT_FAILED, "a lab named '%s' is already up", lab_name(lab));
 	if (s.fd < 0)
-		return cmd_fail(EXIT_FAILED, "cannot listen for lab '%s': %s", lab_name(lab), strerror(-s.fd));
+		return control_fail(EXIT_FAILED, lab_name(lab), s.fd);
 	int status = EXIT_FAILED;
 	s.loop = loop_new();
 	if (!s.loop || lab_attach(lab, s.loop) < 0) {

@@ -84,7 +84,7 @@ static json_t *ask(const char *name, const char *op)
 {
 	int fd = control_connect(name);
 	if (fd < 0) {
-		cmd_fail(EXIT_FAILED, "no lab named '%s' is running", name);
+		control_fail(EXIT_FAILED, name, fd);
 		return NULL;
 	}
 	json_t *msg = json_pack("{s:s}", "op", op);

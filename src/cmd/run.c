@@ -27,8 +27,15 @@ struct session {
 	struct arena *arena; /* the resolver's */
 	struct dns_zone zone;
 	struct serve_dns dns;
+	struct loop_task tick; /* the resolver's clock */
 	bool has_dns;
 };
+
+static int64_t on_tick(void *ctx, int64_t now)
+{
+	serve_dns_tick(ctx, now);
+	return now + NS_PER_S;
+}
 
 static void on_ended(void *ctx, int status)
 {
@@ -65,6 +72,9 @@ static int resolver_start(struct session *s, struct via_addr *out)
 	if (!err)
 		err = serve_dns_start(&s->dns, &c);
 	s->has_dns = !err;
+	s->tick = (struct loop_task){.run = on_tick, .ctx = &s->dns};
+	if (!err)
+		loop_task_add(s->edge.loop, &s->tick);
 	return err;
 }
 
@@ -79,11 +89,11 @@ static int run_program(struct session *s, const struct cmd_args *a)
 	} else if (resolver_start(s, &c.resolver) < 0) {
 		return cmd_fail(EXIT_OURS, "cannot start the resolver");
 	}
+	loop_signal(s->edge.loop, SIGINT, on_signal, s); /* first: what comes from now on is the program's */
+	loop_signal(s->edge.loop, SIGTERM, on_signal, s);
 	int e = program_start(&c, &s->program, err);
 	if (e)
 		return program_failed(e, err);
-	loop_signal(s->edge.loop, SIGINT, on_signal, s);
-	loop_signal(s->edge.loop, SIGTERM, on_signal, s);
 	int status = loop_run(s->edge.loop);
 	json_t *summary = program_summary(s->program);
 	program_tell(summary, a->opt[OPT_REPORT] != NULL);
@@ -104,8 +114,10 @@ static int run(const struct cmd_args *a)
 	if (status)
 		return EXIT_OURS;
 	status = run_program(&s, a);
-	if (s.has_dns)
+	if (s.has_dns) {
+		loop_task_del(s.edge.loop, &s.tick);
 		serve_dns_stop(&s.dns);
+	}
 	edge_close(&s.edge);
 	if (s.arena)
 		munmap(s.arena, ARENA_BYTES);

@@ -133,7 +133,7 @@ static json_t *link_json(const struct lab_link_stats *st, uint32_t mtu)
 		const char *name;
 		uint64_t value;
 	} v[] = {{"sent", st->sent}, {"bytes", st->bytes}, {"lost", st->lost}, {"limited", st->limited}, {"reordered", st->reordered},
-		{"duplicated", st->duplicated}, {"corrupted", st->corrupted}, {"delivered", st->delivered}};
+		{"duplicated", st->duplicated}, {"corrupted", st->corrupted}, {"delivered", st->delivered}, {"too_long", st->too_long}};
 	for (size_t i = 0; i < ARRAY_LEN(v); i++)
 		json_object_set_new(o, v[i].name, json_integer((json_int_t)v[i].value));
 	return o;

@@ -62,6 +62,7 @@ uint64_t lab_trace_hash(const struct lab *l);
 struct lab_link_stats {
 	const char *from, *to;   /* "r1:eth1" */
 	uint64_t sent, bytes, lost, limited, reordered, duplicated, corrupted, delivered;
+	uint64_t too_long; /* frames a switch or tap node dropped because they exceed the link's MTU; in no other count */
 	struct lab_impair impair;
 };
 bool lab_link_get(struct lab *l, int n, struct lab_link_stats *out);

@@ -169,6 +169,19 @@ int link_send(struct link_port *port, struct pkt **pkts, int n, int64_t now)
 	return i;
 }
 
+void link_pass(struct link_port *port, struct pkt *p, int64_t now)
+{
+	struct link_dir *d = port->out;
+	bool too_long = p->len > port->d.mtu + ETH_HLEN;
+	if (!too_long && link_send(port, &p, 1, now) == 1)
+		return;
+	if (too_long)
+		d->st.too_long++;
+	else
+		tell(d, p, now, now, FATE_LIMITED);
+	pkt_free(d->env->mem, p);
+}
+
 struct pkt *link_receive(struct link_port *port)
 {
 	struct link_dir *d = port->in;

@@ -92,6 +92,9 @@ bool impair_is_clean(const struct lab_impair *im);
 
 /* The owner of a port that is not a stack (switch, tap) uses these. */
 int link_send(struct link_port *p, struct pkt **pkts, int n, int64_t now); /* as tx_burst; takes all it returns */
+/* Sends pkt (taken) for a node that has no queue: what a full link refuses is told as limited, what is longer than its MTU
+ * counts as too long and is no frame of the link. */
+void link_pass(struct link_port *p, struct pkt *pkt, int64_t now);
 struct pkt *link_receive(struct link_port *p);                             /* one that has arrived, or NULL */
 int64_t link_next(const struct link_port *p);                              /* the next arrival, or TIME_NEVER */
 

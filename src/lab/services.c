@@ -135,8 +135,13 @@ int lab_service_start(struct lab_services *s, enum topo_service_kind kind, const
 
 void lab_services_tick(struct lab_services *s, int64_t now)
 {
-	if (!s->has[TOPO_HTTP] || (s->ticked != INT64_MIN && now - s->ticked < NS_PER_S))
+	if (s->ticked != INT64_MIN && now - s->ticked < NS_PER_S)
 		return;
 	s->ticked = now;
-	serve_http_tick(&s->http, BEFORE_1970 + now);
+	if (s->has[TOPO_HTTP])
+		serve_http_tick(&s->http, BEFORE_1970 + now);
+	if (s->has[TOPO_ECHO])
+		serve_echo_tick(&s->echo, now);
+	if (s->has[TOPO_DNS])
+		serve_dns_tick(&s->dns, now);
 }

@@ -48,16 +48,6 @@ void lab_switch_free(struct lab_switch *s)
 }
 
 /* Takes p. */
-static void send_by(struct lab_switch *s, int port, struct pkt *p)
-{
-	struct link_port *to = s->ports[port];
-	if (p->len > to->d.mtu + ETH_HLEN || link_send(to, &p, 1, s->env->now) == 0) {
-		to->out->st.limited++;
-		pkt_free(s->env->mem, p);
-	}
-}
-
-/* Takes p. */
 static void forward(struct lab_switch *s, int port, struct pkt *p)
 {
 	struct eth_hdr h;
@@ -71,7 +61,7 @@ static void forward(struct lab_switch *s, int port, struct pkt *p)
 		if (!out)
 			p = NULL;
 		if (copy)
-			send_by(s, to, copy);
+			link_pass(s->ports[to], copy, s->env->now);
 	}
 	if (p)
 		pkt_free(s->env->mem, p);

@@ -3,7 +3,6 @@
  * the descriptor stays readable and brings the node back in the next turn, so a flood does not hold up the lab. */
 #include "driver/tap.h"
 #include "lab/state.h"
-#include "wire/eth.h"
 #include <errno.h>
 #include <sys/epoll.h>
 
@@ -37,10 +36,7 @@ void lab_tap_run(struct lab_node *n)
 	for (int k = 0; k < BURSTS && got == BURST; k++) {
 		got = n->tap->ops->rx_burst(n->tap, pkts, BURST);
 		for (int i = 0; i < got; i++)
-			if (pkts[i]->len > port->d.mtu + ETH_HLEN || link_send(port, &pkts[i], 1, l->env.now) == 0) {
-				port->out->st.limited++;
-				pkt_free(l->mem, pkts[i]);
-			}
+			link_pass(port, pkts[i], l->env.now);
 	}
 	while ((p = link_receive(port)))
 		if (n->tap->ops->tx_burst(n->tap, &p, 1, l->env.now) == 0)

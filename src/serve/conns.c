@@ -47,8 +47,8 @@ static void conn_event(struct via_handler *h, struct via *v, via_sock s, uint32_
 	c->set->event(c, edges);
 }
 
-/* Take waiting connections while the pool has room. A connection may end inside, which makes room again: hence one loop
- * and no recursion. */
+/* Take waiting connections while the pool has room and the stack a socket (-EMFILE, -ENOMEM: the next tick tries again). A
+ * connection may end inside, which makes room again: hence one loop and no recursion. */
 static void conns_accept(struct serve_conns *s)
 {
 	if (s->is_accepting || !s->listener)
@@ -110,6 +110,43 @@ void serve_conns_stop(struct serve_conns *s)
 		via_abort(s->via, c->sock);
 		conn_free(c);
 	}
+}
+
+void serve_conn_renew(struct serve_conn *c, int64_t ns)
+{
+	c->since = c->set->now;
+	c->limit_ns = ns;
+}
+
+/* Its time is up. Does it still take what was sent before? Our buffer may hold minutes of a slow link's traffic. */
+static bool conn_still_takes(struct serve_conn *c)
+{
+	int64_t left = via_outq(c->set->via, c->sock);
+	bool moved = left >= 0 && left != c->unacked;
+	c->unacked = left;
+	return moved;
+}
+
+void serve_conns_tick(struct serve_conns *s, int64_t now)
+{
+	ref_t r = s->open.head;
+	s->now = now;
+	s->is_accepting = true; /* not while walking the list */
+	while (r) {
+		struct serve_conn *c = arena_at(s->arena, r);
+		r = list_next(s->arena, r, offsetof(struct serve_conn, link));
+		if (!s->has_now)
+			c->since = now; /* accepted before the time was known */
+		if (c->limit_ns == 0 || now - c->since <= c->limit_ns)
+			continue;
+		if (conn_still_takes(c))
+			c->since = now;
+		else
+			serve_conn_abort(c);
+	}
+	s->has_now = true;
+	s->is_accepting = false;
+	conns_accept(s);
 }
 
 void serve_conn_close(struct serve_conn *c)

@@ -1,7 +1,9 @@
 /* serve/conns.h - what the TCP servers of this room share: a listener, a capped pool of connections, their list.
  *
  * A server's struct begins with struct serve_conns, its connection's struct with struct serve_conn. When the pool is full
- * connections wait in the stack's accept queue and are taken as others end. Process-local: objects hold pointers. */
+ * connections wait in the stack's accept queue and are taken as others end, or at the next tick when the stack had no socket
+ * to give. A connection may have a limit of time, which its server renews as the client makes progress; whoever lets it run
+ * out is reset, so silent clients cannot hold every place. Process-local: objects hold pointers. */
 #ifndef SERVE_CONNS_H
 #define SERVE_CONNS_H
 
@@ -18,6 +20,8 @@ struct serve_conns {
 	struct pool pool;
 	struct list open;
 	bool is_accepting;
+	bool has_now;               /* serve_conns_tick() was called */
+	int64_t now;                /* as it was told last */
 	uint64_t n_accepted;        /* connections taken */
 	/* A connection's readiness changed; also called once after it was accepted. It may close c, then must return. */
 	void (*event)(struct serve_conn *c, uint32_t edges);
@@ -30,6 +34,8 @@ struct serve_conn {
 	struct serve_conns *set;
 	struct list_link link;
 	via_sock sock;
+	int64_t since, limit_ns;    /* reset when `now` is more than limit_ns after since; 0: never */
+	int64_t unacked;            /* bytes the client had not taken yet when its time was up last: fewer by now is progress */
 };
 
 struct serve_conns_config {
@@ -47,6 +53,10 @@ struct serve_conns_config {
 int serve_conns_start(struct serve_conns *s, const struct serve_conns_config *cfg);
 /* Reset all connections, close the listener. */
 void serve_conns_stop(struct serve_conns *s);
+/* Tell the time (ns of any clock), about once a second: connections past their limit are reset, waiting ones are accepted. */
+void serve_conns_tick(struct serve_conns *s, int64_t now);
+/* c's time begins anew, and ends after ns. */
+void serve_conn_renew(struct serve_conn *c, int64_t ns);
 /* End a connection: orderly, or by a reset. Frees c. */
 void serve_conn_close(struct serve_conn *c);
 void serve_conn_abort(struct serve_conn *c);

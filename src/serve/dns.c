@@ -1,14 +1,19 @@
-/* serve/dns.c - svc/dns on UDP and TCP (RFC 1035 §4.2, RFC 7766 §6.2). */
+/* serve/dns.c - svc/dns on UDP and TCP (RFC 1035 §4.2, RFC 7766 §6.2).
+ *
+ * A TCP client has idle_ns for each whole query, from the accept or the last answer on: single bytes win it no time. */
 #include "serve/dns.h"
 
 #include "base/bytes.h"
 
 #include <errno.h>
 
+#define IDLE_NS (10 * NS_PER_S) /* RFC 7766 §6.2.3: a few seconds */
+
 enum { DNS_PORT = 53, DNS_CONNS = 64, PREFIX = 2, ERRORS_MAX = 16 };
 
 struct dns_conn {
 	struct serve_conn base; /* first */
+	bool is_known;          /* its time has begun */
 	const uint8_t *at;      /* what is still to be sent, in out */
 	uint64_t left;
 	uint16_t in_len;
@@ -49,8 +54,14 @@ static void dns_conn_event(struct serve_conn *base, uint32_t edges)
 {
 	struct dns_conn *c = CONTAINER_OF(base, struct dns_conn, base);
 	struct serve_dns *s = CONTAINER_OF(base->set, struct serve_dns, conns);
+	bool progress = !c->is_known;
+	c->is_known = true;
 	for (;;) {
+		uint64_t before = c->left;
 		int r = serve_push(base->set->via, base->sock, &c->at, &c->left, 0);
+		if (c->left < before || progress)
+			serve_conn_renew(base, s->cfg.idle_ns);
+		progress = false;
 		if (r == 0)
 			return;
 		if (r > 0)
@@ -96,6 +107,8 @@ int serve_dns_start(struct serve_dns *s, const struct serve_dns_config *cfg)
 	s->udp.event = dns_datagrams;
 	if (s->cfg.local.port == 0)
 		s->cfg.local.port = DNS_PORT;
+	if (s->cfg.idle_ns == 0)
+		s->cfg.idle_ns = IDLE_NS;
 	struct serve_conns_config cc = {
 		.via = cfg->via, .arena = cfg->arena, .local = s->cfg.local, .name = "dns_conn", .conn_bytes = sizeof(struct dns_conn),
 		.conns_max = cfg->conns_max ? cfg->conns_max : DNS_CONNS, .event = dns_conn_event,
@@ -106,6 +119,11 @@ int serve_dns_start(struct serve_dns *s, const struct serve_dns_config *cfg)
 	if (err)
 		serve_dns_stop(s);
 	return err;
+}
+
+void serve_dns_tick(struct serve_dns *s, int64_t now)
+{
+	serve_conns_tick(&s->conns, now);
 }
 
 void serve_dns_stop(struct serve_dns *s)

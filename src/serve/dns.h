@@ -18,6 +18,7 @@ struct serve_dns_config {
 	const struct dns_zone *zone;     /* borrowed; may grow meanwhile */
 	struct via_sockaddr local;       /* port 0 means 53 */
 	uint32_t conns_max;              /* 0: 64 */
+	int64_t idle_ns;                 /* a TCP client that sends no whole query for so long is reset; 0: 10 s */
 };
 
 struct serve_dns {
@@ -30,6 +31,8 @@ struct serve_dns {
 
 /* 0 or -errno. */
 int serve_dns_start(struct serve_dns *s, const struct serve_dns_config *cfg);
+/* Tell the time (ns of any clock), about once a second: silent TCP clients are reset. */
+void serve_dns_tick(struct serve_dns *s, int64_t now);
 /* Close everything; the arena is as it was before start. */
 void serve_dns_stop(struct serve_dns *s);
 

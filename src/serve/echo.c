@@ -5,6 +5,8 @@
 
 #include <errno.h>
 
+#define IDLE_NS (600 * NS_PER_S) /* people type into it: generous */
+
 enum { ECHO_PORT = 7, ECHO_CONNS = 1024, DATAGRAM_MAX = 65536, ERRORS_MAX = 16 };
 
 struct echo_conn {
@@ -18,6 +20,7 @@ static void echo_conn_event(struct serve_conn *base, uint32_t edges)
 {
 	struct echo_conn *c = CONTAINER_OF(base, struct echo_conn, base);
 	struct serve_echo *s = CONTAINER_OF(base->set, struct serve_echo, conns);
+	serve_conn_renew(base, s->cfg.idle_ns);
 	for (;;) {
 		uint64_t before = c->left;
 		int r = serve_push(base->set->via, base->sock, &c->at, &c->left, 0);
@@ -61,6 +64,8 @@ int serve_echo_start(struct serve_echo *s, const struct serve_echo_config *cfg)
 	s->udp.event = echo_datagrams;
 	if (s->cfg.local.port == 0)
 		s->cfg.local.port = ECHO_PORT;
+	if (s->cfg.idle_ns == 0)
+		s->cfg.idle_ns = IDLE_NS;
 	struct serve_conns_config cc = {
 		.via = cfg->via, .arena = cfg->arena, .local = s->cfg.local, .name = "echo_conn", .conn_bytes = sizeof(struct echo_conn),
 		.conns_max = cfg->conns_max ? cfg->conns_max : ECHO_CONNS, .event = echo_conn_event,
@@ -72,6 +77,11 @@ int serve_echo_start(struct serve_echo *s, const struct serve_echo_config *cfg)
 	if (err)
 		serve_echo_stop(s);
 	return err;
+}
+
+void serve_echo_tick(struct serve_echo *s, int64_t now)
+{
+	serve_conns_tick(&s->conns, now);
 }
 
 void serve_echo_stop(struct serve_echo *s)

@@ -14,6 +14,7 @@ struct serve_echo_config {
 	struct via *via;           /* borrowed */
 	struct via_sockaddr local; /* port 0 means 7; the same for TCP and UDP */
 	uint32_t conns_max;        /* 0: 1024 */
+	int64_t idle_ns;           /* a TCP connection without news for so long is reset; 0: 600 s */
 };
 
 struct serve_echo {
@@ -27,6 +28,8 @@ struct serve_echo {
 
 /* 0 or -errno. */
 int serve_echo_start(struct serve_echo *s, const struct serve_echo_config *cfg);
+/* Tell the time (ns of any clock), about once a second: silent TCP clients are reset. */
+void serve_echo_tick(struct serve_echo *s, int64_t now);
 /* Close everything; the arena is as it was before start. */
 void serve_echo_stop(struct serve_echo *s);
 

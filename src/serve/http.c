@@ -2,7 +2,8 @@
  *
  * One connection is one loop: push what is to be sent; if all went, end the answer; then parse the next request from the
  * bytes read, or read more. It returns when the stack takes no more or has no more, and goes on at the next event.
- * Limits: the engine's, conns_max, idle_ns; a listing is cut at LISTING_BYTES. */
+ * Limits: the engine's, conns_max; a listing is cut at LISTING_BYTES. Time: idle_ns between requests, idle_ns for a whole
+ * request from its first byte on (dripping bytes win nothing), idle_ns without a byte of the answer taken, DRAIN_NS to end. */
 #include "serve/http.h"
 
 #include <errno.h>
@@ -19,7 +20,8 @@ struct http_conn {
 	bool answering;         /* head and body are of parser.req; when sent, the answer is over */
 	bool draining;          /* shut for writing; what still comes is thrown away until their FIN */
 	ref_t page;             /* a listing, LISTING_BYTES, or 0 */
-	int64_t last;           /* when something last happened */
+	bool is_known;          /* its parser is ready, its time has begun */
+	bool in_request;        /* the first bytes of a request are here, the last are not */
 	const uint8_t *head, *body;
 	uint64_t head_left, body_left;
 	uint32_t drained;
@@ -154,12 +156,13 @@ static void http_answer(struct http_conn *c)
 static int http_push(struct http_conn *c)
 {
 	struct serve_http *s = http_of(c);
+	uint64_t head = c->head_left, body = c->body_left;
 	int r = serve_push(s->cfg.via, c->base.sock, &c->head, &c->head_left, c->body_left ? VIA_MORE : 0);
-	if (r <= 0)
-		return r;
-	uint64_t before = c->body_left;
-	r = serve_push(s->cfg.via, c->base.sock, &c->body, &c->body_left, 0);
-	s->n_bytes += before - c->body_left;
+	if (r > 0)
+		r = serve_push(s->cfg.via, c->base.sock, &c->body, &c->body_left, 0);
+	s->n_bytes += body - c->body_left;
+	if (c->answering && (c->head_left < head || c->body_left < body))
+		serve_conn_renew(&c->base, s->cfg.idle_ns);
 	return r;
 }
 
@@ -188,9 +191,13 @@ static int http_read(struct http_conn *c)
 		c->in_off = 0;
 		c->in_len = (uint16_t)n;
 	}
+	if (!c->in_request)
+		serve_conn_renew(&c->base, http_of(c)->cfg.idle_ns);
+	c->in_request = true;
 	enum http_progress what;
 	c->in_off = (uint16_t)(c->in_off + http_feed(&c->parser, c->in + c->in_off, (size_t)(c->in_len - c->in_off), &what));
 	if (what == HTTP_FEED_REQUEST) {
+		c->in_request = false;
 		http_answer(c);
 	} else if (what == HTTP_FEED_CONTINUE) {
 		c->head = (const uint8_t *)HTTP_100;
@@ -208,14 +215,17 @@ static void http_answer_end(struct http_conn *c)
 		return;
 	via_shutdown(c->base.set->via, c->base.sock, VIA_SHUT_WR);
 	c->draining = true;
+	serve_conn_renew(&c->base, DRAIN_NS);
 }
 
 static void http_conn_event(struct serve_conn *base, uint32_t edges)
 {
 	struct http_conn *c = CONTAINER_OF(base, struct http_conn, base);
-	if (!c->last) /* just accepted */
+	if (!c->is_known) { /* just accepted */
 		http_parser_init(&c->parser);
-	c->last = MAX(http_of(c)->now, 1);
+		serve_conn_renew(base, http_of(c)->cfg.idle_ns);
+		c->is_known = true;
+	}
 	for (;;) {
 		int r = c->draining ? http_drain(c) : http_push(c);
 		if (r > 0 && c->answering) {
@@ -257,11 +267,5 @@ void serve_http_stop(struct serve_http *s)
 void serve_http_tick(struct serve_http *s, int64_t now)
 {
 	s->now = now;
-	ref_t r = s->conns.open.head;
-	while (r) {
-		struct http_conn *c = arena_at(s->cfg.arena, r);
-		r = list_next(s->cfg.arena, r, offsetof(struct serve_conn, link));
-		if (now - c->last > (c->draining ? DRAIN_NS : s->cfg.idle_ns))
-			serve_conn_abort(&c->base);
-	}
+	serve_conns_tick(&s->conns, now);
 }

@@ -19,7 +19,7 @@ struct serve_http_config {
 	struct serve_files files;
 	struct via_sockaddr local;  /* port 0 means 80 */
 	uint32_t conns_max;         /* 0: 1024 */
-	int64_t idle_ns;            /* a silent connection is closed after it; 0: 60 s */
+	int64_t idle_ns;            /* for each: idle between requests, one whole request, no byte of an answer taken; 0: 60 s */
 };
 
 struct serve_http {
@@ -33,7 +33,7 @@ struct serve_http {
 int serve_http_start(struct serve_http *s, const struct serve_http_config *cfg, int64_t now);
 /* Close everything; the arena is as it was before start. */
 void serve_http_stop(struct serve_http *s);
-/* Tell the time, about once a second or before each via_dispatch(): Date and idle connections depend on it. */
+/* Tell the time, about once a second or before each via_dispatch(): Date and the connections' limits depend on it. */
 void serve_http_tick(struct serve_http *s, int64_t now);
 
 #endif

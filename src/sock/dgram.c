@@ -43,7 +43,7 @@ enum drop dgram_queue(struct sock_env *env, struct endpoint *ep, struct pkt *p, 
 	if (!p)
 		return DROP_NO_MEMORY;
 	uint32_t size = true_size(p);
-	if (ep->flags & EPF_SHUT_RD || (ep->charged && ep->charged + size > ep_rcvbuf(env, ep))) {
+	if (ep->charged && ep->charged + size > ep_rcvbuf(env, ep)) {
 		pkt_free(env->mem, p);
 		return DROP_UDP_RCVBUF;
 	}

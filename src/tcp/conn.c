@@ -202,7 +202,8 @@ void tcp_conn_finish(struct tcp_env *env, struct tcp_conn *c, int err)
 	c->in_demux = 0;
 	tcp_conn_unqueue(env, c);
 	sbuf_free(env->arena, env->mem, &c->snd);
-	c->snd_una = c->snd_nxt = c->snd.start = c->snd.end;
+	c->snd_nxt += !c->fin_sent; /* as if FIN had gone: nothing waits, and what was sent can still be counted */
+	c->snd_una = c->snd_nxt;
 	c->fin_queued = c->fin_sent = 1;
 	c->ack_now = c->ack_due = 0;
 	c->delack_tick = c->slow_tick = 0;

@@ -30,7 +30,7 @@ static uint64_t bytes_sent(const struct tcp_conn *c)
 {
 	uint32_t low = c->snd_nxt - c->iss - 1 - c->fin_sent;
 
-	return c->was_open && c->state != TCP_CLOSED ? (uint64_t)c->sent_hi << 32 | low : 0;
+	return c->was_open ? (uint64_t)c->sent_hi << 32 | low : 0;
 }
 
 static uint64_t bytes_received(const struct tcp_conn *c)

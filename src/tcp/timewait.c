@@ -81,7 +81,9 @@ enum drop tcp_timewait_arrives(struct tcp_env *env, ref_t node, struct tcp_seg *
 		return DROP_TCP_TIMEWAIT;
 	if (s->h.flags & TCP_FIN && !paws && s->h.seq + len == t->rcv_nxt) /* the peer's FIN again: our ACK was lost */
 		wheel_arm(env->arena, env->wheel, node, env->now + 2 * TCP_MSL_NS);
-	if (len || paws || !tcp_is_acceptable(t->rcv_nxt, t->rcv_wnd, s->h.seq, 0))
+	if (paws || !tcp_is_acceptable(t->rcv_nxt, t->rcv_wnd, s->h.seq, len)) /* first */
+		send_ack(env, t);
+	else if (s->h.flags & TCP_SYN || (s->h.flags & TCP_ACK && len)) /* fourth (RFC 5961 §4.2), fifth */
 		send_ack(env, t);
 	return DROP_TCP_TIMEWAIT;
 }

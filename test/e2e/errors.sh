@@ -63,6 +63,10 @@ try 2 "no program is named" "no program" "$VIA" lab exec -t "$dir/good.yaml" a
 try 2 "did you mean 'lab exec'" "unknown command names the nearest" "$VIA" lab exce -t "$dir/good.yaml" a -- true
 try 2 "did you mean '--topology'" "unknown option names the nearest" "$VIA" lab exec --topologie x a -- true
 try 125 "no lab named 'absent'" "lab that is not running" "$VIA" lab exec absent a -- true
+try 1 "name of lab 'x+\.\.\.' is too long" "a lab name that no socket can have" "$VIA" lab inspect "$(printf '%0200d' 0 | tr 0 x)"
+mkdir -m 755 "$dir/open" "$dir/open/viaduct"
+try 1 "must be a folder of yours with mode 0700" "a runtime folder that others may enter" \
+	env "XDG_RUNTIME_DIR=$dir/open" "$VIA" lab up -t "$dir/good.yaml"
 try 125 "gateway" "run without -i says what is missing" "$VIA" run -- true
 try 2 "tap:NAME" "serve on something that is no TAP" "$VIA" serve "$dir" -i eth0 -a 10.0.0.2/24
 try 125 "has a seccomp listener already" "a seccomp listener that is there already" "$VIA" -q lab exec -t "$dir/good.yaml" a -- \

@@ -24,6 +24,7 @@
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <sys/wait.h>
@@ -104,6 +105,17 @@ static inline int so_error(int fd)
 	socklen_t len = sizeof(err);
 	getsockopt(fd, SOL_SOCKET, SO_ERROR, &err, &len);
 	return err;
+}
+
+/* fork() whose child ends with its parent, whatever goes wrong. */
+static inline pid_t fork_child(void)
+{
+	pid_t pid = fork();
+	if (pid == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		alarm(20);
+	}
+	return pid;
 }
 
 /* What poll() says of fd within ms. */

@@ -29,6 +29,7 @@ struct fake_sock {
 	size_t room;                /* bytes sends still take */
 	size_t piece;               /* a recv gives at most this; 0: no limit */
 	int error;                  /* given once by the next call, as -errno */
+	int64_t unacked;            /* what via_outq() tells */
 	int pending[FAKE_SOCKS];    /* a listener's queue */
 	int n_pending;
 	struct fake_dgram din[FAKE_DATAGRAMS], dout[FAKE_DATAGRAMS];
@@ -37,6 +38,7 @@ struct fake_sock {
 struct via {
 	struct fake_sock s[FAKE_SOCKS];
 	int n, open_max;            /* -EMFILE at open_max, 0: none */
+	int accept_error;           /* given by via_accept() while it is set, as -errno */
 };
 
 static inline struct via *fake_new(void)
@@ -164,6 +166,8 @@ int via_connect(struct via *v, via_sock s, const struct via_sockaddr *remote)
 int via_accept(struct via *v, via_sock s, uint64_t cookie, via_sock *out, struct via_sockaddr *peer)
 {
 	struct fake_sock *l = fake_at(v, s);
+	if (v->accept_error)
+		return -v->accept_error;
 	if (l->n_pending == 0)
 		return -EAGAIN;
 	*out = (via_sock)l->pending[0];
@@ -273,6 +277,12 @@ int via_abort(struct via *v, via_sock s)
 		return -EBADF;
 	f->closed = f->reset = true;
 	return 0;
+}
+
+int64_t via_outq(struct via *v, via_sock s)
+{
+	struct fake_sock *f = fake_at(v, s);
+	return f ? f->unacked : -EBADF;
 }
 
 int via_setsockopt(struct via *v, via_sock s, int level, int name, const void *val, uint32_t len)

@@ -16,6 +16,9 @@
 #include "wire/udp.h"
 #include <viaduct/viaduct.h>
 
+#ifndef NET_ROOM
+#define NET_ROOM 0 /* packets every driver has room for, where a test does not say; 0: as many as the pipe */
+#endif
 #define NET_STACKS 8
 #define NET_ARENA (16u << 20)
 #define NET_HOME (128u << 20) /* packet memory, unless a test wants less */
@@ -142,8 +145,8 @@ static inline void net_link(struct net *t, struct via *a, struct via *b, uint32_
 	t->pipe[t->n_pipes] = p;
 	for (int k = 0; k < 2; k++) {
 		struct via_driver *d = pipe_driver(p, k);
-		if (room)
-			d = t->wrapped[t->n_wrapped++] = wrap_narrow_new(d, room);
+		if (room || NET_ROOM)
+			d = t->wrapped[t->n_wrapped++] = wrap_narrow_new(d, room ? room : NET_ROOM);
 		*out[k] = via_iface_add(v[k], d, names[t->n_pipes]);
 		assert_true(*out[k] >= 2);
 	}

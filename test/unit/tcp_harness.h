@@ -134,7 +134,7 @@ static inline void th_mem_free(struct pktmem *m)
 	free(home);
 }
 
-static size_t th_arena_bytes = 8 << 20; /* of each env made from here on */
+static size_t th_arena_bytes = 8 << 20, th_home_bytes = 8 << 20; /* of each env made from here on */
 
 static inline void th_init(struct th *t, uint32_t local, uint32_t remote, struct pktmem *mem, uint8_t seed)
 {
@@ -144,7 +144,7 @@ static inline void th_init(struct th *t, uint32_t local, uint32_t remote, struct
 	t->arena = region_new(th_arena_bytes);
 	t->shared = mem;
 	if (!mem)
-		th_mem_new(&t->mem, 8 << 20);
+		th_mem_new(&t->mem, th_home_bytes);
 	t->env = (struct tcp_env){.arena = t->arena, .wheel = &t->wheel, .mem = mem ? mem : &t->mem, .ops = &th_ops, .ctx = t, .name = "test", .now = TH_START};
 	wheel_init(&t->wheel, TH_START);
 	t->room = UINT32_MAX;

@@ -100,7 +100,7 @@ static int dgram__waiting(void)
 	CHECK(setsockopt(b, SOL_SOCKET, SO_RCVTIMEO, &tv, sizeof(tv)) == 0);
 	CHECK(recv_from(b, buf, 8, 0, 0) == -1 && errno == EAGAIN);
 	CHECK(recv(b, buf, 8, 0) == -1 && errno == EAGAIN);
-	pid_t pid = fork();
+	pid_t pid = fork_child();
 	if (pid == 0) {
 		usleep(50000);
 		_exit(send_to(a, "late", port_of(b)) == 4 ? 0 : 1);
@@ -199,7 +199,7 @@ static int dgram__two_processes_one_socket(void)
 	enum { N = 50 };
 	CHECK(pipe(p) == 0);
 	for (int k = 0; k < 2; k++) {
-		if (fork() == 0) {
+		if (fork_child() == 0) {
 			close(p[0]);
 			while (recv_from(b, buf, 8, 0, port_of(a)) == 1 && buf[0] != 'q')
 				write(p[1], buf, 1);

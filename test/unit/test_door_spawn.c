@@ -63,7 +63,7 @@ static int exec__keeps_the_sockets(void)
 	int fd[2];
 	char cmd[64], buf[8];
 	CHECK(stream_pair(fd) == 0);
-	pid_t pid = fork();
+	pid_t pid = fork_child();
 	if (pid == 0) {
 		snprintf(cmd, sizeof(cmd), "printf hello >&%d", fd[0]);
 		execl("/bin/sh", "sh", "-c", cmd, NULL);

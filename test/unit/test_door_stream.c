@@ -154,7 +154,7 @@ static int bytes__all_of_them(void)
 	enum { TOTAL = 8 << 20 };
 	int fd[2];
 	CHECK(stream_pair(fd) == 0);
-	pid_t pid = fork();
+	pid_t pid = fork_child();
 	int me = fd[pid == 0];
 	close(fd[pid != 0]);
 	fcntl(me, F_SETFL, O_NONBLOCK);
@@ -294,7 +294,7 @@ static int travel__dup_fork_and_rights(void)
 	int twin = dup(fd[0]);
 	close(fd[0]);
 	CHECK(port_of(twin) != 0 && write(twin, "dup", 3) == 3 && recv(fd[1], buf, 3, MSG_WAITALL) == 3);
-	pid_t pid = fork();
+	pid_t pid = fork_child();
 	if (pid == 0)
 		_exit(write(twin, "fork", 4) == 4 && port_of(twin) != 0 ? 0 : 1);
 	int status;
@@ -316,7 +316,7 @@ static int travel__killed_holder_is_a_close(void)
 	int fd[2];
 	char c;
 	CHECK(stream_pair(fd) == 0);
-	pid_t pid = fork();
+	pid_t pid = fork_child();
 	if (pid == 0) {
 		close(fd[1]);
 		pause();

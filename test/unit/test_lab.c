@@ -462,6 +462,27 @@ static void lab__room_for_one_packet(void **state)
 	}
 }
 
+/* A switch has no queue of its own: what a full link behind it refuses is dropped, and told like any other drop. */
+static void lab__a_switch_tells_of_what_it_drops(void **state)
+{
+	struct lab *l = load(HEAD "  nodes: {a: {kind: host}, s: {kind: switch}, b: {kind: host}}\n  links:\n"
+		"    - {endpoints: [\"a:e\", \"s:1\"], impairments: {delay: 1ms}}\n    - {endpoints: [\"s:2\", \"b:e\"], impairments: {limit: 4}}\n",
+		&(struct lab_opts){.story = true});
+	struct lab_link_stats st;
+	uint64_t limited = 0, sent = 0;
+	bulk_run(l);
+	for (int i = 0; lab_link_get(l, i, &st); i++) {
+		limited += st.limited;
+		sent += st.sent;
+	}
+	json_t *s = lab_story(l);
+	assert_true(limited > 0);
+	assert_int_equal(total(s, "limited"), limited);
+	assert_int_equal(total(s, "packets"), sent);
+	json_decref(s);
+	lab_free(l);
+}
+
 static void lab__a_seed_replays_and_another_differs(void **state)
 {
 	uint64_t hash[3];
@@ -647,6 +668,7 @@ int main(void)
 		cmocka_unit_test(lab__clean_links_carry_superframes),
 		cmocka_unit_test(lab__a_superframe_crosses_without_a_copy),
 		cmocka_unit_test(lab__room_for_one_packet),
+		cmocka_unit_test(lab__a_switch_tells_of_what_it_drops),
 		cmocka_unit_test(lab__a_seed_replays_and_another_differs),
 		cmocka_unit_test(lab__arenas_come_back),
 		cmocka_unit_test(lab__real_time_is_paced),

@@ -125,6 +125,21 @@ static void serve_echo__udp(void **state)
 	assert_int_equal(f->echo.n_datagrams, 4);
 }
 
+/* Silent clients do not hold their places for ever; news of any kind keeps one. */
+static void serve_echo__silent_clients_end(void **state)
+{
+	struct fixture *f = *state;
+	via_sock silent = fake_connect(f->v, true), talker = fake_connect(f->v, true);
+	for (int64_t t = 5000; t < 5600; t += 100) { /* the first tick tells the time; what was accepted before began then */
+		serve_echo_tick(&f->echo, t * NS_PER_S);
+		fake_write(f->v, talker, "x");
+		assert_false(f->v->s[silent - 1].closed);
+	}
+	serve_echo_tick(&f->echo, 5601 * NS_PER_S);
+	assert_true(f->v->s[silent - 1].reset);
+	assert_false(f->v->s[talker - 1].closed);
+}
+
 static void serve_echo__start_fails(void **state)
 {
 	struct fixture *f = *state;
@@ -221,6 +236,43 @@ static void serve_dns__tcp_refuses(void **state)
 	assert_int_equal(f->dns.conns.open.n, 0);
 }
 
+/* 64 silent clients hold all places; ten seconds later a 65th gets its answer. Dripping bytes wins no time. */
+static void serve_dns__silent_clients_end(void **state)
+{
+	struct fixture *f = *state;
+	enum { N = 56 };
+	via_sock silent[N];
+	uint8_t q[64];
+	f->dns.conns.pool.obj_max = N; /* the fake has 64 sockets in all */
+	serve_dns_tick(&f->dns, 1000 * NS_PER_S);
+	for (int i = 0; i < N; i++)
+		silent[i] = fake_connect(f->v, true);
+	via_sock late = fake_connect(f->v, true);
+	size_t n = dns_query_emit(q + 2, 60, 1, "sina", DNS_A);
+	put_be16(q, (uint16_t)n);
+	fake_put(f->v, late, q, n + 2);
+	assert_int_equal(f->dns.conns.n_accepted, N);
+	for (int64_t t = 1001; t <= 1010; t++) {
+		fake_put(f->v, silent[0], &q[t - 1001], 1);
+		fake_event(f->v, silent[0], VIA_IN);
+		serve_dns_tick(&f->dns, t * NS_PER_S);
+		assert_false(f->v->s[silent[0] - 1].closed);
+	}
+	assert_int_equal(f->v->s[late - 1].out_len, 0);
+	serve_dns_tick(&f->dns, 1011 * NS_PER_S);
+	for (int i = 0; i < N; i++)
+		assert_true(f->v->s[silent[i] - 1].reset);
+	assert_true(f->v->s[late - 1].out_len > n);
+	/* an answer begins a new time */
+	serve_dns_tick(&f->dns, 1020 * NS_PER_S);
+	fake_put(f->v, late, q, n + 2);
+	fake_event(f->v, late, VIA_IN);
+	serve_dns_tick(&f->dns, 1030 * NS_PER_S);
+	assert_false(f->v->s[late - 1].closed);
+	serve_dns_tick(&f->dns, 1031 * NS_PER_S);
+	assert_true(f->v->s[late - 1].reset);
+}
+
 static void serve_dns__start_fails(void **state)
 {
 	struct fixture *f = *state;
@@ -241,10 +293,12 @@ int main(void)
 		ECHO(serve_echo__back_pressure),
 		ECHO(serve_echo__reset),
 		ECHO(serve_echo__udp),
+		ECHO(serve_echo__silent_clients_end),
 		ECHO(serve_echo__start_fails),
 		DNS(serve_dns__udp),
 		DNS(serve_dns__tcp),
 		DNS(serve_dns__tcp_refuses),
+		DNS(serve_dns__silent_clients_end),
 		DNS(serve_dns__start_fails),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

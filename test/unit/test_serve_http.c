@@ -275,6 +275,67 @@ static void serve_http__idle_and_draining_connections_end(void **state)
 	assert_false(f->v->s[busy - 1].closed);
 }
 
+/* A byte now and then wins no time: from its first byte on a request has idle_ns. */
+static void serve_http__a_dripping_request_ends(void **state)
+{
+	struct fixture *f = *state;
+	serve_http_tick(&f->http, 1000 * NS_PER_S);
+	via_sock drip = fake_connect(f->v, true);
+	int64_t t = 1030;
+	fake_write(f->v, drip, "GET /");
+	for (; t < 1200 && !f->v->s[drip - 1].closed; t++) {
+		fake_write(f->v, drip, "x");
+		serve_http_tick(&f->http, t * NS_PER_S);
+	}
+	assert_int_equal(t - 1, 1000 + 61); /* `now` was 1000 at its first byte */
+	assert_int_equal(f->http.n_requests, 0);
+}
+
+/* What the stack still holds for a slow client is waited for, as long as it goes down. */
+static void serve_http__a_slow_reader_is_not_cut(void **state)
+{
+	struct fixture *f = *state;
+	serve_http_tick(&f->http, 1000 * NS_PER_S);
+	via_sock c = fake_connect(f->v, true);
+	fake_write(f->v, c, "GET /big HTTP/1.0\r\n\r\n");
+	assert_true(f->v->s[c - 1].fin_out);
+	for (int i = 0; i < 20; i++) {
+		f->v->s[c - 1].unacked = 1000 - i;
+		serve_http_tick(&f->http, (1006 + 6 * i) * NS_PER_S);
+		assert_false(f->v->s[c - 1].closed);
+	}
+	serve_http_tick(&f->http, 1126 * NS_PER_S); /* it takes nothing any more */
+	assert_true(f->v->s[c - 1].closed);
+}
+
+/* Any clock will do, before 1970 too (a lab's is, so that replays agree). */
+static void serve_http__idle_before_1970(void **state)
+{
+	struct fixture *f = *state;
+	const int64_t base = INT64_MIN / 2;
+	serve_http_tick(&f->http, base);
+	via_sock idle = fake_connect(f->v, true);
+	serve_http_tick(&f->http, base + 59 * NS_PER_S);
+	assert_false(f->v->s[idle - 1].closed);
+	serve_http_tick(&f->http, base + 61 * NS_PER_S);
+	assert_true(f->v->s[idle - 1].closed);
+}
+
+/* The stack had no socket to give, and no edge will tell when it has one again. */
+static void serve_http__accept_is_tried_again(void **state)
+{
+	struct fixture *f = *state;
+	serve_http_tick(&f->http, 1000 * NS_PER_S);
+	f->v->accept_error = EMFILE;
+	via_sock c = fake_connect(f->v, true);
+	fake_put(f->v, c, GET("/"), strlen(GET("/")));
+	assert_int_equal(f->http.conns.n_accepted, 0);
+	f->v->accept_error = 0;
+	serve_http_tick(&f->http, 1001 * NS_PER_S);
+	assert_int_equal(f->http.conns.n_accepted, 1);
+	assert_memory_equal(sent(f, c), "HTTP/1.1 200 ", 13);
+}
+
 static void serve_http__full_pool_waits(void **state)
 {
 	struct fixture *f = *state;
@@ -329,6 +390,10 @@ int main(void)
 		CASE(serve_http__close_drains_first),
 		CASE(serve_http__client_goes_away),
 		CASE(serve_http__idle_and_draining_connections_end),
+		CASE(serve_http__a_dripping_request_ends),
+		CASE(serve_http__a_slow_reader_is_not_cut),
+		CASE(serve_http__idle_before_1970),
+		CASE(serve_http__accept_is_tried_again),
 		cmocka_unit_test_setup_teardown(serve_http__full_pool_waits, setup_two, teardown),
 		CASE(serve_http__port_taken),
 		CASE(serve_http__stop_in_the_middle),

@@ -284,7 +284,7 @@ static void steal(struct net *n, int64_t now)
 	int i = (int)rng_below(&n->rng, 3), j = 0;
 	while (j < 64 && (n->loot[i][j] = arena_pages_take(victim(n, i), 1)))
 		j++;
-	n->loot_until = now + (int64_t)rng_below(&n->rng, 3 * NS_PER_S) + 1;
+	n->loot_until = now + (int64_t)rng_below(&n->rng, NS_PER_S / 2) + 1;
 }
 
 /* Go to the next event and do it. False: nothing will ever happen. */
@@ -452,7 +452,7 @@ static void req_HARD_10__memory_fails_at_any_moment(void **state)
 	for (uint64_t seed = 6000; seed < 6030; seed++) {
 		net_init(n, seed);
 		n->loss = 20000000;
-		n->thief = 20000000;
+		n->thief = 100000000;
 		run_flows(n, 2, (uint32_t[]){200000, 100000}, NULL);
 		net_fini(n);
 	}

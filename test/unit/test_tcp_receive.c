@@ -396,6 +396,10 @@ static void tcp_receive__bytes_are_counted(void **state)
 	assert_int_equal(i.irs, q.iss);
 	assert_int_equal(i.local.port, TH_LPORT);
 	assert_int_equal(i.segs_retrans, 0);
+	th_send(&t, &q, TCP_RST, 1001, 0, NULL, 0); /* still known when it is over */
+	tcp_node_info(&t.env, c, &i);
+	assert_int_equal(i.bytes_sent, 300);
+	assert_int_equal(i.bytes_received, 1000);
 	th_finish(&t, c);
 }
 
