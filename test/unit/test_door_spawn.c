@@ -144,7 +144,6 @@ static const struct scenario scenarios[] = {
 
 int main(int argc, char **argv)
 {
-	const struct CMUnitTest more[] = {cmocka_unit_test(spawn__status_is_a_shell_s)};
-	int failed = scenarios_main(argc, argv, "door_spawn", scenarios, ARRAY_LEN(scenarios));
-	return failed + cmocka_run_group_tests(more, NULL, NULL);
+	const struct CMUnitTest more = cmocka_unit_test(spawn__status_is_a_shell_s);
+	return scenarios_main(argc, argv, scenarios, ARRAY_LEN(scenarios), &more);
 }
