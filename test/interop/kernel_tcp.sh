@@ -128,6 +128,7 @@ for from in lab kernel; do
 		grep -q "^ok $case " "$dir/from.$from"
 		result $? "$case, asked from the $from's side" "$dir/from.$from"
 	done
+	sed -n "s/^ok /# $from: /p" "$dir/from.$from"
 done
 in_ns 30 curl -q -sS --max-time 25 -o "$dir/got" http://10.78.0.2/big.bin 2> "$dir/log" && cmp -s "$dir/got" "$dir/www/big.bin"
 result $? "http: kernel curl fetches from the lab's http service" "$dir/log"
