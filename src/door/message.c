@@ -28,9 +28,16 @@ static int message_read(struct door *d, const struct call *c, uint64_t hdr, stru
 	int err = door_target_read(d, c, hdr, &h, sizeof(h));
 	if (err < 0)
 		return err;
-	*m = (struct message){.name = (uintptr_t)h.msg_name, .name_len = h.msg_namelen,
-			      .name_len_at = hdr + offsetof(struct msghdr, msg_namelen), .iov = (uintptr_t)h.msg_iov, .n_iov = h.msg_iovlen, .control = (uintptr_t)h.msg_control,
-			      .control_len = h.msg_controllen, .hdr = hdr};
+	*m = (struct message){
+		.name = (uintptr_t)h.msg_name,
+		.name_len = h.msg_namelen,
+		.name_len_at = hdr + offsetof(struct msghdr, msg_namelen),
+		.iov = (uintptr_t)h.msg_iov,
+		.n_iov = h.msg_iovlen,
+		.control = (uintptr_t)h.msg_control,
+		.control_len = h.msg_controllen,
+		.hdr = hdr,
+	};
 	return 0;
 }
 

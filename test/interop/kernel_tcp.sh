@@ -148,6 +148,7 @@ bulk() { # name
 	status=$?
 	cat "$dir/a" >> "$dir/b"
 	result $status "$1" "$dir/b"
+	sed -n "s/^ok /# /p" "$dir/b"
 }
 set_options 0 1 1; bulk "kernel without timestamps"
 set_options 1 0 1; bulk "kernel without SACK: NewReno"

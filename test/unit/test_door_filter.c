@@ -68,7 +68,8 @@ static uint32_t verdict(uint32_t arch, int nr, uint64_t arg1, uint64_t arg4)
 static void filter__socket_calls_notify(void **state)
 {
 	static const int calls[] = {__NR_socket, __NR_connect, __NR_bind, __NR_listen, __NR_accept, __NR_accept4,
-				    __NR_getsockname, __NR_getpeername, __NR_getsockopt, __NR_setsockopt, __NR_shutdown, __NR_sendmsg, __NR_recvmsg, __NR_sendmmsg, __NR_recvmmsg};
+				    __NR_getsockname, __NR_getpeername, __NR_getsockopt, __NR_setsockopt, __NR_shutdown,
+				    __NR_sendmsg, __NR_recvmsg, __NR_sendmmsg, __NR_recvmmsg};
 	for (size_t i = 0; i < ARRAY_LEN(calls); i++)
 		assert_int_equal(verdict(HERE, calls[i], 0, 0), SECCOMP_RET_USER_NOTIF);
 }
@@ -87,7 +88,7 @@ static void filter__address_decides_sendto_and_recvfrom(void **state)
 	for (size_t i = 0; i < ARRAY_LEN(calls); i++) {
 		assert_int_equal(verdict(HERE, calls[i], 5, 0), SECCOMP_RET_ALLOW);
 		assert_int_equal(verdict(HERE, calls[i], 5, 1), SECCOMP_RET_USER_NOTIF);
-		assert_int_equal(verdict(HERE, calls[i], 5, UINT64_C(0x7fff00000000)), SECCOMP_RET_USER_NOTIF); /* low half zero */
+		assert_int_equal(verdict(HERE, calls[i], 5, UINT64_C(0x7fff00000000)), SECCOMP_RET_USER_NOTIF);
 	}
 }
 

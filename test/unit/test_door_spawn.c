@@ -138,7 +138,11 @@ static int orphans__do_not_keep_the_door(void)
 
 #define S(f) {#f, f, WAYS_DOOR}
 static const struct scenario scenarios[] = {
-	S(families__taken_refused_left), S(names__daemons_are_refused), S(unix__messages_go_on), S(exec__keeps_the_sockets), S(nested__is_refused),
+	S(families__taken_refused_left),
+	S(names__daemons_are_refused),
+	S(unix__messages_go_on),
+	S(exec__keeps_the_sockets),
+	S(nested__is_refused),
 	S(orphans__do_not_keep_the_door),
 };
 

@@ -253,7 +253,8 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		T(req_IP4_001__malformed_headers), T(req_IP4_002__padding_is_cut), T(ip_options__skipped_or_refused), T(req_IP4_003__addresses), T(req_HARD_05__superframes_that_cannot_be),
+		T(req_IP4_001__malformed_headers), T(req_IP4_002__padding_is_cut), T(ip_options__skipped_or_refused), T(req_IP4_003__addresses),
+		T(req_HARD_05__superframes_that_cannot_be),
 		T(req_RT4_003__ttl_is_lowered_and_the_checksum_exact), T(req_RT4_006__what_is_never_forwarded), T(addrs__table),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -458,7 +458,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(tcp__a_megabyte_over_frames), cmocka_unit_test(tcp__room_for_one_packet),
-		cmocka_unit_test(superframe__crosses_by_reference), cmocka_unit_test(superframe__none_of_tiny_packets), cmocka_unit_test(superframe__blocks_are_the_same_at_both_ends),
+		cmocka_unit_test(superframe__crosses_by_reference),
+		cmocka_unit_test(superframe__none_of_tiny_packets), cmocka_unit_test(superframe__blocks_are_the_same_at_both_ends),
 		cmocka_unit_test(loopback__tcp_to_oneself), cmocka_unit_test(forward__superframe_whole_or_cut),
 		cmocka_unit_test(path_mtu__a_smaller_link_behind_a_router), cmocka_unit_test(closed_port__is_refused),
 		cmocka_unit_test(neighbour__forward_progress_confirms_it), cmocka_unit_test(dead_neighbour__ends_connect),
