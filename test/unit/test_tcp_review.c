@@ -2,7 +2,6 @@
  * pause, half-close, close early and abort; tiny buffers, little packet memory of each side's own, an interface that takes one
  * packet. Whatever the seed, everything ends, and every object comes back. Then single cases that such a search led to. */
 #include <errno.h>
-#include <stdio.h>
 
 #include "test/unit/tcp_harness.h"
 
@@ -370,8 +369,9 @@ static void tell_stuck(const char *what)
 		for (int i = 0; i < 2; i++) {
 			const struct side *s = &n->s[k][i];
 			const struct tcp_conn *c = s->conn && !s->is_over ? tcp_conn_at(&n->h[i].env, s->conn) : NULL;
-			print_message("# flow %d side %d: sent %u of %u, read %u, ending %d over %d eof %d shut %d state %d wnd %u queue %d\n", k, i, s->sent, s->want,
-				      s->got, s->ending, s->is_over, s->has_eof, s->is_shut, c ? c->state : 0, c ? c->snd_wnd : 0, c ? c->queue : 0);
+			print_message("# flow %d side %d: sent %u of %u, read %u, ending %d over %d eof %d shut %d state %d wnd %u queue %d\n", k, i,
+				      s->sent, s->want, s->got, s->ending, s->is_over, s->has_eof, s->is_shut, c ? c->state : 0,
+				      c ? c->snd_wnd : 0, c ? c->queue : 0);
 		}
 	fail_msg("seed %llu: %s", (unsigned long long)n->seed, what);
 }
@@ -420,7 +420,9 @@ static void sim_open(uint64_t seed)
 			s->end_at = 1 + below(40000);
 		}
 		th_op_path_hold(&n->h[0], n->h[0].path);
-		assert_int_equal(tcp_user_connect(&n->h[0].env, n->h[0].path, (uint16_t)(4000 + k), TH_LPORT, &alive, (ref_t)(OWNER + k), &n->s[k][0].conn), 0);
+		struct th *h = &n->h[0];
+		int err = tcp_user_connect(&h->env, h->path, (uint16_t)(4000 + k), TH_LPORT, &alive, (ref_t)(OWNER + k), &n->s[k][0].conn);
+		assert_int_equal(err, 0);
 	}
 }
 
@@ -458,12 +460,15 @@ static void sim_run(uint64_t seed)
 
 static void tcp_review__nothing_gets_stuck(void **state)
 {
+	/* VIA_SEED=N runs one seed, VIA_SEEDS=M of them: for a longer search. */
 	const char *from = getenv("VIA_SEED"), *count = getenv("VIA_SEEDS");
 	uint64_t first = from ? strtoull(from, NULL, 10) : 1, m = count ? strtoull(count, NULL, 10) : from ? 1 : 150;
 
 	n = malloc(sizeof(*n));
 	for (uint64_t seed = first; seed < first + m; seed++)
 		sim_run(seed);
+	if (!from)
+		sim_run(941); /* lost ACKs drove the RTO up to minutes, and keep-alive ended the connection */
 	free(n);
 }
 
