@@ -81,6 +81,11 @@ static int exec_private(const struct cmd_args *a)
 	int status = lab_host_seed(a->opt[OPT_SEED], &o);
 	if (status)
 		return status;
+	FILE *story = o.story ? fopen(a->opt[OPT_STORY], "we") : NULL; /* before the program runs: its story is told once */
+	if (o.story && !story)
+		return cmd_fail(EXIT_USAGE, "cannot write %s: %s", a->opt[OPT_STORY], strerror(errno));
+	if (story)
+		fclose(story);
 	struct lab *lab = lab_host_load(a->opt[OPT_TOPOLOGY], &o);
 	if (!lab)
 		return EXIT_USAGE;

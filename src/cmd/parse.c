@@ -81,12 +81,16 @@ const char *cmd_nearest(const char *word, const char *const *words)
 	return best;
 }
 
-static void print_options(const struct cmd_option *o)
+/* Letters of `taken` (NULL: none) mean something else there and are not shown. */
+static void print_options(const struct cmd_option *o, const struct cmd_option *taken)
 {
 	for (; o->name; o++) {
 		char left[64];
+		bool is_shadowed = false;
+		for (const struct cmd_option *t = taken; t && t->name; t++)
+			is_shadowed = is_shadowed || t->letter == o->letter;
 		snprintf(left, sizeof left, "--%s%s%s", o->name, o->arg ? " " : "", o->arg ? o->arg : "");
-		if (o->letter)
+		if (o->letter && !is_shadowed)
 			printf("  -%c, %-24s %s\n", o->letter, left, o->help);
 		else
 			printf("      %-24s %s\n", left, o->help);
@@ -99,7 +103,7 @@ static int print_help(void)
 	for (const struct cmd_command *const *c = cmd_table; *c; c++)
 		printf("  %-12s %s\n", (*c)->name, (*c)->summary);
 	puts("\noptions:");
-	print_options(global_options);
+	print_options(global_options, NULL);
 	puts("\n`via COMMAND --help` tells more.");
 	return EXIT_WELL;
 }
@@ -110,8 +114,8 @@ static int print_command_help(const struct cmd_command *c)
 	if (c->detail)
 		printf("\n%s\n", c->detail);
 	puts("\noptions:");
-	print_options(c->options);
-	print_options(global_options);
+	print_options(c->options, NULL);
+	print_options(global_options, c->options);
 	return EXIT_WELL;
 }
 

@@ -338,6 +338,24 @@ def check_nothing_left():
     case("no socket is left", glob.glob(os.path.join(work, "run", "viaduct", "*")) == [])
 
 
+def check_closed_streams(kind, where):
+    """A standard stream that is closed must not become a socket of ours in the program."""
+    names = "import os; print(*(os.readlink(f'/proc/self/fd/{n}') if os.path.exists(f'/proc/self/fd/{n}') else '-' for n in range(3)))"
+    command = " ".join([VIA, "-q lab exec", *where, "--", sys.executable, "-c", '"$0"'])
+    for closed, stream in (("<&-", 0), ("2>&-", 2)):
+        p = subprocess.run(["sh", "-c", f"{command} {closed}", names], stdout=subprocess.PIPE, text=True, env=env, timeout=20)
+        seen = (p.stdout.split() + ["", "", ""])[stream]
+        case(f"{kind}: a closed stream {stream} stays no socket", p.returncode == 0 and seen in ("-", "/dev/null"), p.stdout)
+
+
+def check_failed_writes(private):
+    with open("/dev/full", "w", encoding="utf-8") as full:
+        p = subprocess.run([VIA, "lab", "inspect", "-t", private], stdout=full, stderr=subprocess.PIPE, text=True, env=env, timeout=20)
+    case("output that cannot be written is told", p.returncode == 1 and "cannot write" in p.stderr, p.returncode, p.stderr)
+    p = via("lab", "exec", "-t", private, "--story", "/nowhere/x.json", "b", "--", "echo", "ran")
+    expect("a story that cannot be written is told before the program runs", p, 2, "", "cannot write /nowhere/x.json")
+
+
 def main():
     os.chmod(work, 0o755)
     os.mkdir(os.path.join(work, "run"), 0o700)
@@ -357,12 +375,15 @@ def main():
         check_program("private lab", private)
         check_signals("private lab", private)
         check_terminal("private lab", private)
+        check_closed_streams("private lab", private)
+        check_failed_writes(labs["private"])
         check_up_and_down(labs["first"])
         check_two_labs(labs["second"])
         running = ["first", "b"]
         check_program("running lab", running)
         check_signals("running lab", running)
         check_terminal("running lab", running)
+        check_closed_streams("running lab", running)
         check_two_programs()
         check_joined_ends(labs["second"])
         expect("lab down", via("lab", "down", "first"), 0, "lab first is down\n", "")

@@ -89,6 +89,19 @@ static void on_alarm(int signo)
 {
 }
 
+/* A message without an address is told of the refusal of the one before it. */
+static int dgram__refused_is_told_to_sendmsg(void)
+{
+	struct iovec iov = {(char[]){"x"}, 1};
+	struct msghdr m = {.msg_iov = &iov, .msg_iovlen = 1};
+	int fd = socket(AF_INET, SOCK_DGRAM, 0);
+	CHECK(connect_to(fd, free_port()) == 0 && sendmsg(fd, &m, 0) == 1);
+	CHECK(polled(fd, POLLIN, 2000) != 0);
+	CHECK(sendmsg(fd, &m, 0) < 0 && errno == ECONNREFUSED);
+	CHECK(so_error(fd) == 0);
+	return 0;
+}
+
 static int dgram__waiting(void)
 {
 	int a = bound(SOCK_DGRAM), b = bound(SOCK_DGRAM);
@@ -221,7 +234,8 @@ static int dgram__two_processes_one_socket(void)
 		if (fork_child() == 0) {
 			close(p[0]);
 			while (recv_from(b, buf, 8, 0, port_of(a)) == 1 && buf[0] != '!')
-				write(p[1], buf, 1);
+				if (write(p[1], buf, 1) != 1)
+					_exit(1);
 			_exit(0);
 		}
 	}
@@ -248,6 +262,7 @@ static const struct scenario scenarios[] = {
 	S(dgram__read_and_write_when_connected),
 	S(dgram__order_across_write_and_sendto),
 	S(dgram__refused_is_told),
+	S(dgram__refused_is_told_to_sendmsg),
 	S(dgram__waiting),
 	S(dgram__large_and_too_large),
 	S(dgram__messages),

@@ -130,9 +130,30 @@ static int orphans__do_not_keep_the_door(void)
 		char c;
 		alarm(10);
 		close(fd[1]);
-		read(fd[0], &c, 1); /* until the door goes */
-		_exit(0);
+		_exit(read(fd[0], &c, 1) < 0); /* until the door goes */
 	}
+	return 0;
+}
+
+/* Whose parent has ended is the door's child: ended itself, it must not stay a zombie. */
+static int orphans__are_reaped(void)
+{
+	int up[2], status;
+	pid_t orphan = 0;
+	CHECK(pipe(up) == 0);
+	pid_t pid = fork_child();
+	if (pid == 0) {
+		orphan = fork();
+		if (orphan == 0) {
+			usleep(50000);
+			_exit(0);
+		}
+		_exit(write(up[1], &orphan, sizeof(orphan)) != sizeof(orphan));
+	}
+	CHECK(read(up[0], &orphan, sizeof(orphan)) == sizeof(orphan) && waitpid(pid, &status, 0) == pid && status == 0);
+	for (int i = 0; i < 200 && kill(orphan, 0) == 0; i++)
+		usleep(10000);
+	CHECK(kill(orphan, 0) < 0 && errno == ESRCH);
 	return 0;
 }
 
@@ -144,6 +165,7 @@ static const struct scenario scenarios[] = {
 	S(exec__keeps_the_sockets),
 	S(nested__is_refused),
 	S(orphans__do_not_keep_the_door),
+	S(orphans__are_reaped),
 };
 
 int main(int argc, char **argv)
