@@ -17,6 +17,8 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#define CONNECT_SAYS_SO 1
+
 static void connect_fill(struct dsock *s)
 {
 	char junk[512] = {0};
@@ -57,6 +59,8 @@ static void connect_done(struct dsock *s)
 {
 	s->state = DS_OPEN;
 	connect_give_back(s);
+	door_held_prune(s);
+	s->untold = !s->held;
 	door_held_answer(s, 0);
 	door_stream_event(s, VIA_IN | VIA_OUT); /* bytes may have come with the handshake */
 }
@@ -129,13 +133,17 @@ static int connect_renew(struct door *d, struct call *c, struct dsock *s, bool n
 	return 0;
 }
 
-/* What connect() says where it does not begin one; 0: it may begin. */
+/* What connect() says where it does not begin one; 0: it may begin; CONNECT_SAYS_SO: 0 to the program. */
 static int64_t connect_not_now(struct call *c, struct dsock *s, bool nonblock)
 {
 	switch (s->state) {
 	case DS_CONNECTING:
+		c->once = true;
 		return nonblock ? -EALREADY : ANSWER_HELD;
 	case DS_OPEN:
+		c->once = s->untold;
+		s->untold = false;
+		return c->once ? CONNECT_SAYS_SO : -EISCONN;
 	case DS_LISTEN:
 		return -EISCONN;
 	case DS_FRESH:
@@ -176,6 +184,7 @@ static int64_t connect_begin(struct door *d, struct call *c, struct dsock *s, st
 	d->task.deadline = MIN(d->task.deadline, loop_now() + DOOR_LIVE_NS);
 	if (err == 0) {
 		connect_done(s);
+		s->untold = false;
 		return 0;
 	}
 	return nonblock ? -EINPROGRESS : ANSWER_HELD;
@@ -197,7 +206,7 @@ int64_t door_call_connect(struct door *d, struct call *c, struct dsock *s)
 	c->timeout_err = -EINPROGRESS;
 	int64_t r = connect_not_now(c, s, nonblock);
 	if (r != 0)
-		return r;
+		return r == CONNECT_SAYS_SO ? 0 : r;
 	if (s->state == DS_BROKEN) {
 		err = connect_renew(d, c, s, nonblock);
 		if (err < 0)

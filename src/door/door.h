@@ -6,7 +6,6 @@
 #define DOOR_DOOR_H
 
 #include "host/node.h"
-#include <stdio.h>
 
 struct door;
 
@@ -40,7 +39,6 @@ void door_signal(struct door *d, int signo); /* pass a signal on to the program 
 const char *door_limit(unsigned n); /* the n-th known limit as a sentence; NULL past the end */
 pid_t door_pid(const struct door *d);
 void door_stats_get(const struct door *d, struct door_stats *out);
-void door_report(const struct door *d, FILE *out); /* the lines of --report */
 /* After ended(): waits for nothing, closes everything; connections left over are reset. */
 void door_free(struct door *d);
 

@@ -110,6 +110,7 @@ struct dsock {
 	bool linger0;              /* close resets */
 	bool want_out;             /* EPOLLOUT is asked for at our end */
 	bool has_peer;             /* datagram: connected */
+	bool untold;               /* open, and no connect() has said so yet */
 	bool renamed;              /* the peer is the resolver; the program sees shown_peer */
 	struct via_sockaddr shown_peer;
 

@@ -49,6 +49,17 @@ static bool message_may_wait(struct door *d, struct call *c, struct dsock *s, in
 
 /* --- send --- */
 
+/* A send tells a pending error too, and once. 0 or -errno. */
+static int message_error(struct door *d, struct call *c, struct dsock *s)
+{
+	int fd = s->so_error ? door_target_borrow(d, c, s) : -1;
+	if (fd < 0)
+		return 0;
+	int err = door_dgram_error_take(s, fd);
+	close(fd);
+	return -err;
+}
+
 /* Bytes, or -errno; -EAGAIN: the stack has no room. */
 static int64_t message_send(struct door *d, struct call *c, struct dsock *s, const struct message *m)
 {
@@ -61,6 +72,9 @@ static int64_t message_send(struct door *d, struct call *c, struct dsock *s, con
 		return m->name ? -EINVAL : -EDESTADDRREQ;
 	if (s->shut_wr)
 		return -EPIPE;
+	err = message_error(d, c, s);
+	if (err < 0)
+		return err;
 	door_dgram_drain(s); /* what was written before goes first */
 	if (s->unsent)
 		return -EAGAIN;

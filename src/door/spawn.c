@@ -136,14 +136,19 @@ static void spawn_collect(struct door *d)
 }
 
 /* Orphans of the program's tree are ours, we are their subreaper: let them not stay zombies. */
-static void spawn_reap(struct door *d)
+static void spawn_reap(struct loop *l)
 {
 	for (int i = 0; i < REAP_MAX; i++) {
 		siginfo_t si = {0};
-		if (waitid(P_ALL, 0, &si, WEXITED | WNOHANG | WNOWAIT) < 0 || si.si_pid == 0 || loop_has_child(d->loop, si.si_pid))
+		if (waitid(P_ALL, 0, &si, WEXITED | WNOHANG | WNOWAIT) < 0 || si.si_pid == 0 || loop_has_child(l, si.si_pid))
 			return;
 		waitpid(si.si_pid, NULL, WNOHANG);
 	}
+}
+
+static void spawn_child_ended(void *ctx, int signo)
+{
+	spawn_reap(ctx);
 }
 
 static bool spawn_drained(const struct door *d)
@@ -163,7 +168,6 @@ static int64_t spawn_task(void *ctx, int64_t now)
 	if (now >= d->live_at) {
 		door_dsock_sweep(d);
 		door_connect_look(d);
-		spawn_reap(d);
 		d->live_at = now + DOOR_LIVE_NS;
 	}
 	if (d->child_gone && !d->told && (spawn_drained(d) || now >= d->drain_until)) {
@@ -186,6 +190,7 @@ static void spawn_ended(void *ctx, pid_t pid, int status)
 	d->status = WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
 	d->drain_until = loop_now() + DOOR_DRAIN_NS;
 	spawn_collect(d);
+	spawn_reap(d->loop); /* a watched child hid those behind it */
 	d->task.deadline = 0;
 }
 
@@ -224,6 +229,7 @@ int door_spawn(const struct door_config *c, struct door **out, char err_text[256
 		return err;
 	}
 	prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
+	loop_signal(c->loop, SIGCHLD, spawn_child_ended, c->loop);
 	fflush(NULL);
 	pid_t parent = getpid();
 	d->pid = fork();
@@ -277,7 +283,7 @@ void door_free(struct door *d)
 		door_dsock_free(s, true);
 	}
 	door_notify_stop(d);
-	spawn_reap(d);
+	spawn_reap(d->loop);
 	door_target_forget(d);
 	free(d->taken);
 	free(d);

@@ -140,6 +140,13 @@ void door_stream_pump_out(struct dsock *s)
 
 /* --- in: stack to program --- */
 
+/* The peer's end was passed on. A reset after it: the program's writes must fail, and its reads stay at the end. */
+static void stream_in_over(struct dsock *s)
+{
+	if (s->sink_out || (via_ready(s->d->v, s->s) & VIA_ERR))
+		door_stream_break(s, EPIPE);
+}
+
 /* The stack's queue is empty, and asked it said r: is it the end? */
 static void stream_in_end(struct dsock *s, int64_t r)
 {
@@ -156,6 +163,7 @@ static void stream_in_end(struct dsock *s, int64_t r)
 		s->fin_in = true;
 		shutdown(s->end, SHUT_WR);
 	}
+	stream_in_over(s);
 }
 
 void door_stream_pump_in(struct dsock *s)
@@ -163,8 +171,12 @@ void door_stream_pump_in(struct dsock *s)
 	struct door *d = s->d;
 	struct via_iov span[STREAM_SPANS];
 	struct iovec iov[STREAM_SPANS];
-	if (s->state != DS_OPEN || s->fin_in)
+	if (s->state != DS_OPEN)
 		return;
+	if (s->fin_in) {
+		stream_in_over(s);
+		return;
+	}
 	for (int i = 0; i < STREAM_ROUNDS; i++) {
 		size_t sum = 0;
 		int n = via_recv_peek(d->v, s->s, span, STREAM_SPANS);
@@ -198,6 +210,7 @@ void door_stream_pump_in(struct dsock *s)
 
 void door_stream_break(struct dsock *s, int err)
 {
+	char waste[4096];
 	if (s->state == DS_BROKEN)
 		return;
 	if (s->state == DS_DRAIN) {
@@ -205,6 +218,8 @@ void door_stream_break(struct dsock *s, int err)
 		return;
 	}
 	s->so_error = err;
+	while (s->fin_in && stream_queued(s) && recv(s->end, waste, sizeof(waste), MSG_DONTWAIT) > 0)
+		; /* nothing unread: closing is no reset */
 	door_dsock_end_close(s);
 	s->state = DS_BROKEN;
 	s->d->n_broken++;

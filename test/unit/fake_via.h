@@ -61,6 +61,14 @@ static inline struct fake_sock *fake_at(struct via *v, via_sock s)
 	return f && f->used && !f->closed ? f : NULL;
 }
 
+/* Any socket ever made, closed ones too. */
+static inline struct fake_sock *fake_of(struct via *v, via_sock s)
+{
+	if (s == 0 || s > (via_sock)v->n)
+		abort();
+	return &v->s[s - 1];
+}
+
 static inline via_sock fake_make(struct via *v, enum via_type type)
 {
 	if (v->n < 0 || v->n >= FAKE_SOCKS || (v->open_max && v->n >= v->open_max))
@@ -117,7 +125,7 @@ static inline void fake_write(struct via *v, via_sock s, const char *text)
 
 static inline void fake_fin(struct via *v, via_sock s)
 {
-	v->s[s - 1].fin_in = true;
+	fake_of(v, s)->fin_in = true;
 	fake_event(v, s, VIA_IN | VIA_RDHUP);
 }
 

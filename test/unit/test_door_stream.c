@@ -53,6 +53,19 @@ static int connect__nonblocking_is_an_edge(void)
 	return 0;
 }
 
+/* The connect() after a non-blocking one that went well says so, as Linux does; only the next is too many. */
+static int connect__says_once_that_it_is_open(void)
+{
+	int l = bound(SOCK_STREAM), fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+	CHECK(connect_to(fd, port_of(l)) < 0 && errno == EINPROGRESS);
+	CHECK(polled(fd, POLLOUT, 2000) == POLLOUT);
+	CHECK(connect_to(fd, port_of(l)) == 0);
+	CHECK(connect_to(fd, port_of(l)) < 0 && errno == EISCONN);
+	int a = accept(l, NULL, NULL);
+	CHECK(a >= 0 && connect_to(a, port_of(l)) < 0 && errno == EISCONN);
+	return 0;
+}
+
 static int fin__is_a_clean_end(void)
 {
 	int fd[2];
@@ -64,6 +77,20 @@ static int fin__is_a_clean_end(void)
 	CHECK(read(fd[1], buf, sizeof(buf)) == 0);
 	CHECK(polled(fd[1], POLLIN | POLLRDHUP, 0) == (POLLIN | POLLRDHUP));
 	CHECK(so_error(fd[1]) == 0);
+	return 0;
+}
+
+/* The peer has closed and answers what comes with a reset: writes fail then, the end that was read stays the end. */
+static int reset__after_a_clean_end(void)
+{
+	int fd[2];
+	char c;
+	CHECK(stream_pair(fd) == 0 && close(fd[0]) == 0);
+	CHECK(polled(fd[1], POLLIN, 2000) & POLLIN && read(fd[1], &c, 1) == 0);
+	CHECK(send(fd[1], "x", 1, MSG_NOSIGNAL) == 1);
+	CHECK(polled(fd[1], 0, 2000) & POLLHUP);
+	CHECK(send(fd[1], "x", 1, MSG_NOSIGNAL) < 0 && errno == EPIPE);
+	CHECK(read(fd[1], &c, 1) == 0);
 	return 0;
 }
 
@@ -446,7 +473,9 @@ static const struct scenario scenarios[] = {
 	S(refused__blocking),
 	S(refused__nonblocking),
 	S(connect__nonblocking_is_an_edge),
+	S(connect__says_once_that_it_is_open),
 	S(fin__is_a_clean_end),
+	S(reset__after_a_clean_end),
 	S(reset__by_linger),
 	S(reset__by_unread_bytes),
 	S(half_close__each_way),

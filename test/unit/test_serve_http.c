@@ -207,7 +207,7 @@ static void serve_http__any_cut_of_input(void **state)
 {
 	struct fixture *f = *state;
 	via_sock c = fake_connect(f->v, true);
-	f->v->s[c - 1].piece = 1;
+	fake_of(f->v, c)->piece = 1;
 	fake_write(f->v, c, GET("/") "POST /x HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n" GET("/site/"));
 	const char *r = sent(f, c);
 	assert_memory_equal(r, "HTTP/1.1 200 ", 13);
@@ -244,17 +244,17 @@ static void serve_http__client_goes_away(void **state)
 {
 	struct fixture *f = *state;
 	via_sock c = fake_connect(f->v, true), d = fake_connect(f->v, true), e = fake_connect(f->v, true);
-	f->v->s[c - 1].room = 10;
+	fake_of(f->v, c)->room = 10;
 	fake_write(f->v, c, GET("/big"));
-	f->v->s[c - 1].error = ECONNRESET;
+	fake_of(f->v, c)->error = ECONNRESET;
 	fake_event(f->v, c, VIA_ERR);
-	assert_true(f->v->s[c - 1].closed);
+	assert_true(fake_of(f->v, c)->closed);
 	assert_int_equal(f->n_open, 0);
 	fake_write(f->v, d, "GET / HT");
 	fake_fin(f->v, d);
-	assert_true(f->v->s[d - 1].closed);
+	assert_true(fake_of(f->v, d)->closed);
 	fake_fin(f->v, e);
-	assert_true(f->v->s[e - 1].closed);
+	assert_true(fake_of(f->v, e)->closed);
 	assert_int_equal(f->http.conns.open.n, 0);
 }
 
@@ -298,14 +298,14 @@ static void serve_http__a_slow_reader_is_not_cut(void **state)
 	serve_http_tick(&f->http, 1000 * NS_PER_S);
 	via_sock c = fake_connect(f->v, true);
 	fake_write(f->v, c, "GET /big HTTP/1.0\r\n\r\n");
-	assert_true(f->v->s[c - 1].fin_out);
+	assert_true(fake_of(f->v, c)->fin_out);
 	for (int i = 0; i < 20; i++) {
-		f->v->s[c - 1].unacked = 1000 - i;
+		fake_of(f->v, c)->unacked = 1000 - i;
 		serve_http_tick(&f->http, (1006 + 6 * i) * NS_PER_S);
-		assert_false(f->v->s[c - 1].closed);
+		assert_false(fake_of(f->v, c)->closed);
 	}
 	serve_http_tick(&f->http, 1126 * NS_PER_S); /* it takes nothing any more */
-	assert_true(f->v->s[c - 1].closed);
+	assert_true(fake_of(f->v, c)->closed);
 }
 
 /* Any clock will do, before 1970 too (a lab's is, so that replays agree). */
@@ -370,8 +370,8 @@ static void serve_http__stop_in_the_middle(void **state)
 {
 	struct fixture *f = *state;
 	via_sock c = fake_connect(f->v, true), d = fake_connect(f->v, true);
-	f->v->s[c - 1].room = 10;
-	f->v->s[d - 1].room = 10;
+	fake_of(f->v, c)->room = 10;
+	fake_of(f->v, d)->room = 10;
 	fake_write(f->v, c, GET("/big"));
 	fake_write(f->v, d, GET("/sub/"));
 	assert_int_equal(f->n_open, 1); /* teardown sees that both give back what they hold */
