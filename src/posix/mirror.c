@@ -9,9 +9,10 @@
  *   VIA_ERR    our end was closed over unread bytes                  poll: POLLERR besides
  *
  * An edge while the level is up is shown by taking the byte and putting it anew (IN), or by sending and draining (OUT): each
- * wakes the kernel's waiters. RDHUP and HUP cannot be taken back but by a new pair (mirror_renew). HUP of a stream that was never
- * connected comes without RDHUP, and is not shown. While a call sleeps for input (room), input (room) is
- * not shown: the call takes it, or shows it when it ends. Failure here can only be of memory in the kernel, and shows less than there is. */
+ * wakes the kernel's waiters. RDHUP and HUP cannot be taken back but by a new pair (mirror_renew). HUP of a stream that was
+ * never connected comes without RDHUP, and is not shown. While a call sleeps for input (room), input (room) is
+ * not shown: the call takes it, or shows it when it ends. Failure here can only be of memory in the kernel, and shows less
+ * than there is. */
 #include "posix/posix.h"
 
 #include <errno.h>

@@ -60,8 +60,9 @@ void posix_turn(struct via_posix *p);
 void posix_baton_take(struct via_posix *p);
 void posix_baton_give(struct via_posix *p); /* runs a turn before */
 
-/* One call on a socket. attempt() makes it (with the baton, v's clock set) and says -EAGAIN while it would block; then, unless `timeo` is 0,
- * the descriptor or `flags` (MSG_DONTWAIT) say not to wait, it sleeps without the baton and tries again after each event.
+/* One call on a socket. attempt() makes it (with the baton, v's clock set) and says -EAGAIN while it would block; then, unless
+ * `timeo` is 0, or the descriptor or `flags` (MSG_DONTWAIT) say not to wait, it sleeps without the baton and tries again after
+ * each event.
  * timeo: SO_RCVTIMEO or SO_SNDTIMEO, which limits the sleep. Returns attempt's result; -EBADF, -ENOTSOCK. */
 int64_t posix_call(int fd, int flags, int timeo, int64_t (*attempt)(struct psock *ps, void *arg), void *arg);
 /* A negative errno becomes -1 and errno. */

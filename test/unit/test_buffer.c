@@ -114,7 +114,8 @@ static void buffer__that_takes_nothing_is_asked_again(void **s)
 	struct wire w = {.full = true};
 	uint8_t p[PING_BYTES];
 	ping(p);
-	struct via_buffer *b = via_buffer_new(&(struct via_buffer_config){.size = sizeof(struct via_buffer_config), .out = wire_out, .ctx = &w});
+	struct via_buffer *b = via_buffer_new(&(struct via_buffer_config){.size = sizeof(struct via_buffer_config), .out = wire_out,
+		.ctx = &w});
 	struct via *v = stack(b);
 	assert_int_equal(via_buffer_push(b, p, sizeof(p), 1000), 0);
 	assert_int_equal(via_poll(v, 1000, 64), 0);
