@@ -1,7 +1,7 @@
-/* viaduct/host.h - a stack with its memory, for those who do not want to make that memory themselves.
+/* viaduct/host.h - a stack with its memory: where a program outside this project begins.
  *
- * via_init() of stack.h takes memory from its owner. Here the system gives it: reserved at once, committed on touch, with
- * a hard cap. Nothing here runs the stack: call via_poll() with a clock of your own (examples/embed.c), or give it to
+ * via_init() of stack.h takes memory from its owner, packet memory among it, which only the rooms inside can make. Here the
+ * system gives it all: reserved at once, committed on touch, with a hard cap. Nothing here runs the stack: call via_poll() with a clock of your own (examples/embed.c), or give it to
  * via_posix_new() of posix.h, which runs it under the real clock. */
 #ifndef VIADUCT_HOST_H
 #define VIADUCT_HOST_H
