@@ -1,8 +1,9 @@
 /* viaduct/host.h - a stack with its memory: where a program outside this project begins.
  *
  * via_init() of stack.h takes memory from its owner, packet memory among it, which only the rooms inside can make. Here the
- * system gives it all: reserved at once, committed on touch, with a hard cap. Nothing here runs the stack: call via_poll() with a clock of your own (examples/embed.c), or give it to
- * via_posix_new() of posix.h, which runs it under the real clock. */
+ * system gives it all: reserved at once, committed on touch, with a hard cap. Nothing here runs the stack: call via_poll()
+ * with a clock of your own (examples/embed.c), or give it to via_posix_new() of posix.h, which runs it under the real
+ * clock (examples/echo_pair.c). */
 #ifndef VIADUCT_HOST_H
 #define VIADUCT_HOST_H
 
