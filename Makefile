@@ -3,6 +3,7 @@
 #   make                 build/via, release
 #   make demo            an unmodified curl across a lossy internet
 #   make test            everything; ends with "N passed, N failed"; GROUP=unit|fuzz|checks|sim|e2e for one group, ONLY=REGEX for some
+#   make install         PREFIX=/usr/local DESTDIR=: the program, the library for C programs, headers, viaduct.pc, the manual page
 #   make check-gcc       everything compiled by gcc, warnings are errors (make check-clang: by clang)
 #   make clean           removes the build folders
 #
@@ -13,7 +14,7 @@ NINJA = ninja $(NINJAFLAGS)
 QUIET_NINJA = $(NINJA) --quiet
 GROUP ?=
 
-.PHONY: all demo test check-gcc check-clang clean build-release build-tests
+.PHONY: all demo test install check-gcc check-clang clean build-release build-tests
 
 all: build-release
 
@@ -43,6 +44,13 @@ demo:
 	@tools/setup.sh demo
 	@$(MAKE) --no-print-directory build-release
 	@tools/demo.sh
+
+install:
+	@tools/setup.sh install
+	@$(MAKE) --no-print-directory build-release
+	@$(MAKE) -s --no-print-directory build-plain/build.ninja
+	@$(QUIET_NINJA) -C build-plain library
+	@PREFIX='$(PREFIX)' DESTDIR='$(DESTDIR)' LIBDIR='$(LIBDIR)' tools/install.sh build build-plain
 
 # Meson looks for test files only when it configures: do so again when their list has changed.
 RELIST = ls test/unit/*.c test/sim/*.c 2>/dev/null | cmp -s - $(1)/tests.list || { meson setup --reconfigure $(1) >/dev/null \

@@ -1,14 +1,15 @@
 #!/bin/sh
-# setup.sh [build|demo|test|e2e] - install what building, the demo or the tests need (Debian 12); each contains the one
-# before, no argument means build. Says what it will install and installs it with apt, as root or through sudo. With
+# setup.sh [build|install|demo|test|e2e] - install what building, the demo or the tests need (Debian 12); each contains the one
+# before (install: only build), no argument means build. Says what it will install and installs it with apt, as root or through sudo. With
 # neither it prints the one command to run and exits 1. Does nothing, silently, when all is there.
 set -eu
 export LC_ALL=C
 
 build='gcc libc6-dev meson ninja-build pkg-config python3 libyaml-dev libjansson-dev libsmartcols-dev node-llhttp'
+install="$build binutils scdoc"
 demo="$build curl"
 test="$demo libcmocka-dev clang-14 libclang-rt-14-dev golang-go wget netcat-openbsd nginx-light tshark iproute2 iputils-ping"
-test="$test util-linux procps"
+test="$test util-linux procps binutils scdoc"
 e2e="$test"
 
 # As root: install the packages named, without starting any service they bring.
@@ -26,6 +27,7 @@ install_now() {
 
 case ${1:-build} in
 build) want=$build ;;
+install) want=$install ;;
 demo) want=$demo ;;
 test) want=$test ;;
 e2e) want=$e2e ;;
@@ -35,7 +37,7 @@ e2e) want=$e2e ;;
 	exit
 	;;
 *)
-	echo "usage: $0 [build|demo|test|e2e]" >&2
+	echo "usage: $0 [build|install|demo|test|e2e]" >&2
 	exit 2
 	;;
 esac

@@ -16,6 +16,7 @@
 /* Process-local part of a stack: this header, then via_size() bytes. */
 struct host_stack {
 	struct host_map arena;
+	struct pktmem *own; /* packet memory that goes with it, or NULL */
 };
 enum { STACK_HEADER = 64 };
 
@@ -69,6 +70,49 @@ void host_stack_free(struct via *v)
 	via_fini(v);
 	host_map_free(&h->arena);
 	free(h);
+}
+
+#define HOST_PACKET_BYTES ((size_t)64 << 20)
+
+struct via *via_host_stack_new(const struct via_host_config *cfg)
+{
+	const struct via_host_config c = cfg ? *cfg : (struct via_host_config){.size = sizeof(c)};
+	if (c.size != sizeof(c)) {
+		errno = EINVAL;
+		return NULL;
+	}
+	struct pktmem *mem = host_pktmem_new(c.packet_bytes ? c.packet_bytes : HOST_PACKET_BYTES);
+	if (!mem)
+		return NULL;
+	struct via *v = host_stack_new(&(struct host_stack_opts){.name = c.name ? c.name : "host", .arena_bytes = c.arena_bytes,
+		.mem = mem, .seed = c.seed, .now = c.now, .forwarding = c.forwarding});
+	if (!v) {
+		int e = errno;
+		host_pktmem_free(mem);
+		errno = e;
+		return NULL;
+	}
+	host_stack_of(v)->own = mem;
+	return v;
+}
+
+void via_host_stack_free(struct via *v)
+{
+	if (!v)
+		return;
+	struct pktmem *own = host_stack_of(v)->own;
+	host_stack_free(v);
+	host_pktmem_free(own);
+}
+
+size_t via_host_stack_trim(struct via *v)
+{
+	return host_stack_trim(v);
+}
+
+int64_t via_host_now(void)
+{
+	return loop_now();
 }
 
 size_t host_stack_trim(struct via *v)

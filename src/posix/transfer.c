@@ -1,0 +1,234 @@
+/* posix/transfer.c - the calls that carry data.
+ *
+ * All come down to sendmsg and recvmsg. A blocking send of a stream goes on until all is taken, as Linux's does; what was taken
+ * before an error, a time-out or a refusal to wait is the result. A datagram of several pieces is gathered first. */
+#include "posix/posix.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
+
+enum { PIECE_MAX = 1 << 30, DGRAM_MAX = 65535 };
+
+struct transfer {
+	const struct iovec *iov;
+	int n;
+	size_t total, done;
+	int flags;
+	bool addressed;         /* `addr` is the destination */
+	struct via_sockaddr addr;
+	bool cut;               /* a datagram was longer than the room */
+};
+
+/* The pieces and their sum. 0, -EMSGSIZE, -EINVAL. */
+static int transfer_init(struct transfer *t, const struct iovec *iov, size_t n, int flags)
+{
+	*t = (struct transfer){.iov = iov, .n = (int)n, .flags = flags};
+	if (n > IOV_MAX)
+		return -EMSGSIZE;
+	for (size_t i = 0; i < n; i++) {
+		if (iov[i].iov_len > SSIZE_MAX - t->total)
+			return -EINVAL;
+		t->total += iov[i].iov_len;
+	}
+	return 0;
+}
+
+/* The piece that begins where `done` bytes end, empty ones passed over. */
+static struct iovec transfer_piece(const struct transfer *t)
+{
+	static char none[1];
+	size_t at = t->done;
+	for (int i = 0; i < t->n; i++) {
+		if (at < t->iov[i].iov_len)
+			return (struct iovec){(char *)t->iov[i].iov_base + at, MIN(t->iov[i].iov_len - at, (size_t)PIECE_MAX)};
+		at -= t->iov[i].iov_len;
+	}
+	return (struct iovec){none, 0};
+}
+
+/* --- sending --- */
+
+static int64_t stream_send_attempt(struct psock *ps, struct transfer *t)
+{
+	do {
+		struct iovec piece = transfer_piece(t);
+		bool more = t->flags & MSG_MORE || t->done + piece.iov_len < t->total;
+		int64_t r = via_send(ps->v, ps->s, piece.iov_base, (uint32_t)piece.iov_len, more ? VIA_MORE : 0);
+		if (r < 0)
+			return r != -EAGAIN && t->done ? (int64_t)t->done : r;
+		t->done += (size_t)r;
+	} while (t->done < t->total);
+	return (int64_t)t->done;
+}
+
+/* -EAGAIN does not mean "wait" here: there is no port, or no memory for the packet. */
+static int64_t dgram_send_attempt(struct psock *ps, struct transfer *t)
+{
+	const struct via_sockaddr *to = t->addressed ? &t->addr : NULL;
+	if (t->total > DGRAM_MAX)
+		return -EMSGSIZE;
+	struct iovec piece = transfer_piece(t);
+	if (piece.iov_len == t->total)
+		return via_sendto(ps->v, ps->s, piece.iov_base, (uint32_t)t->total, 0, to);
+	char *whole = malloc(t->total);
+	if (!whole)
+		return -ENOBUFS;
+	size_t at = 0;
+	for (int i = 0; i < t->n; i++) {
+		if (t->iov[i].iov_len)
+			memcpy(whole + at, t->iov[i].iov_base, t->iov[i].iov_len);
+		at += t->iov[i].iov_len;
+	}
+	int64_t r = via_sendto(ps->v, ps->s, whole, (uint32_t)t->total, 0, to);
+	free(whole);
+	return r;
+}
+
+static int64_t send_attempt(struct psock *ps, void *arg)
+{
+	struct transfer *t = arg;
+	return ps->type == VIA_STREAM ? stream_send_attempt(ps, t) : dgram_send_attempt(ps, t);
+}
+
+ssize_t via_posix_sendmsg(int fd, const struct msghdr *msg, int flags)
+{
+	struct transfer t;
+	int e = transfer_init(&t, msg->msg_iov, msg->msg_iovlen, flags);
+	if (!e && flags & MSG_OOB)
+		e = -EOPNOTSUPP;
+	if (!e && msg->msg_name && msg->msg_namelen) {
+		e = addr_from(msg->msg_name, msg->msg_namelen, &t.addr);
+		t.addressed = true;
+	}
+	int64_t r = e ? e : posix_call(fd, flags, SO_SNDTIMEO, send_attempt, &t);
+	return (ssize_t)posix_result(r < 0 && t.done ? (int64_t)t.done : r);
+}
+
+ssize_t via_posix_sendto(int fd, const void *data, size_t len, int flags, const struct sockaddr *addr, socklen_t alen)
+{
+	struct iovec iov = {(void *)(uintptr_t)data, len};
+	struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1, .msg_name = (void *)(uintptr_t)addr, .msg_namelen = alen};
+	return via_posix_sendmsg(fd, &msg, flags);
+}
+
+ssize_t via_posix_send(int fd, const void *data, size_t len, int flags)
+{
+	return via_posix_sendto(fd, data, len, flags, NULL, 0);
+}
+
+ssize_t via_posix_writev(int fd, const struct iovec *iov, int n)
+{
+	struct msghdr msg = {.msg_iov = (struct iovec *)(uintptr_t)iov, .msg_iovlen = (size_t)n};
+	return n < 0 ? (ssize_t)posix_result(-EINVAL) : via_posix_sendmsg(fd, &msg, 0);
+}
+
+ssize_t via_posix_write(int fd, const void *data, size_t len)
+{
+	return via_posix_send(fd, data, len, 0);
+}
+
+/* --- receiving --- */
+
+/* Into one piece after the other, while the next bytes are there. With MSG_WAITALL, until all is full. */
+static int64_t stream_recv_attempt(struct psock *ps, struct transfer *t)
+{
+	int flags = (t->flags & MSG_PEEK ? VIA_PEEK : 0) | (t->flags & MSG_TRUNC ? VIA_TRUNC : 0);
+	bool all = t->flags & MSG_WAITALL && !(t->flags & MSG_PEEK);
+	do {
+		struct iovec piece = transfer_piece(t);
+		int64_t r = via_recvfrom(ps->v, ps->s, piece.iov_base, (uint32_t)piece.iov_len, flags, &t->addr, NULL);
+		if (r == -EAGAIN && t->done && !all)
+			break;
+		if (r < 0)
+			return r != -EAGAIN && t->done ? (int64_t)t->done : r;
+		if (r == 0)
+			break;
+		t->done += (size_t)r;
+		/* A second peek would give the first bytes again. */
+	} while (t->done < t->total && !(t->flags & MSG_PEEK));
+	return (int64_t)t->done;
+}
+
+static void transfer_scatter(const struct transfer *t, const char *from, size_t len)
+{
+	for (int i = 0; i < t->n && len; i++) {
+		size_t part = MIN(len, t->iov[i].iov_len);
+		if (part)
+			memcpy(t->iov[i].iov_base, from, part);
+		from += part;
+		len -= part;
+	}
+}
+
+static int64_t dgram_recv_attempt(struct psock *ps, struct transfer *t)
+{
+	int flags = (t->flags & MSG_PEEK ? VIA_PEEK : 0) | VIA_TRUNC;
+	uint32_t room = (uint32_t)MIN(t->total, (size_t)DGRAM_MAX);
+	struct iovec piece = transfer_piece(t);
+	char *whole = piece.iov_len < t->total && room ? malloc(room) : NULL;
+	if (piece.iov_len < t->total && room && !whole)
+		return -ENOBUFS;
+	int64_t r = via_recvfrom(ps->v, ps->s, whole ? whole : piece.iov_base, room, flags, &t->addr, NULL);
+	if (r >= 0) {
+		t->cut = r > (int64_t)room;
+		int64_t there = MIN(r, (int64_t)room);
+		if (whole)
+			transfer_scatter(t, whole, (size_t)there);
+		r = t->flags & MSG_TRUNC ? r : there;
+	}
+	free(whole);
+	return r;
+}
+
+static int64_t recv_attempt(struct psock *ps, void *arg)
+{
+	struct transfer *t = arg;
+	t->addressed = ps->type != VIA_STREAM;
+	return ps->type == VIA_STREAM ? stream_recv_attempt(ps, t) : dgram_recv_attempt(ps, t);
+}
+
+ssize_t via_posix_recvmsg(int fd, struct msghdr *msg, int flags)
+{
+	struct transfer t;
+	int e = transfer_init(&t, msg->msg_iov, msg->msg_iovlen, flags);
+	if (!e && flags & (MSG_OOB | MSG_ERRQUEUE))
+		e = flags & MSG_OOB ? -EINVAL : -EAGAIN;
+	int64_t r = e ? e : posix_call(fd, flags, SO_RCVTIMEO, recv_attempt, &t);
+	r = r < 0 && t.done ? (int64_t)t.done : r;
+	if (r >= 0) {
+		msg->msg_flags = t.cut ? MSG_TRUNC : 0;
+		msg->msg_controllen = 0;
+		if (t.addressed)
+			addr_to(&t.addr, msg->msg_name, &msg->msg_namelen);
+		else
+			msg->msg_namelen = 0;
+	}
+	return (ssize_t)posix_result(r);
+}
+
+ssize_t via_posix_recvfrom(int fd, void *data, size_t len, int flags, struct sockaddr *addr, socklen_t *alen)
+{
+	struct iovec iov = {data, len};
+	struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1, .msg_name = alen ? addr : NULL, .msg_namelen = alen && addr ? *alen : 0};
+	ssize_t r = via_posix_recvmsg(fd, &msg, flags);
+	if (r >= 0 && addr && alen)
+		*alen = msg.msg_namelen;
+	return r;
+}
+
+ssize_t via_posix_recv(int fd, void *data, size_t len, int flags)
+{
+	return via_posix_recvfrom(fd, data, len, flags, NULL, NULL);
+}
+
+ssize_t via_posix_readv(int fd, const struct iovec *iov, int n)
+{
+	struct msghdr msg = {.msg_iov = (struct iovec *)(uintptr_t)iov, .msg_iovlen = (size_t)n};
+	return n < 0 ? (ssize_t)posix_result(-EINVAL) : via_posix_recvmsg(fd, &msg, 0);
+}
+
+ssize_t via_posix_read(int fd, void *data, size_t len)
+{
+	return via_posix_recv(fd, data, len, 0);
+}
