@@ -29,6 +29,12 @@ for twin in a b; do
 	cmp -s "$work/www/index.html" "$work/got/twin-$twin.html" || { echo "demo: twin $twin fetched a wrong page" >&2; exit 1; }
 done
 "$via" lab story "$out/demo.json"
+python3 - "$out/demo.json" <<'PY'
+import json, sys
+a, b = json.load(open(sys.argv[1]))["connections"][-2:]
+print(f"\nConnections {a['n']} and {b['n']} belong to two programs that ran at once on one host and asked one server: only their own\n"
+      f"ports, {a['client']['port']} and {b['client']['port']}, tell them apart.")
+PY
 echo
 echo "SHA-256 of all $(wc -l < "$work/sums" | tr -d ' ') files fetched is right, and both twins got the page."
 echo "Every figure above is in $out/demo.json. Every packet is in $out/demo.pcapng, with its reason as a comment:"

@@ -64,7 +64,8 @@ VIA_API int64_t via_recv(struct via *v, via_sock s, void *data, uint32_t len, in
 /* Datagrams. `to` NULL means the connected peer. -EMSGSIZE when it cannot leave whole. */
 VIA_API int64_t via_sendto(struct via *v, via_sock s, const void *data, uint32_t len, int flags, const struct via_sockaddr *to);
 /* `from` and `local` (the address it was sent to) may be NULL. */
-VIA_API int64_t via_recvfrom(struct via *v, via_sock s, void *data, uint32_t len, int flags, struct via_sockaddr *from, struct via_sockaddr *local);
+VIA_API int64_t via_recvfrom(struct via *v, via_sock s, void *data, uint32_t len, int flags, struct via_sockaddr *from,
+			     struct via_sockaddr *local);
 
 /* Zero copy. Peek: up to n spans of what recv would return, valid until the next call on this stack; returns the number
  * of spans. Consume: take `len` of those bytes away. */
@@ -77,7 +78,8 @@ VIA_API int via_send_commit(struct via *v, via_sock s, uint32_t len);
 /* Lend: queue [data, data+len) by reference, no copy. The memory must stay as it is until `done(ctx, token)` was called
  * during a later via_poll() or via_close() (the one exception to "no callbacks": it only returns the loan). Returns bytes
  * lent, or -EAGAIN. Blocks below the region's block size may be copied; `done` is called all the same. */
-VIA_API int64_t via_send_lend(struct via *v, via_sock s, const void *data, uint32_t len, void (*done)(void *ctx, uint64_t token), void *ctx, uint64_t token);
+VIA_API int64_t via_send_lend(struct via *v, via_sock s, const void *data, uint32_t len, void (*done)(void *ctx, uint64_t token),
+			      void *ctx, uint64_t token);
 
 enum via_how { VIA_SHUT_RD = 0, VIA_SHUT_WR = 1, VIA_SHUT_RDWR = 2 };
 VIA_API int via_shutdown(struct via *v, via_sock s, enum via_how how);

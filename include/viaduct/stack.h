@@ -41,7 +41,13 @@ VIA_API void via_iface_updown(struct via *v, int ifindex);
 
 /* Configuration changes only through this one call; each raises the stack's configuration generation. */
 enum via_change_kind { VIA_ADDR_ADD, VIA_ADDR_DEL, VIA_ROUTE_ADD, VIA_ROUTE_DEL, VIA_NEIGH_SET, VIA_SET };
-enum via_setting { VIA_SET_FORWARDING = 1, VIA_SET_TTL, VIA_SET_TCP_RMEM, VIA_SET_TCP_WMEM, VIA_SET_DNS /* addr: where the resolver of programs is answered */ };
+enum via_setting {
+	VIA_SET_FORWARDING = 1,
+	VIA_SET_TTL,
+	VIA_SET_TCP_RMEM,
+	VIA_SET_TCP_WMEM,
+	VIA_SET_DNS, /* addr: where the resolver of programs is answered */
+};
 struct via_change {
 	enum via_change_kind kind;
 	int ifindex;             /* 0 in a route: found from the gateway */

@@ -1,7 +1,7 @@
 /* cmd/lab_host.c - a lab under its name: the control socket, and the programs that others start on its nodes.
  *
- * Each client connection is one program at most; when the client goes away its program is ended with SIGHUP, then SIGKILL
- * by the door. */
+ * Each client connection is one program at most. A client that goes away leaves its program SIGHUP, and SIGKILL when it
+ * minds that not; a program's door is freed only after it has ended. */
 #include "cmd/lab_host.h"
 #include "cmd/cmd.h"
 #include "cmd/control.h"
@@ -22,7 +22,8 @@ struct client {
 	struct program *program;
 	char **argv, **envp;
 	char *cwd;
-	int fd;
+	int fd;          /* -1: it left */
+	int64_t kill_at; /* of the program of one that left */
 	int stdio[3];
 };
 
@@ -30,11 +31,12 @@ struct server {
 	struct loop *loop;
 	struct lab *lab;
 	struct client *clients;
+	struct loop_task reaper; /* of programs whose client left */
 	int fd;
 	bool is_ending;
 };
 
-#define PATIENCE_NS (2 * NS_PER_S) /* of a lab that ends, with programs that were asked to end */
+#define PATIENCE_NS (2 * NS_PER_S) /* with a program that was asked to end */
 
 /* Does --www name a node that serves http? False after a sentence. */
 static bool www_fits(struct lab *lab, const char *www)
@@ -132,14 +134,23 @@ void lab_host_say(const char *name, const char *state)
 	fflush(stdout);
 }
 
+static void client_hang_up(struct client *c)
+{
+	if (c->fd < 0)
+		return;
+	loop_fd_del(c->server->loop, c->fd);
+	close(c->fd);
+	c->fd = -1;
+}
+
+/* Gives c's program up, which must have ended or never see the loop again. */
 static void client_free(struct client *c)
 {
 	struct client **p = &c->server->clients;
 	while (*p != c)
 		p = &(*p)->next;
 	*p = c->next;
-	loop_fd_del(c->server->loop, c->fd);
-	close(c->fd);
+	client_hang_up(c);
 	for (int i = 0; i < 3; i++) {
 		if (c->stdio[i] >= 0)
 			close(c->stdio[i]);
@@ -166,6 +177,10 @@ static void answer_error(struct client *c, int status, const char *text)
 static void on_ended(void *ctx, int status)
 {
 	struct client *c = ctx;
+	if (c->fd < 0) {
+		client_free(c);
+		return;
+	}
 	json_t *msg = json_pack("{s:i, s:o, s:b}", "status", status, "summary", program_summary(c->program), "lab_ends", c->server->is_ending);
 	control_send(c->fd, msg, NULL, 0);
 	json_decref(msg);
@@ -273,12 +288,32 @@ static void on_client(void *ctx, uint32_t events)
 	}
 	bool stay = msg && client_request(c, msg);
 	json_decref(msg);
-	if (!stay && c->program && !msg) {
-		program_signal(c->program, SIGHUP); /* the other side left: its program does too */
+	if (stay)
+		return;
+	if (!c->program) {
 		client_free(c);
-	} else if (!stay) {
-		client_free(c);
+		return;
 	}
+	client_hang_up(c);
+	program_signal(c->program, SIGHUP);
+	c->kill_at = loop_now() + PATIENCE_NS;
+	c->server->reaper.deadline = 0;
+}
+
+static int64_t reap(void *ctx, int64_t now)
+{
+	struct server *s = ctx;
+	int64_t next = TIME_NEVER;
+	for (struct client *c = s->clients; c; c = c->next) {
+		if (c->fd >= 0 || !c->program)
+			continue;
+		if (now >= c->kill_at) {
+			program_signal(c->program, SIGKILL);
+			c->kill_at = now + PATIENCE_NS;
+		}
+		next = MIN(next, c->kill_at);
+	}
+	return next;
 }
 
 static void on_connection(void *ctx, uint32_t events)
@@ -354,6 +389,8 @@ int lab_host_serve(struct lab *lab, int ready_fd)
 		cmd_fail(EXIT_FAILED, "cannot run the lab: %s", strerror(errno));
 	} else {
 		signal(SIGPIPE, SIG_IGN);
+		s.reaper = (struct loop_task){.run = reap, .ctx = &s};
+		loop_task_add(s.loop, &s.reaper);
 		loop_fd_add(s.loop, s.fd, EPOLLIN, on_connection, &s);
 		loop_signal(s.loop, SIGINT, on_signal, &s);
 		loop_signal(s.loop, SIGTERM, on_signal, &s);
@@ -363,6 +400,7 @@ int lab_host_serve(struct lab *lab, int ready_fd)
 			lab_host_say(lab_name(lab), "up");
 		status = loop_run(s.loop);
 		end_programs(&s);
+		loop_task_del(s.loop, &s.reaper);
 	}
 	while (s.clients)
 		client_free(s.clients);

@@ -26,11 +26,16 @@ static void on_signal(void *ctx, int signo)
 	loop_stop(ctx, EXIT_WELL);
 }
 
+/* The time since 1970 as the clock stood when we began, moving on steadily: a step of the clock must not age connections. */
 static int64_t epoch_now(void)
 {
+	static int64_t offset;
 	struct timespec t;
-	clock_gettime(CLOCK_REALTIME, &t);
-	return (int64_t)t.tv_sec * NS_PER_S + t.tv_nsec;
+	if (!offset) {
+		clock_gettime(CLOCK_REALTIME, &t);
+		offset = (int64_t)t.tv_sec * NS_PER_S + t.tv_nsec - loop_now();
+	}
+	return offset + loop_now();
 }
 
 static int64_t tick(void *ctx, int64_t now)

@@ -37,6 +37,7 @@ struct door_stats {
  * reported through ended(127/126) with a sentence on stderr. */
 int door_spawn(const struct door_config *c, struct door **out, char err[256]);
 void door_signal(struct door *d, int signo); /* pass a signal on to the program */
+const char *door_limit(unsigned n); /* the n-th known limit as a sentence; NULL past the end */
 pid_t door_pid(const struct door *d);
 void door_stats_get(const struct door *d, struct door_stats *out);
 void door_report(const struct door *d, FILE *out); /* the lines of --report */

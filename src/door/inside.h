@@ -10,6 +10,7 @@
 
 #include "door/door.h"
 
+#include <errno.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <netinet/in.h>
@@ -35,6 +36,9 @@ enum {
 #define ANSWER_CONTINUE (INT64_MIN + 1) /* the kernel shall do it */
 #define ANSWER_HELD (INT64_MIN + 2)     /* not yet: run the handler again when the socket moved */
 #define ANSWER_GIVEN (INT64_MIN + 3)    /* answered already (a descriptor was injected), or withdrawn */
+
+/* What target_* and door_inject say when the program has left the call (a signal, its death). No program sees it. */
+#define WITHDRAWN (-ERESTART)
 
 struct dsock;
 
@@ -185,16 +189,16 @@ void door_held_run(struct dsock *s);
 void door_held_answer(struct dsock *s, int err); /* all of them, with -errno or 0 */
 void door_held_prune(struct dsock *s);           /* forget those that were withdrawn */
 void door_held_expire(struct door *d, int64_t now); /* those whose time is over; sets d->held_next */
-/* Give `fd` (borrowed) to the program as the result of call c. Its number there; -ENOENT when c was withdrawn; -EMFILE. */
+/* Give `fd` (borrowed) to the program as the result of call c. Its number there; WITHDRAWN; -EMFILE. */
 int door_inject(struct door *d, struct call *c, int fd, bool cloexec);
 /* Put `fd` at the program's number `at`, c stays open. Its number or -errno. */
 int door_inject_at(struct door *d, struct call *c, int fd, int at, bool cloexec);
 
 /* --- target.c: the program's memory and descriptors --- */
-/* 0, -EFAULT, or -ENOENT when c was withdrawn meanwhile. */
+/* 0, -EFAULT, or WITHDRAWN. */
 int door_target_read(struct door *d, const struct call *c, uint64_t addr, void *buf, size_t len);
 int door_target_write(struct door *d, const struct call *c, uint64_t addr, const void *buf, size_t len);
-/* Gather from, scatter to the program's iovec array of n at addr: bytes, or -EFAULT, -EINVAL, -ENOENT. */
+/* Gather from, scatter to the program's iovec array of n at addr: bytes, or -EFAULT, -EINVAL, WITHDRAWN. */
 int64_t door_target_gather(struct door *d, const struct call *c, uint64_t addr, uint64_t n, void *buf, size_t len);
 int64_t door_target_scatter(struct door *d, const struct call *c, uint64_t addr, uint64_t n, const void *buf, size_t len);
 int64_t door_target_room(struct door *d, const struct call *c, uint64_t addr, uint64_t n); /* bytes the array has room for */

@@ -2,9 +2,10 @@
  *
  * Queued connections stay in the stack (its backlog is the program's). Each arrival puts a token byte into the program's
  * end of the listener: an edge, and readable as long as one lies there. accept() takes a connection from the stack and a
- * token through a borrowed end; when none waits any more all tokens go, when one does, one stays at least. The connection is injected and the call answered
- * in one step of the kernel: a call withdrawn by a signal or a kill got nothing, its connection waits at the head of
- * `queue`, before those of the stack. Without one: EAGAIN, or the call is held. */
+ * token through a borrowed end; when none waits any more all tokens go, when one does, one stays at least. The connection
+ * is injected and the call answered in one step of the kernel: a call withdrawn by a signal or a kill got nothing, its
+ * connection waits at the head of `queue`, before those of the stack. Without one: EAGAIN, or the call is held.
+ */
 #include "door/inside.h"
 
 #include <errno.h>
@@ -145,7 +146,7 @@ int64_t door_call_accept(struct door *d, struct call *c, struct dsock *l)
 	struct dsock *s = listen_next(l, &err);
 	if (s) {
 		err = listen_give(c, l, s);
-		r = err == 0 || err == -ENOENT ? ANSWER_GIVEN : err;
+		r = err == 0 ? ANSWER_GIVEN : err;
 	} else {
 		r = err == -EAGAIN && !nonblock ? ANSWER_HELD : err;
 	}

@@ -226,7 +226,7 @@ int64_t door_call_socket(struct door *d, struct call *c, struct dsock *none)
 	close(theirs);
 	if (err < 0) {
 		door_dsock_free(s, false);
-		return err == -ENOENT ? ANSWER_GIVEN : err;
+		return err;
 	}
 	s->pid = door_target_group(d, c->tid);
 	s->fd = err;

@@ -16,8 +16,8 @@
 struct message {
 	uint64_t name, name_len_at; /* address, and where its length stands (receive) */
 	uint32_t name_len;
-	uint64_t iov, n_iov;        /* n_iov 0 with flat: one span */
-	uint64_t flat, flat_len;
+	uint64_t iov, n_iov;        /* of a msghdr */
+	uint64_t flat, flat_len;    /* without one */
 	uint64_t control, control_len;
 	uint64_t hdr;               /* the struct msghdr, or 0 */
 };
@@ -28,9 +28,16 @@ static int message_read(struct door *d, const struct call *c, uint64_t hdr, stru
 	int err = door_target_read(d, c, hdr, &h, sizeof(h));
 	if (err < 0)
 		return err;
-	*m = (struct message){.name = (uintptr_t)h.msg_name, .name_len_at = hdr + offsetof(struct msghdr, msg_namelen), .name_len = h.msg_namelen,
-			      .iov = (uintptr_t)h.msg_iov, .n_iov = h.msg_iovlen, .control = (uintptr_t)h.msg_control,
-			      .control_len = h.msg_controllen, .hdr = hdr};
+	*m = (struct message){
+		.name = (uintptr_t)h.msg_name,
+		.name_len = h.msg_namelen,
+		.name_len_at = hdr + offsetof(struct msghdr, msg_namelen),
+		.iov = (uintptr_t)h.msg_iov,
+		.n_iov = h.msg_iovlen,
+		.control = (uintptr_t)h.msg_control,
+		.control_len = h.msg_controllen,
+		.hdr = hdr,
+	};
 	return 0;
 }
 
@@ -58,7 +65,7 @@ static int64_t message_send(struct door *d, struct call *c, struct dsock *s, con
 	if (s->unsent)
 		return -EAGAIN;
 	int64_t n;
-	if (m->flat) {
+	if (!m->hdr) {
 		n = (int64_t)MIN(m->flat_len, (uint64_t)DOOR_SCRATCH);
 		err = door_target_read(d, c, m->flat, d->scratch, (size_t)n);
 		n = err < 0 ? err : n;
@@ -168,7 +175,8 @@ static int message_ifindex(struct door *d, const struct via_addr *a)
 }
 
 /* Control data and flags back into the program's msghdr. */
-static int message_write_hdr(struct door *d, struct call *c, struct dsock *s, const struct message *m, const struct via_sockaddr *to, int flags)
+static int message_write_hdr(struct door *d, struct call *c, struct dsock *s, const struct message *m,
+			     const struct via_sockaddr *to, int flags)
 {
 	union {
 		char b[CMSG_SPACE(sizeof(struct in_pktinfo))];
@@ -201,7 +209,7 @@ static int64_t message_recv(struct door *d, struct call *c, struct dsock *s, con
 		return -EAGAIN;
 	if (flags & MSG_OOB)
 		return -EOPNOTSUPP;
-	if (!m->flat && m->n_iov)
+	if (m->hdr)
 		room = door_target_room(d, c, m->iov, m->n_iov);
 	int fd = room < 0 ? (int)room : door_target_borrow(d, c, s);
 	if (fd < 0)
@@ -214,7 +222,7 @@ static int64_t message_recv(struct door *d, struct call *c, struct dsock *s, con
 	if (!(flags & MSG_PEEK))
 		c->undo = door_dgram_untake;
 	int64_t take = MIN(n, room);
-	int64_t err = m->flat ? door_target_write(d, c, m->flat, d->scratch, (size_t)take) :
+	int64_t err = !m->hdr ? door_target_write(d, c, m->flat, d->scratch, (size_t)take) :
 				door_target_scatter(d, c, m->iov, m->n_iov, d->scratch, (size_t)take);
 	parts.msg_flags = (n > room ? MSG_TRUNC : 0) | (flags & MSG_CMSG_CLOEXEC);
 	if (err >= 0)

@@ -93,11 +93,12 @@ static bool replay_take(struct door *d, const struct call *c, int64_t *result)
 
 static void notify_answer(struct door *d, struct call *c, struct dsock *s, int64_t result)
 {
-	if (result == ANSWER_GIVEN || notify_send(d, c, result))
+	bool withdrawn = result == WITHDRAWN; /* before it was done, or undo knows */
+	if (result == ANSWER_GIVEN || (!withdrawn && notify_send(d, c, result)))
 		return;
 	if (c->undo)
 		c->undo(d, s);
-	if (c->once)
+	if (c->once && !withdrawn)
 		replay_keep(d, c, result);
 }
 
@@ -114,7 +115,7 @@ int door_inject_at(struct door *d, struct call *c, int fd, int at, bool cloexec)
 	if (n >= 0)
 		return n;
 	/* A thread interrupted while the descriptor was on its way clears it with ESRCH. */
-	return errno == EMFILE || errno == ENFILE || errno == ENOMEM ? -errno : -ENOENT;
+	return errno == EMFILE || errno == ENFILE || errno == ENOMEM ? -errno : WITHDRAWN;
 }
 
 int door_inject(struct door *d, struct call *c, int fd, bool cloexec)

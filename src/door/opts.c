@@ -212,6 +212,12 @@ static bool opts_truth(struct door *d, struct call *c, struct dsock *s, int name
 	}
 }
 
+/* Options whose value the program's end has. */
+static bool opts_in_the_pair(int name)
+{
+	return name == SO_RCVTIMEO || name == SO_SNDTIMEO || name == SO_RCVTIMEO_NEW_ || name == SO_SNDTIMEO_NEW_ || name == SO_RCVLOWAT;
+}
+
 int64_t door_call_getsockopt(struct door *d, struct call *c, struct dsock *s)
 {
 	int level = (int)c->arg[1], name = (int)c->arg[2], truth;
@@ -224,7 +230,7 @@ int64_t door_call_getsockopt(struct door *d, struct call *c, struct dsock *s)
 		return -EINVAL;
 	uint32_t len = MIN((uint32_t)room, (uint32_t)sizeof(val));
 	struct kept_opt *k = opts_find(s, level, name);
-	if (level == SOL_SOCKET && (name == SO_RCVTIMEO || name == SO_SNDTIMEO || name == SO_RCVTIMEO_NEW_ || name == SO_SNDTIMEO_NEW_ || name == SO_RCVLOWAT))
+	if (level == SOL_SOCKET && opts_in_the_pair(name))
 		return ANSWER_CONTINUE;
 	if (level == SOL_SOCKET && opts_truth(d, c, s, name, &truth)) {
 		len = MIN(len, (uint32_t)sizeof(truth));

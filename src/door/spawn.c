@@ -21,7 +21,19 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { STATUS_FAILURE = 125, STATUS_NOT_EXECUTABLE = 126, STATUS_NOT_FOUND = 127 };
+enum { STATUS_FAILURE = 125, STATUS_NOT_EXECUTABLE = 126, STATUS_NOT_FOUND = 127, REAP_MAX = 64 };
+
+/* We need a descriptor per socket of the program: the limit is raised once, and programs start with the one we had. */
+static struct rlimit limit_before;
+static bool limit_raised;
+
+static void spawn_limit_raise(void)
+{
+	if (limit_raised || getrlimit(RLIMIT_NOFILE, &limit_before) < 0)
+		return;
+	struct rlimit r = {limit_before.rlim_max, limit_before.rlim_max};
+	limit_raised = setrlimit(RLIMIT_NOFILE, &r) == 0;
+}
 
 /* --- the child; it never returns --- */
 
@@ -62,6 +74,8 @@ static void spawn_child(const struct door_config *c, int talk, pid_t parent)
 		_exit(STATUS_FAILURE);
 	loop_forked(c->loop);
 	signal(SIGPIPE, SIG_DFL); /* ours may be ignored, and that would be inherited */
+	if (limit_raised)
+		setrlimit(RLIMIT_NOFILE, &limit_before);
 	spawn_stdio(c);
 	int fd = prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ? -errno : door_filter_install();
 	if (write(talk, &fd, sizeof(fd)) != sizeof(fd) || fd < 0 || read(talk, &go, 1) != 1)
@@ -76,7 +90,8 @@ static void spawn_child(const struct door_config *c, int talk, pid_t parent)
 static void spawn_why(int err, char text[256])
 {
 	if (err == -EBUSY)
-		snprintf(text, 256, "this program tree has a seccomp listener already (another `via`, or a container runtime), and the kernel allows one");
+		snprintf(text, 256, "this program tree has a seccomp listener already (another `via`, or a container runtime), "
+			"and the kernel allows one");
 	else if (err == -EINVAL || err == -ENOSYS)
 		snprintf(text, 256, "this kernel has no seccomp user notification (Linux 5.9 or newer is needed)");
 	else if (err == -EPERM || err == -EACCES)
@@ -120,6 +135,17 @@ static void spawn_collect(struct door *d)
 	door_touched(d);
 }
 
+/* Orphans of the program's tree are ours, we are their subreaper: let them not stay zombies. */
+static void spawn_reap(struct door *d)
+{
+	for (int i = 0; i < REAP_MAX; i++) {
+		siginfo_t si = {0};
+		if (waitid(P_ALL, 0, &si, WEXITED | WNOHANG | WNOWAIT) < 0 || si.si_pid == 0 || loop_has_child(d->loop, si.si_pid))
+			return;
+		waitpid(si.si_pid, NULL, WNOHANG);
+	}
+}
+
 static bool spawn_drained(const struct door *d)
 {
 	for (const struct dsock *s = d->socks; s; s = s->next) {
@@ -137,6 +163,7 @@ static int64_t spawn_task(void *ctx, int64_t now)
 	if (now >= d->live_at) {
 		door_dsock_sweep(d);
 		door_connect_look(d);
+		spawn_reap(d);
 		d->live_at = now + DOOR_LIVE_NS;
 	}
 	if (d->child_gone && !d->told && (spawn_drained(d) || now >= d->drain_until)) {
@@ -160,16 +187,6 @@ static void spawn_ended(void *ctx, pid_t pid, int status)
 	d->drain_until = loop_now() + DOOR_DRAIN_NS;
 	spawn_collect(d);
 	d->task.deadline = 0;
-}
-
-/* Descriptors: one per socket of the program. The child was forked with the old limit. */
-static void spawn_raise_limit(void)
-{
-	struct rlimit r;
-	if (getrlimit(RLIMIT_NOFILE, &r) == 0 && r.rlim_cur < r.rlim_max) {
-		r.rlim_cur = r.rlim_max;
-		setrlimit(RLIMIT_NOFILE, &r);
-	}
 }
 
 static struct door *spawn_new(const struct door_config *c)
@@ -229,7 +246,7 @@ int door_spawn(const struct door_config *c, struct door **out, char err_text[256
 		return err;
 	}
 	loop_task_add(c->loop, &d->task);
-	spawn_raise_limit();
+	spawn_limit_raise();
 	send(talk[0], "", 1, MSG_NOSIGNAL); /* go; a child that died meanwhile says so by its status */
 	close(talk[0]);
 	*out = d;
@@ -260,6 +277,7 @@ void door_free(struct door *d)
 		door_dsock_free(s, true);
 	}
 	door_notify_stop(d);
+	spawn_reap(d);
 	door_target_forget(d);
 	free(d->taken);
 	free(d);

@@ -25,7 +25,7 @@ int door_target_read(struct door *d, const struct call *c, uint64_t addr, void *
 	struct iovec here = {buf, len}, there = {(void *)(uintptr_t)addr, len};
 	ssize_t n = len ? process_vm_readv(c->tid, &here, 1, &there, 1, 0) : 0;
 	if (!door_call_valid(d, c))
-		return -ENOENT;
+		return WITHDRAWN;
 	return n == (ssize_t)len ? 0 : -EFAULT;
 }
 
@@ -33,7 +33,7 @@ int door_target_write(struct door *d, const struct call *c, uint64_t addr, const
 {
 	struct iovec here = {(void *)(uintptr_t)buf, len}, there = {(void *)(uintptr_t)addr, len};
 	if (!door_call_valid(d, c))
-		return -ENOENT;
+		return WITHDRAWN;
 	return len == 0 || process_vm_writev(c->tid, &here, 1, &there, 1, 0) == (ssize_t)len ? 0 : -EFAULT;
 }
 
@@ -68,7 +68,7 @@ int64_t door_target_gather(struct door *d, const struct call *c, uint64_t addr, 
 	struct iovec here = {buf, (size_t)sum};
 	ssize_t got = process_vm_readv(c->tid, &here, 1, d->iov, n, 0);
 	if (!door_call_valid(d, c))
-		return -ENOENT;
+		return WITHDRAWN;
 	return got == sum ? sum : -EFAULT;
 }
 
@@ -79,7 +79,7 @@ int64_t door_target_scatter(struct door *d, const struct call *c, uint64_t addr,
 		return sum;
 	struct iovec here = {(void *)(uintptr_t)buf, (size_t)sum};
 	if (!door_call_valid(d, c))
-		return -ENOENT;
+		return WITHDRAWN;
 	return process_vm_writev(c->tid, &here, 1, d->iov, n, 0) == sum ? sum : -EFAULT;
 }
 

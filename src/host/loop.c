@@ -234,6 +234,14 @@ int loop_child(struct loop *l, pid_t pid, void (*cb)(void *ctx, pid_t pid, int s
 	return 0;
 }
 
+bool loop_has_child(const struct loop *l, pid_t pid)
+{
+	const struct loop_child *c = l->children;
+	while (c && c->pid != pid)
+		c = c->next;
+	return c != NULL;
+}
+
 /* --- signals --- */
 
 static void loop_signals_read(void *ctx, uint32_t events)

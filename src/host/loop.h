@@ -31,6 +31,8 @@ void loop_task_del(struct loop *l, struct loop_task *t);
 
 /* Call cb once the child has ended, with its wait status (reaps it). */
 int loop_child(struct loop *l, pid_t pid, void (*cb)(void *ctx, pid_t pid, int status), void *ctx);
+/* Is a child being watched by loop_child()? Others (orphans handed to a subreaper) are for somebody else to reap. */
+bool loop_has_child(const struct loop *l, pid_t pid);
 /* Call cb on a signal (blocked and read through signalfd). A second call for a signal replaces its callback. loop_free()
  * restores the signal mask. */
 int loop_signal(struct loop *l, int signo, void (*cb)(void *ctx, int signo), void *ctx);

@@ -58,6 +58,7 @@ void lab_node_touched(struct host_node *hn)
 	} else if (!n->touched) {
 		n->touched = true;
 		l->touched[l->n_touched++] = n->index;
+		l->task.deadline = 0; /* a task after ours in this turn may have made the calls */
 	}
 }
 

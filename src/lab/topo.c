@@ -297,7 +297,8 @@ static int check_switches(const struct topo *t, struct lab_error *err)
 		if (x->kind != TOPO_SWITCH || y->kind != TOPO_SWITCH)
 			continue;
 		if (find_root(up, a->node) == find_root(up, b->node))
-			rc = topo_fail(err, t->file, a->mark, "this link closes a ring of switches ('%s' and '%s' are joined already)", x->name, y->name);
+			rc = topo_fail(err, t->file, a->mark, "this link closes a ring of switches ('%s' and '%s' are joined already)",
+				x->name, y->name);
 		up[find_root(up, a->node)] = find_root(up, b->node);
 	}
 	free(up);

@@ -20,7 +20,7 @@ int bridge_init(struct bridge *b, struct arena *a, struct prf_key key, uint64_t 
 	b->key = key;
 	b->ports = ports;
 	b->max = max ? max : BRIDGE_MACS_MAX;
-	pool_init(a, &b->pool, "bridge", (sizeof(struct bridge_mac) + 15u) & ~15u, b->max);
+	pool_init(a, &b->pool, "bridge", sizeof(struct bridge_mac), b->max);
 	b->buckets = arena_buf_take(a, BUCKETS * sizeof(ref_t));
 	if (!b->buckets)
 		return -ENOMEM;

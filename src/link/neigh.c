@@ -1,6 +1,7 @@
 /* link/neigh.c - the neighbour cache (see neigh.h for states, caps and the eviction rule).
  *
- * A hash of (interface, address) that doubles as it fills; two lists in order of last confirmation, for eviction; one
+ * A hash of (interface, address) that doubles as it fills; a list in order of last confirmation, for eviction, and one each
+ * for those that are not yet, or never, subject to it; one
  * wheel timer per entry. Work per call: one chain, at most EVICT_LOOK list steps.
  * RFC 826; RFC 1122 §2.3.2; RFC 4861 §7.3 (states and constants). */
 #include "link/neigh.h"
@@ -25,7 +26,7 @@ int neigh_cache_init(struct neigh_env *e, struct neigh_cache *c, struct prf_key 
 	c->key = key;
 	c->random.key = (struct prf_key){key.k1, key.k0};
 	c->kind = kind;
-	pool_init(e->arena, &c->pool, "neigh", (sizeof(struct neigh) + 15u) & ~15u, NEIGH_RESOLVED_MAX + NEIGH_UNRESOLVED_MAX);
+	pool_init(e->arena, &c->pool, "neigh", sizeof(struct neigh), NEIGH_RESOLVED_MAX + NEIGH_UNRESOLVED_MAX + NEIGH_PERMANENT_MAX);
 	c->buckets = arena_buf_take(e->arena, BUCKETS_MIN * sizeof(ref_t));
 	if (!c->buckets)
 		return -ENOMEM;
@@ -68,6 +69,11 @@ ref_t neigh_find(struct neigh_env *e, struct neigh_cache *c, uint16_t ifindex, c
 	return 0;
 }
 
+static struct list *neigh_list(struct neigh_cache *c, const struct neigh *n)
+{
+	return n->state == NEIGH_INCOMPLETE ? &c->unresolved : n->state == NEIGH_PERMANENT ? &c->permanent : &c->resolved;
+}
+
 /* Move all of n's packets to `to`, each marked with the reason. */
 static void neigh_queue_give(struct neigh_env *e, struct neigh_cache *c, struct neigh *n, struct pktq *to, enum drop why)
 {
@@ -87,7 +93,7 @@ void neigh_remove(struct neigh_env *e, struct neigh_cache *c, ref_t r, struct pk
 	while (*at != r)
 		at = &neigh_at(e->arena, *at)->hash_next;
 	*at = n->hash_next;
-	list_remove(e->arena, n->state == NEIGH_INCOMPLETE ? &c->unresolved : &c->resolved, r, LINK_OFF);
+	list_remove(e->arena, neigh_list(c, n), r, LINK_OFF);
 	wheel_disarm(e->arena, e->wheel, r);
 	pool_give(e->arena, &c->pool, r);
 	c->gen++;
@@ -95,8 +101,8 @@ void neigh_remove(struct neigh_env *e, struct neigh_cache *c, ref_t r, struct pk
 
 void neigh_flush(struct neigh_env *e, struct neigh_cache *c, uint16_t ifindex, struct pktq *dropped)
 {
-	struct list *lists[2] = {&c->resolved, &c->unresolved};
-	for (int i = 0; i < 2; i++) {
+	struct list *lists[] = {&c->resolved, &c->unresolved, &c->permanent};
+	for (size_t i = 0; i < ARRAY_LEN(lists); i++) {
 		for (ref_t r = lists[i]->head, next; r; r = next) {
 			next = list_next(e->arena, r, LINK_OFF);
 			if (ifindex == 0 || neigh_at(e->arena, r)->ifindex == ifindex)
@@ -144,7 +150,7 @@ static ref_t neigh_new(struct neigh_env *e, struct neigh_cache *c, struct list *
 	return r;
 }
 
-/* Enter REACHABLE, STALE, DELAY, PROBE or PERMANENT: the timer is that state's. */
+/* Enter REACHABLE, STALE, DELAY or PROBE: the timer is that state's. */
 static void neigh_enter(struct neigh_env *e, struct neigh_cache *c, struct neigh *n, enum neigh_state state)
 {
 	ref_t r = arena_ref(e->arena, n);
@@ -161,10 +167,21 @@ static void neigh_enter(struct neigh_env *e, struct neigh_cache *c, struct neigh
 	}
 	n->state = (uint8_t)state;
 	n->tries = 0;
-	if (state == NEIGH_PERMANENT)
-		wheel_disarm(e->arena, e->wheel, r);
-	else
-		wheel_arm(e->arena, e->wheel, r, e->now + wait);
+	wheel_arm(e->arena, e->wheel, r, e->now + wait);
+}
+
+void neigh_confirm(struct neigh_env *e, struct neigh_cache *c, ref_t r)
+{
+	struct neigh *n = neigh_at(e->arena, r);
+	if (n->state == NEIGH_STALE || n->state == NEIGH_DELAY || n->state == NEIGH_PROBE)
+		neigh_enter(e, c, n, NEIGH_REACHABLE);
+}
+
+void neigh_doubt(struct neigh_env *e, struct neigh_cache *c, ref_t r)
+{
+	struct neigh *n = neigh_at(e->arena, r);
+	if (n->state == NEIGH_REACHABLE)
+		neigh_enter(e, c, n, NEIGH_STALE);
 }
 
 void neigh_start_delay(struct neigh_env *e, struct neigh *n)
@@ -271,18 +288,22 @@ int neigh_set(struct neigh_env *e, struct neigh_cache *c, uint16_t ifindex, cons
 	      struct pktq *ready, ref_t *out)
 {
 	ref_t r = neigh_find(e, c, ifindex, addr);
+	bool was = r && neigh_at(e->arena, r)->state == NEIGH_PERMANENT;
 	*out = 0;
+	if (!was && c->permanent.n >= NEIGH_PERMANENT_MAX)
+		return -ENOSPC;
 	if (!r) {
-		if (!neigh_make_room(e, c))
-			return -ENOSPC;
-		r = neigh_new(e, c, &c->resolved, ifindex, addr);
+		r = neigh_new(e, c, &c->permanent, ifindex, addr);
 		if (!r)
 			return -ENOMEM;
-	} else if (neigh_at(e->arena, r)->state == NEIGH_INCOMPLETE && !neigh_resolved(e, c, r, ready)) {
-		return -ENOSPC;
+	} else if (!was) {
+		list_remove(e->arena, neigh_list(c, neigh_at(e->arena, r)), r, LINK_OFF);
+		list_push_tail(e->arena, &c->permanent, r, LINK_OFF);
+		neigh_queue_give(e, c, neigh_at(e->arena, r), ready, DROP_NONE);
 	}
 	memcpy(neigh_at(e->arena, r)->mac, mac, 6);
-	neigh_enter(e, c, neigh_at(e->arena, r), NEIGH_PERMANENT);
+	neigh_at(e->arena, r)->state = NEIGH_PERMANENT;
+	wheel_disarm(e->arena, e->wheel, r);
 	c->gen++;
 	*out = r;
 	return 0;

@@ -4,9 +4,9 @@
  *   INCOMPLETE  asked, packets wait (at most NEIGH_QUEUE each, NEIGH_QUEUE_TOTAL in all; the oldest gives way)
  *   REACHABLE   confirmed within 15 to 45 s (30 s x random, so that hosts do not ask in step)
  *   STALE       known but old: used as it is, the first use makes it DELAY; unused for 60 s it goes
- *   DELAY       5 s of grace, then PROBE (an upper layer does not confirm yet)
+ *   DELAY       5 s of grace for an upper layer to confirm (neigh_confirm), then PROBE
  *   PROBE       asked by unicast, 3 times a second apart, then it goes
- *   PERMANENT   configured
+ *   PERMANENT   configured; counted apart, at most NEIGH_PERMANENT_MAX
  * A neighbour that does not answer 3 questions a second apart (RFC 1122 §2.3.2.1) goes at once; its packets are given
  * back as failed. Caps: unresolved entries and resolved ones are counted apart, so a scan cannot push out a neighbour in
  * use (ARP-006); among resolved ones a STALE one gives way, else the newcomer is refused. Unsolicited replies create nothing. */
@@ -20,6 +20,7 @@
 
 #define NEIGH_RESOLVED_MAX 1024u
 #define NEIGH_UNRESOLVED_MAX 256u
+#define NEIGH_PERMANENT_MAX 1024u
 #define NEIGH_QUEUE 64u
 #define NEIGH_QUEUE_TOTAL 1024u
 #define NEIGH_TRIES 3
@@ -33,7 +34,7 @@ enum neigh_state { NEIGH_INCOMPLETE = 1, NEIGH_REACHABLE, NEIGH_STALE, NEIGH_DEL
 struct neigh {
 	struct wheel_node timer; /* must be first */
 	ref_t hash_next;
-	struct list_link link; /* in cache.unresolved or cache.resolved, the longest unconfirmed first */
+	struct list_link link; /* in cache.unresolved, .permanent or .resolved, there the longest unconfirmed first */
 	struct via_addr addr;
 	uint16_t ifindex;
 	uint8_t state; /* enum neigh_state */
@@ -45,7 +46,7 @@ struct neigh {
 /* Lives in the arena, inside the stack's state. */
 struct neigh_cache {
 	struct pool pool;
-	struct list unresolved, resolved;
+	struct list unresolved, resolved, permanent;
 	ref_t buckets;
 	uint32_t n_buckets;
 	uint32_t n_queued; /* packets waiting, all neighbours */
@@ -95,6 +96,11 @@ static inline void neigh_use(struct neigh_env *e, struct neigh *n)
 	if (UNLIKELY(n->state == NEIGH_STALE))
 		neigh_start_delay(e, n);
 }
+
+/* An upper layer saw its peer make progress by way of n: it is alive (RFC 4861 §7.3.1). */
+void neigh_confirm(struct neigh_env *e, struct neigh_cache *c, ref_t n);
+/* An upper layer's packets go unanswered: n is doubted from its next use on. */
+void neigh_doubt(struct neigh_env *e, struct neigh_cache *c, ref_t n);
 
 enum neigh_news {
 	NEIGH_ANSWERED,  /* a reply addressed to us; confirms only if we had asked */

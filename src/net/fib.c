@@ -17,6 +17,7 @@ struct fib {
 	struct prf_key key;
 	ref_t buckets;
 	uint32_t n_buckets;
+	uint32_t gen; /* raised by every change */
 	struct list by_len[PLEN_MAX + 1];
 };
 
@@ -59,7 +60,7 @@ ref_t fib_new(struct arena *a, struct prf_key key)
 	struct fib *f = arena_at(a, r);
 	memset(f, 0, sizeof(*f));
 	memset(arena_at(a, buckets), 0, BUCKETS_MIN * sizeof(ref_t));
-	pool_init(a, &f->pool, "fib", (sizeof(struct fib_prefix) + 15u) & ~15u, 0);
+	pool_init(a, &f->pool, "fib", sizeof(struct fib_prefix), 0);
 	f->key = key;
 	f->buckets = buckets;
 	f->n_buckets = BUCKETS_MIN;
@@ -173,6 +174,7 @@ int fib_add(struct arena *a, ref_t fib, const struct via_addr *dst, uint8_t plen
 	if (hops[x->n].weight == 0)
 		hops[x->n].weight = 1;
 	x->n++;
+	f->gen++;
 	return 0;
 }
 
@@ -180,6 +182,7 @@ int fib_add(struct arena *a, ref_t fib, const struct via_addr *dst, uint8_t plen
 static void fib_hop_del(struct arena *a, struct fib *f, struct fib_prefix *x, int i)
 {
 	struct fib_hop *hops = fib_hops(a, x);
+	f->gen++;
 	x->n--;
 	memmove(&hops[i], &hops[i + 1], (size_t)(x->n - i) * sizeof(*hops));
 	if (x->n == 0)
@@ -273,24 +276,39 @@ bool fib_lookup(const struct arena *a, ref_t fib, const struct via_addr *dst, ui
 	return true;
 }
 
-bool fib_get(const struct arena *a, ref_t fib, int n, struct via_addr *dst, uint8_t *plen, struct fib_hop *hop)
+/* The first prefix of length `len` or shorter, or 0. */
+static ref_t fib_first(const struct fib *f, int len)
+{
+	while (len >= 0 && !f->by_len[len].head)
+		len--;
+	return len >= 0 ? f->by_len[len].head : 0;
+}
+
+bool fib_get_from(const struct arena *a, ref_t fib, struct fib_cursor *c, int n, struct via_addr *dst, uint8_t *plen, struct fib_hop *hop)
 {
 	const struct fib *f = arena_at(a, fib);
-	for (int len = PLEN_MAX; len >= 0; len--) {
-		for (ref_t r = f->by_len[len].head; r;) {
-			struct fib_prefix *x = arena_at(a, r);
-			if (n < x->n) {
-				memset(dst, 0, sizeof(*dst));
-				memcpy(dst->b, x->b, 16);
-				*plen = (uint8_t)(via_addr_is_v4(dst) && len >= V4_BITS ? len - V4_BITS : len);
-				*hop = fib_hops(a, x)[n];
-				return true;
-			}
-			n -= x->n;
-			r = x->link.next;
+	if (!c->prefix || c->gen != f->gen || n < (int64_t)c->base)
+		*c = (struct fib_cursor){.prefix = fib_first(f, PLEN_MAX), .gen = f->gen};
+	for (ref_t r = c->prefix; r;) {
+		struct fib_prefix *x = arena_at(a, r);
+		c->prefix = r;
+		if (n < (int64_t)c->base + x->n) {
+			memset(dst, 0, sizeof(*dst));
+			memcpy(dst->b, x->b, 16);
+			*plen = (uint8_t)(via_addr_is_v4(dst) && x->plen >= V4_BITS ? x->plen - V4_BITS : x->plen);
+			*hop = fib_hops(a, x)[(uint32_t)n - c->base];
+			return true;
 		}
+		r = x->link.next ? x->link.next : fib_first(f, (int)x->plen - 1);
+		c->base += r ? x->n : 0;
 	}
 	return false;
+}
+
+bool fib_get(const struct arena *a, ref_t fib, int n, struct via_addr *dst, uint8_t *plen, struct fib_hop *hop)
+{
+	struct fib_cursor c = {0};
+	return fib_get_from(a, fib, &c, n, dst, plen, hop);
 }
 
 void fib_free(struct arena *a, ref_t fib)

@@ -33,4 +33,12 @@ int fib_del_ifindex(struct arena *a, ref_t fib, uint16_t ifindex);
 void fib_free(struct arena *a, ref_t fib);
 /* The n-th (prefix, path) for listing, shortest prefix last; false past the end. */
 bool fib_get(const struct arena *a, ref_t fib, int n, struct via_addr *dst, uint8_t *plen, struct fib_hop *hop);
+/* Where a listing stands; zeroed at the start. */
+struct fib_cursor {
+	ref_t prefix; /* 0: at the beginning */
+	uint32_t base; /* paths before it */
+	uint32_t gen;  /* of the table: after a change the next step begins anew */
+};
+/* The same, on from c: rising n cost a step each. */
+bool fib_get_from(const struct arena *a, ref_t fib, struct fib_cursor *c, int n, struct via_addr *dst, uint8_t *plen, struct fib_hop *hop);
 #endif

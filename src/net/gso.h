@@ -2,6 +2,9 @@
 #ifndef NET_GSO_H
 #define NET_GSO_H
 #include "pkt/pkt.h"
+
+#define GSO_UNIT_MIN 88u /* the least TCP options and payload of a segment (TCP-014) */
+
 /* Takes p (m.gso_size != 0, m.l3 and m.l4 set; bytes before l3 are repeated as they are) and appends the cuts to q, each with its
  * own IP id, length, TCP sequence number; FIN and PSH on the last only, CWR on the first only. Metadata is copied, id
  * fresh, owner_seq_end of the last one is p's and the others 0. -ENOMEM: p is freed, what was cut so far is in q. */

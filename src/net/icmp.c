@@ -7,6 +7,7 @@
 #include <errno.h>
 
 #include "base/csum.h"
+#include "wire/tcp.h"
 
 enum { QUOTE_MAX = 576 - IP4_HLEN - ICMP4_HLEN, PMTU_FLOOR = 552 };
 
@@ -51,12 +52,33 @@ bool icmp_error_is_due(const struct pkt *p, const struct ip4_hdr *h, bool to_bro
 				 (p->linear[p->m.l4] >= 13 && p->linear[p->m.l4] <= 18));
 }
 
+/* Quote p from its IP header into q. Returns bytes. A superframe never was on a wire: its first segment is quoted, as gso_cut()
+ * would have made it. */
+static uint32_t icmp_quote(struct pktmem *m, struct pkt *p, uint8_t q[QUOTE_MAX])
+{
+	uint32_t off = (uint32_t)(p->m.l3 - p->head), hlen = (uint32_t)(p->m.l4 - p->m.l3);
+	if (!p->m.gso_size) {
+		pkt_csum_finish(m, p);
+		return pkt_copy_out(m, p, off, q, QUOTE_MAX);
+	}
+	uint32_t thl = (p->linear[p->m.l4 + 12] >> 4) * 4u;
+	uint32_t unit = MIN(hlen + thl + p->m.gso_size, p->len - off), n = pkt_copy_out(m, p, off, q, MIN(unit, (uint32_t)QUOTE_MAX));
+	uint8_t *tcp = q + hlen;
+	put_be16(q + 2, (uint16_t)unit);
+	put_be16(q + 10, 0);
+	put_be16(q + 10, csum_field(csum_add(0, q, hlen)));
+	if (unit < p->len - off)
+		tcp[13] &= (uint8_t)~(TCP_FIN | TCP_PSH);
+	put_be16(tcp + 16, 0);
+	uint64_t sum = csum_add(ip4_pseudo(get_be32(q + 12), get_be32(q + 16), IPPROTO_N_TCP, unit - hlen), tcp, thl);
+	put_be16(tcp + 16, csum_field(pkt_csum(m, p, off + hlen + thl, unit - hlen - thl, sum)));
+	return n;
+}
+
 struct pkt *icmp_error_build(struct pktmem *m, struct pkt *p, uint8_t type, uint8_t code, uint32_t rest)
 {
 	uint8_t msg[ICMP4_HLEN + QUOTE_MAX];
-	pkt_csum_finish(m, p);
-	uint32_t off = (uint32_t)(p->m.l3 - p->head);
-	uint32_t n = pkt_copy_out(m, p, off, msg + ICMP4_HLEN, QUOTE_MAX);
+	uint32_t n = icmp_quote(m, p, msg + ICMP4_HLEN);
 	icmp4_emit(msg, &(struct icmp4_hdr){.type = type, .code = code, .rest = rest});
 	put_be16(msg + 2, csum_field(csum_add(0, msg, ICMP4_HLEN + n)));
 	struct pkt *e = pkt_new(m, PKT_HEADROOM);

@@ -30,7 +30,8 @@ bool icmp_limit_echo(struct icmp_limit *l, uint32_t dst, int64_t now);
  * or multicast, a fragment but the first, a source that is no host. to_broadcast: the caller knows dst is a broadcast. */
 bool icmp_error_is_due(const struct pkt *p, const struct ip4_hdr *h, bool to_broadcast);
 /* An error about p: begins (linear, l4) at the ICMP header, quotes as much as fits 576 bytes with 20 of IP header,
- * checksum final; p is borrowed, its partial checksum is finished in the quote. NULL when memory is out. */
+ * checksum final; p is borrowed, its partial checksum is finished in the quote. Of a superframe (linear TCP header) the first
+ * segment is quoted. NULL when memory is out. */
 struct pkt *icmp_error_build(struct pktmem *m, struct pkt *p, uint8_t type, uint8_t code, uint32_t rest);
 /* Make the echo request p (begins at the ICMP header, linear) its reply, in place. */
 void icmp_echo_turn(struct pkt *p);

@@ -6,9 +6,11 @@
 
 #include <errno.h>
 
+#include "net/gso.h"
 #include "wire/tcp.h"
 
-/* What a link peer claims about its superframe must hold: a TCP header in the linear part and segments that fit a packet. */
+/* What a link peer claims about its superframe must hold: a TCP header in the linear part, its own length, and segments no
+ * smaller than a TCP with the smallest MSS makes (its options included): each costs us a packet when it is cut (HARD-05). */
 static bool ip_super_is_sane(struct pktmem *m, struct pkt *p, const struct ip4_hdr *h)
 {
 	if (p->m.gso != PKT_GSO_TCP4 || h->proto != IPPROTO_N_TCP || h->frag & (IP4_MF | 0x1fff))
@@ -19,6 +21,8 @@ static bool ip_super_is_sane(struct pktmem *m, struct pkt *p, const struct ip4_h
 	if (thl < TCP_HLEN || p->len <= h->hlen + thl || pkt_pullup(m, p, h->hlen + thl))
 		return false;
 	uint32_t payload = p->len - h->hlen - thl;
+	if (p->m.gso_size + thl - TCP_HLEN < GSO_UNIT_MIN || h->total_len != MIN(p->len, 65535u))
+		return false;
 	return p->m.gso_size <= payload && p->m.gso_segs == (payload + p->m.gso_size - 1) / p->m.gso_size;
 }
 

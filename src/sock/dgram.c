@@ -175,6 +175,12 @@ static int dgram_settle(struct sock_env *env, struct endpoint *ep, const struct 
 	return e;
 }
 
+/* A broadcast is for sockets that said SO_BROADCAST (Linux: udp_sendmsg, __ip4_datagram_connect). */
+static bool dgram_is_refused(const struct sock_env *env, const struct endpoint *ep, ref_t path)
+{
+	return env->ops->path_at(env->ctx, path)->is_broadcast && !(ep->flags & EPF_BROADCAST);
+}
+
 int dgram_connect(struct sock_env *env, struct endpoint *ep, const struct via_sockaddr *remote)
 {
 	static const uint8_t zero[16];
@@ -189,7 +195,10 @@ int dgram_connect(struct sock_env *env, struct endpoint *ep, const struct via_so
 	if (e)
 		return e;
 	struct via_addr local = env->ops->path_at(env->ctx, path)->local;
+	bool refused = dgram_is_refused(env, ep, path);
 	env->ops->path_drop(env->ctx, path);
+	if (refused)
+		return -EACCES;
 	if (via_addr_is_any(&ep->local) || !ep->use)
 		e = dgram_settle(env, ep, &local);
 	if (e)
@@ -217,14 +226,15 @@ int dgram_route(struct sock_env *env, struct endpoint *ep, const struct via_sock
 	*dst = to ? (struct via_sockaddr){addr_or_loopback(&to->addr), to->port} : (struct via_sockaddr){ep->remote, ep->rport};
 	if (ep->type == VIA_DGRAM && !dst->port)
 		return -EINVAL;
-	if (!(ep->flags & EPF_BROADCAST) && via_addr_is_v4(&dst->addr) && via_addr_to_v4(&dst->addr) == UINT32_MAX)
-		return -EACCES;
 	ref_t path;
 	int e = env->ops->path_get(env->ctx, &ep->local, &dst->addr, &path);
 	if (e)
 		return e;
 	*src = env->ops->path_at(env->ctx, path)->local;
+	bool refused = dgram_is_refused(env, ep, path);
 	env->ops->path_drop(env->ctx, path);
+	if (refused)
+		return -EACCES;
 	e = ep->use ? 0 : port_bind(env, ep, 0);
 	return e == -EADDRINUSE ? -EAGAIN : e;
 }

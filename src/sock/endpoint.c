@@ -9,8 +9,6 @@
 _Static_assert(sizeof(struct endpoint) <= ENDPOINT_BYTES_MAX, "an idle connection has 512 bytes in all");
 _Static_assert(sizeof(struct port_use) <= 64, "an idle connection has 512 bytes in all");
 
-#define ROUND16(n) (((uint32_t)(n) + 15u) & ~15u)
-
 static struct sock_slot *slot_at(const struct sock_env *env, uint32_t i)
 {
 	return (struct sock_slot *)arena_at(env->arena, tab_of(env)->slots) + i;
@@ -33,9 +31,9 @@ int sock_init(struct sock_env *env, const uint8_t seed[32])
 		return -ENOMEM;
 	struct sock_tab *t = tab_of(env);
 	memset(t, 0, sizeof(*t));
-	pool_init(a, &t->eps, "endpoint", ROUND16(sizeof(struct endpoint)), env->max_sockets);
-	pool_init(a, &t->uses, "port_use", ROUND16(sizeof(struct port_use)), 0);
-	pool_init(a, &t->opts, "ep_opts", ROUND16(sizeof(struct ep_opts)), 0);
+	pool_init(a, &t->eps, "endpoint", sizeof(struct endpoint), env->max_sockets);
+	pool_init(a, &t->uses, "port_use", sizeof(struct port_use), 0);
+	pool_init(a, &t->opts, "ep_opts", sizeof(struct ep_opts), 0);
 	t->key_tuple = prf_derive(seed, "sock.tuple");
 	t->key_port = prf_derive(seed, "sock.port");
 	t->key_auto = prf_derive(seed, "sock.auto");

@@ -87,14 +87,16 @@ int stream_connect(struct sock_env *env, struct endpoint *ep, const struct via_s
 	if (e)
 		return e;
 	struct via_addr dst = addr_or_loopback(&remote->addr);
-	if (via_addr_is_multicast(&dst) || (via_addr_is_v4(&dst) && via_addr_to_v4(&dst) == UINT32_MAX))
+	if (via_addr_is_multicast(&dst))
 		return -ENETUNREACH;
 	ref_t path;
 	e = env->ops->path_get(env->ctx, &ep->local, &dst, &path);
 	if (e)
 		return e;
 	uint16_t lport = 0;
-	e = stream_port(env, ep, env->ops->path_at(env->ctx, path), remote->port, &lport);
+	e = env->ops->path_at(env->ctx, path)->is_broadcast ? -ENETUNREACH : 0;
+	if (!e)
+		e = stream_port(env, ep, env->ops->path_at(env->ctx, path), remote->port, &lport);
 	if (e) {
 		env->ops->path_drop(env->ctx, path);
 		return e;

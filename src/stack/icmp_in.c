@@ -23,7 +23,7 @@ static enum drop icmp_echo(struct via *v, struct pkt *p, const struct ip4_hdr *h
 	p->m.csum = PKT_CSUM_NONE;
 	p->m.ecn = 0;
 	v->st->counts[COUNT_ICMP_ECHO]++;
-	tx_datagram(v, p, IPPROTO_N_ICMP, &local, &remote, 0, h->tos);
+	tx_datagram(v, p, IPPROTO_N_ICMP, &local, &remote, 0, h->tos, false);
 	return DROP_NONE;
 }
 

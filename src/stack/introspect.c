@@ -34,7 +34,7 @@ bool via_route_get(struct via *v, int n, struct via_route_info *out)
 	struct via_addr dst;
 	struct fib_hop hop;
 	uint8_t plen;
-	if (n < 0 || !fib_get(v->arena, v->st->fib, n, &dst, &plen, &hop))
+	if (n < 0 || !fib_get_from(v->arena, v->st->fib, &v->st->routes, n, &dst, &plen, &hop))
 		return false;
 	*out = (struct via_route_info){.size = out->size, .dst = dst, .plen = plen, .gateway = hop.gateway, .ifindex = hop.ifindex};
 	return true;

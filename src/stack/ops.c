@@ -39,18 +39,43 @@ static void op_tx(void *ctx, struct pkt *p, ref_t path, uint8_t ttl, uint8_t tos
 
 static void op_tx_reply(void *ctx, struct pkt *p, const struct via_addr *local, const struct via_addr *remote)
 {
-	tx_datagram(ctx, p, IPPROTO_N_TCP, local, remote, 0, 0);
+	tx_datagram(ctx, p, IPPROTO_N_TCP, local, remote, 0, 0, false);
 }
 
 static int op_tx_datagram(void *ctx, struct pkt *p, uint8_t proto, const struct via_addr *local, const struct via_addr *remote, uint8_t ttl,
 			  uint8_t tos)
 {
-	return tx_datagram(ctx, p, proto, local, remote, ttl, tos);
+	return tx_datagram(ctx, p, proto, local, remote, ttl, tos, true); /* SO_BROADCAST is sock/'s to ask for */
 }
 
 static uint32_t op_tx_room(void *ctx, ref_t path)
 {
 	return tx_room(ctx, path_at(ctx, path));
+}
+
+/* The neighbour that the path goes by now, if that is certain: with several equal hops the flow's is not known here. */
+static ref_t ops_neigh(const struct via *v, ref_t path)
+{
+	const struct path *pa = path_at(v, path);
+	return pa->is_multi || pa->neigh_gen != v->st->neigh.gen ? 0 : pa->neigh;
+}
+
+static void op_path_confirm(void *ctx, ref_t path)
+{
+	struct via *v = ctx;
+	struct neigh_env ne = stack_neigh_env(v);
+	ref_t n = ops_neigh(v, path);
+	if (n)
+		neigh_confirm(&ne, &v->st->neigh, n);
+}
+
+static void op_path_suspect(void *ctx, ref_t path)
+{
+	struct via *v = ctx;
+	struct neigh_env ne = stack_neigh_env(v);
+	ref_t n = ops_neigh(v, path);
+	if (n)
+		neigh_doubt(&ne, &v->st->neigh, n);
 }
 
 static void op_demux_add(void *ctx, ref_t node)
@@ -70,7 +95,8 @@ static void op_notify(void *ctx, ref_t owner, uint32_t events)
 
 const struct tcp_ops stack_tcp_ops = {
 	.path_hold = op_path_hold, .path_drop = op_path_drop, .tx = op_tx, .tx_reply = op_tx_reply, .tx_room = op_tx_room,
-	.demux_add = op_demux_add, .demux_del = op_demux_del, .notify = op_notify,
+	.demux_add = op_demux_add, .demux_del = op_demux_del, .notify = op_notify, .path_suspect = op_path_suspect,
+	.path_confirm = op_path_confirm,
 };
 
 const struct sock_ops stack_sock_ops = {

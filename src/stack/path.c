@@ -9,8 +9,14 @@
 #include <errno.h>
 
 #include "net/flow.h"
+#include "net/gso.h"
 
 enum { BUCKETS_MIN = 16, BUCKETS_MAX = 16384 };
+
+static bool is_limited_broadcast(const struct via_addr *a)
+{
+	return via_addr_is_v4(a) && via_addr_to_v4(a) == 0xffffffffu;
+}
 
 static uint32_t path_bucket(const struct via *v, const struct via_addr *local, const struct via_addr *remote)
 {
@@ -23,7 +29,7 @@ static uint32_t path_bucket(const struct via *v, const struct via_addr *local, c
 int path_init(struct via *v)
 {
 	struct via_state *st = v->st;
-	pool_init(v->arena, &st->path_pool, "path", (sizeof(struct path) + 15u) & ~15u, PATHS_MAX);
+	pool_init(v->arena, &st->path_pool, "path", sizeof(struct path), PATHS_MAX);
 	st->path_buckets = arena_buf_take(v->arena, BUCKETS_MIN * sizeof(ref_t));
 	if (!st->path_buckets)
 		return -ENOMEM;
@@ -78,6 +84,18 @@ static void path_grow(struct via *v)
 	st->path_buckets = bigger;
 }
 
+/* The limited broadcast leaves by the source's interface; no route says so (RFC 1122 §3.3.6; Linux: ip_route_output_key). */
+static void path_limited_broadcast(struct via *v, struct path *pa)
+{
+	const struct addr_entry *e = addrs_find(v->arena, &v->st->addrs, &pa->p.local);
+	if (!e || e->ifindex == IFINDEX_LO || (v->st->down >> e->ifindex & 1))
+		return;
+	pa->hop = (struct fib_hop){.gateway = via_addr_v4(0), .ifindex = e->ifindex};
+	pa->p.ifindex = e->ifindex;
+	pa->p.is_onlink = pa->p.is_broadcast = true;
+	pa->p.pmtu = iface_at(v, e->ifindex)->mtu;
+}
+
 bool path_refresh(struct via *v, struct path *pa)
 {
 	const struct tcp_path was = pa->p;
@@ -85,11 +103,13 @@ bool path_refresh(struct via *v, struct path *pa)
 	pa->neigh = 0;
 	pa->p.is_loopback = stack_addr_is_ours(v, &pa->p.remote);
 	pa->p.ifindex = 0;
-	pa->p.is_onlink = pa->is_multi = false;
+	pa->p.is_onlink = pa->p.is_broadcast = pa->is_multi = false;
 	if (pa->p.is_loopback) {
 		pa->p.ifindex = IFINDEX_LO;
 		pa->p.pmtu = LO_MTU;
 		pa->p.is_onlink = true;
+	} else if (is_limited_broadcast(&pa->p.remote)) {
+		path_limited_broadcast(v, pa);
 	} else {
 		int n = 0;
 		uint32_t hash = flow_hash(st->flow_key, &pa->p.local, &pa->p.remote, 0, 0);
@@ -101,7 +121,8 @@ bool path_refresh(struct via *v, struct path *pa)
 			pa->hop = *fib_choose(hops, n, hash, st->down);
 			pa->p.ifindex = pa->hop.ifindex;
 			pa->p.is_onlink = via_addr_is_any(&pa->hop.gateway);
-			pa->is_multi = n > 1;
+			pa->p.is_broadcast = pa->p.is_onlink && addrs_is_broadcast(v->arena, &st->addrs, pa->hop.ifindex, &pa->p.remote);
+			pa->is_multi = n > 1 && !pa->p.is_broadcast;
 			pa->p.pmtu = mtu;
 		}
 	}
@@ -109,7 +130,8 @@ bool path_refresh(struct via *v, struct path *pa)
 		pa->p.pmtu = pa->pmtu_learnt;
 	if (!pa->p.pmtu)
 		pa->p.pmtu = 1500;
-	pa->p.gso_max = PATH_GSO_MAX;
+	/* On a link of tiny packets no superframes: a receiver does not take such small segments (net/gso.h). */
+	pa->p.gso_max = pa->p.pmtu >= IP4_HLEN + TCP_HLEN + GSO_UNIT_MIN ? PATH_GSO_MAX : pa->p.pmtu;
 	if (was.ifindex == pa->p.ifindex && was.pmtu == pa->p.pmtu && was.is_loopback == pa->p.is_loopback)
 		return false;
 	pa->p.gen++;
@@ -125,10 +147,11 @@ static int path_source(struct via *v, const struct via_addr *remote, struct via_
 		*local = via_addr_is_loopback(remote) ? via_addr_v4(0x7f000001) : *remote;
 		return 0;
 	}
-	if (!fib_lookup(v->arena, st->fib, remote, 0, st->down, &hop))
+	const struct addr_entry *e = NULL;
+	if (fib_lookup(v->arena, st->fib, remote, 0, st->down, &hop))
+		e = addrs_source(v->arena, &st->addrs, hop.ifindex, via_addr_is_any(&hop.gateway) ? remote : &hop.gateway);
+	else if (!is_limited_broadcast(remote)) /* it needs no route: without one our first address speaks (Linux wants the route) */
 		return -ENETUNREACH;
-	const struct via_addr *next = via_addr_is_any(&hop.gateway) ? remote : &hop.gateway;
-	const struct addr_entry *e = addrs_source(v->arena, &st->addrs, hop.ifindex, next);
 	if (!e)
 		e = addrs_any(v->arena, &st->addrs, IFINDEX_LO);
 	if (!e)

@@ -1,7 +1,8 @@
 /* stack/poll.c - the clock's door: receive, fire timers, flush; and when to come again.
  *
  * One call does at most `budget` packets and timers. Interfaces are asked in turn, beginning with another one each time,
- * so a busy one starves none. Packets to ourselves are received here like any others. */
+ * so a busy one starves none. Packets to ourselves are received here like any others, by at most half of the budget, and an
+ * eighth is kept for timers: no flood stops the clock. */
 #include "stack/state.h"
 
 enum { BURST = 32 };
@@ -31,7 +32,7 @@ static int poll_drivers(struct via *v, int budget)
 	for (uint32_t k = 0; k < st->iface_end && done < budget; k++) {
 		uint32_t ifindex = (st->rx_turn + k) % st->iface_end;
 		struct via_driver *d = v->drivers[ifindex];
-		if (!d)
+		if (!d || !iface_at(v, ifindex)) /* restored from before it was added */
 			continue;
 		int n = d->ops->rx_burst(d, pkts, MIN(BURST, budget - done));
 		for (int i = 0; i < n; i++)
@@ -95,17 +96,17 @@ static bool poll_is_pending(const struct via *v)
 int via_poll(struct via *v, int64_t now, int budget)
 {
 	stack_enter(v, now);
-	int left = budget;
-	left -= poll_loopback(v, left);
-	while (left > 0) {
-		int n = poll_drivers(v, left);
-		left -= n;
-		if (n == 0)
-			break;
+	int rx_max = MAX(budget - budget / 8 - 1, 1), n = 1;
+	int done = poll_loopback(v, MAX(rx_max / 2, 1));
+	while (done < rx_max && n > 0) {
+		n = poll_drivers(v, rx_max - done);
+		done += n;
 	}
-	left -= poll_timers(v, left);
+	bool full = done >= rx_max;
+	int timers_max = MAX(budget - done, 1);
+	full |= poll_timers(v, timers_max) == timers_max;
 	via_flush(v, now);
-	return left <= 0 || poll_is_pending(v) ? VIA_AGAIN : 0;
+	return full || poll_is_pending(v) ? VIA_AGAIN : 0;
 }
 
 void via_rx_burst(struct via *v, int ifindex, struct pkt **pkts, int n, int64_t now)

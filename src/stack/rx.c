@@ -80,7 +80,7 @@ static enum drop rx_way(struct via *v, const struct iface *in, const struct ip4_
 		return DROP_IP_NOT_OURS; /* IP4-015: strong host model; a router's addresses are reached from any side */
 	if (mine || via_addr_is_loopback(&dst))
 		*way = RX_LOCAL;
-	else if (h->dst == 0xffffffffu || addrs_is_broadcast(v->arena, &st->addrs, in->ifindex, &dst))
+	else if (h->dst == 0xffffffffu || addrs_is_broadcast(v->arena, &st->addrs, is_lo ? 0 : in->ifindex, &dst))
 		*way = RX_LOCAL_BROADCAST;
 	else if (via_addr_is_multicast(&dst))
 		return DROP_IP_BROADCAST;

@@ -49,7 +49,7 @@ static int stack_tables(struct via *v, const struct via_config *cfg)
 	struct via_state *st = v->st;
 	struct neigh_env ne = stack_neigh_env(v);
 	wheel_init(&st->wheel, cfg->now);
-	pool_init(v->arena, &st->iface_pool, "iface", (sizeof(struct iface) + 15u) & ~15u, VIA_IFACES_MAX);
+	pool_init(v->arena, &st->iface_pool, "iface", sizeof(struct iface), VIA_IFACES_MAX);
 	icmp_limit_init(&st->icmp, prf_derive(cfg->seed, "icmp limit"));
 	st->flow_key = prf_derive(cfg->seed, "flow");
 	st->path_key = prf_derive(cfg->seed, "path");

@@ -20,6 +20,7 @@
 #define IFQ_LOCAL_BYTES (256u * 1024u)   /* TCP stops above it */
 #define IFQ_QUANTUM 65536                /* a superframe per turn */
 #define LOOPQ_BYTES_MAX (4u * 1024u * 1024u)
+#define LOOPQ_PACKETS_MAX 4096u          /* each takes a packet's memory, however few its bytes */
 #define LO_MTU 65535u
 #define TTL_DEFAULT 64
 #define PATHS_MAX 65536u
@@ -83,6 +84,7 @@ struct via_state {
 	struct pool iface_pool;
 	struct addrs addrs;
 	ref_t fib;
+	struct fib_cursor routes; /* where via_route_get() stopped */
 	struct neigh_cache neigh;
 	struct pool path_pool;
 	ref_t path_buckets;
@@ -132,9 +134,10 @@ void path_timeout(struct via *v, ref_t timer);
 void path_fini(struct via *v);
 
 /* tx.c. All take p. */
-/* p begins at its L4 header. 0, -ENETUNREACH, -EMSGSIZE, -EACCES (broadcast), -ENOBUFS (queue full), -ENOMEM. */
+/* p begins at its L4 header. may_broadcast: to a broadcast address, too. 0, -ENETUNREACH, -EMSGSIZE, -EACCES (multicast; a
+ * broadcast that may not), -ENOBUFS (queue full), -ENOMEM. */
 int tx_datagram(struct via *v, struct pkt *p, uint8_t proto, const struct via_addr *local, const struct via_addr *remote, uint8_t ttl,
-		uint8_t tos);
+		uint8_t tos, bool may_broadcast);
 /* The same along a path the caller holds. */
 void tx_path(struct via *v, struct pkt *p, struct path *pa, uint8_t proto, uint8_t ttl, uint8_t tos);
 /* p begins at its IP header, m.l3 set: to a neighbour of interface i. */

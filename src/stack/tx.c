@@ -151,7 +151,7 @@ static void tx_loopback(struct via *v, struct pkt *p)
 	struct iface *lo = iface_at(v, IFINDEX_LO);
 	p->m.ifindex = IFINDEX_LO;
 	p->m.l2 = p->head;
-	if (st->loopq.bytes + p->len > LOOPQ_BYTES_MAX) {
+	if (st->loopq.n >= LOOPQ_PACKETS_MAX || st->loopq.bytes + p->len > LOOPQ_BYTES_MAX) {
 		stack_drop(v, p, DROP_IF_QUEUE_FULL);
 		return;
 	}
@@ -189,6 +189,23 @@ static void tx_route(struct via *v, struct pkt *p, struct path *pa)
 	tx_frame(v, i, pa->l2, p);
 }
 
+/* To everybody on the link, and to ourselves (Linux: ip_mc_output). */
+static void tx_broadcast(struct via *v, struct pkt *p, struct path *pa)
+{
+	static const uint8_t everybody[6] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
+	struct iface *i = iface_at(v, pa->hop.ifindex);
+	struct pkt *copy = pkt_clone(v->mem, p);
+	uint8_t l2[ETH_HLEN];
+	if (copy)
+		tx_loopback(v, copy);
+	if (i->l2 == VIA_L2_NONE) {
+		tx_neighbour(v, i, &pa->p.remote, p);
+		return;
+	}
+	eth_emit(l2, everybody, i->mac, ETHERTYPE_IP4);
+	tx_frame(v, i, l2, p);
+}
+
 void tx_path(struct via *v, struct pkt *p, struct path *pa, uint8_t proto, uint8_t ttl, uint8_t tos)
 {
 	struct via_state *st = v->st;
@@ -213,12 +230,14 @@ void tx_path(struct via *v, struct pkt *p, struct path *pa, uint8_t proto, uint8
 		stack_drop(v, p, why);
 	else if (pa->p.is_loopback)
 		tx_loopback(v, p);
+	else if (pa->p.is_broadcast)
+		tx_broadcast(v, p, pa);
 	else
 		tx_route(v, p, pa);
 }
 
 int tx_datagram(struct via *v, struct pkt *p, uint8_t proto, const struct via_addr *local, const struct via_addr *remote, uint8_t ttl,
-		uint8_t tos)
+		uint8_t tos, bool may_broadcast)
 {
 	ref_t path;
 	int err = path_get(v, local, remote, &path);
@@ -228,8 +247,7 @@ int tx_datagram(struct via *v, struct pkt *p, uint8_t proto, const struct via_ad
 	}
 	struct path *pa = path_at(v, path);
 	struct iface *i = iface_at(v, pa->p.ifindex);
-	if (via_addr_is_multicast(remote) || via_addr_to_v4(remote) == 0xffffffffu ||
-	    addrs_is_broadcast(v->arena, &v->st->addrs, pa->p.ifindex, remote))
+	if (via_addr_is_multicast(remote) || (pa->p.is_broadcast && !may_broadcast))
 		err = -EACCES;
 	else if (p->len + IP4_HLEN > pa->p.pmtu)
 		err = -EMSGSIZE;
@@ -264,7 +282,7 @@ void tx_icmp_error(struct via *v, struct pkt *p, const struct ip4_hdr *h, uint8_
 		return;
 	if (stack_addr_is_ours(v, &dst)) /* as the one that was asked; else of the interface it leaves by (RT4-012) */
 		from = dst;
-	if (tx_datagram(v, e, IPPROTO_N_ICMP, &from, &to, 0, TOS_ICMP_ERROR) == 0)
+	if (tx_datagram(v, e, IPPROTO_N_ICMP, &from, &to, 0, TOS_ICMP_ERROR, false) == 0)
 		st->counts[COUNT_ICMP_ERRORS_OUT]++;
 }
 

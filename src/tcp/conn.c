@@ -37,7 +37,8 @@ int tcp_init(struct tcp_env *env, const uint8_t seed[32])
 
 /* --- traces, state --- */
 
-void tcp_trace(struct tcp_env *env, const struct tcp_conn *c, enum trace_kind kind, uint32_t reason, uint32_t seq, uint32_t seq_end, uint32_t a, uint32_t b)
+void tcp_trace(struct tcp_env *env, const struct tcp_conn *c, enum trace_kind kind, uint32_t reason, uint32_t seq, uint32_t seq_end,
+	       uint32_t a, uint32_t b)
 {
 	const struct tcp_node *n = &c->e.node;
 	struct trace_event e = {.now = env->now, .stack = env->name, .kind = kind, .reason = reason,
@@ -239,7 +240,8 @@ static uint32_t buffer_size(uint32_t asked, uint32_t stack)
 
 bool tcp_opts_are_rare(const struct tcp_opts *o)
 {
-	return o->mss_clamp || o->ttl || o->tos || o->keep_idle_s || o->keep_intvl_s || o->keep_cnt || o->syn_retries || o->user_timeout_ms || o->cc;
+	return o->mss_clamp || o->ttl || o->tos || o->keep_idle_s || o->keep_intvl_s || o->keep_cnt || o->syn_retries ||
+	       o->user_timeout_ms || o->cc;
 }
 
 void tcp_conn_apply_opts(struct tcp_env *env, struct tcp_conn *c, const struct tcp_opts *o)

@@ -130,6 +130,7 @@ struct tcp_active {
 	uint8_t backoff;            /* doublings of the RTO */
 	uint8_t retries;            /* expiries since the last progress */
 	uint8_t probes;             /* zero-window probes unanswered */
+	uint32_t rto_ts;            /* our timestamp clock at the last expiry */
 
 	/* loss recovery */
 	uint8_t ca;                 /* enum tcp_ca */
@@ -205,7 +206,10 @@ struct tcp_state_tab {
 
 static inline struct tcp_state_tab *tcp_tab(const struct tcp_env *env) { return arena_at(env->arena, env->tab); }
 static inline ref_t tcp_conn_ref(const struct tcp_env *env, const struct tcp_conn *c) { return arena_ref(env->arena, c); }
-static inline struct tcp_path *tcp_path_of(const struct tcp_env *env, const struct tcp_entry *e) { return arena_at(env->arena, e->node.path); }
+static inline struct tcp_path *tcp_path_of(const struct tcp_env *env, const struct tcp_entry *e)
+{
+	return arena_at(env->arena, e->node.path);
+}
 static inline struct tcp_conn *tcp_conn_at(const struct tcp_env *env, ref_t r) { return pool_at(env->arena, &tcp_tab(env)->conns, r); }
 /* The active struct, or NULL. */
 static inline struct tcp_active *tcp_active_of(const struct tcp_env *env, const struct tcp_conn *c)
@@ -244,7 +248,8 @@ struct tcp_conn *tcp_conn_new(struct tcp_env *env, ref_t path, uint16_t lport, u
 void tcp_conn_set_state(struct tcp_env *env, struct tcp_conn *c, enum tcp_state to);
 /* The one place where a state change is told. */
 void tcp_trace_state(struct tcp_env *env, const struct tcp_node *n, uint8_t from, uint8_t to);
-void tcp_trace(struct tcp_env *env, const struct tcp_conn *c, enum trace_kind kind, uint32_t reason, uint32_t seq, uint32_t seq_end, uint32_t a, uint32_t b);
+void tcp_trace(struct tcp_env *env, const struct tcp_conn *c, enum trace_kind kind, uint32_t reason, uint32_t seq, uint32_t seq_end,
+	       uint32_t a, uint32_t b);
 /* Demux and list entry of any node. */
 void tcp_entry_link(struct tcp_env *env, struct tcp_entry *e);
 void tcp_entry_unlink(struct tcp_env *env, struct tcp_entry *e);

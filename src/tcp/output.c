@@ -92,7 +92,8 @@ static void add_sack(struct tcp_env *env, const struct tcp_conn *c, struct tcp_a
 
 void tcp_output_ack(struct tcp_env *env, struct tcp_conn *c, enum why why)
 {
-	if (env->ops->tx_room(env->ctx, c->e.node.path) == 0) { /* owed; ACKs merge while the link is full */
+	/* Owed; ACKs merge while the link is full. The last one before TIME-WAIT has nobody left to owe it. */
+	if (c->state != TCP_TIME_WAIT && env->ops->tx_room(env->ctx, c->e.node.path) == 0) {
 		c->ack_due = 1;
 		tcp_conn_mark_held(env, c);
 		return;
@@ -305,7 +306,8 @@ static bool small_may_go(const struct tcp_conn *c, const struct tcp_active *a, b
 }
 
 /* How much new data one segment may hold now; 0 with the reason in *why, 0 if there is simply none. */
-static uint32_t new_data(struct tcp_env *env, struct tcp_conn *c, struct tcp_active *a, uint32_t usable, bool override, enum trace_held *why)
+static uint32_t new_data(struct tcp_env *env, struct tcp_conn *c, struct tcp_active *a, uint32_t usable, bool override,
+			 enum trace_held *why)
 {
 	uint32_t unsent = tcp_unsent(c), pipe = tcp_pipe(c, a), cwnd = MAX(c->cwnd, c->mss);
 	uint32_t room = cwnd > pipe ? cwnd - pipe : 0, n = MIN(unsent, usable);

@@ -17,5 +17,6 @@ struct tcp_path {
 	uint8_t ip_hlen;    /* 20 or 40 */
 	bool is_loopback;   /* both ends are this stack */
 	bool is_onlink;
+	bool is_broadcast;  /* remote is 255.255.255.255 or the broadcast of a prefix of our own: not for TCP */
 };
 #endif

@@ -186,7 +186,7 @@ void tcp_ranges_taken(struct arena *a, struct tcp_ranges *s, uint32_t end, int64
 	struct tcp_range *v = tcp_ranges_at(a, s);
 	unsigned i = tcp_ranges_find(a, s, end - 1);
 
-	if (i == s->n)
+	if (i == s->n || !seq_lt(v[i].seq, end)) /* acknowledged meanwhile */
 		return;
 	for (;; i--) {
 		if (!(v[i].flags & TCP_RANGE_QUEUED))

@@ -2,6 +2,7 @@
 #include "tcp/recovery.h"
 
 #include "tcp/cc.h"
+#include "tcp/rtt.h"
 
 uint32_t tcp_pipe(const struct tcp_conn *c, const struct tcp_active *a)
 {
@@ -198,6 +199,19 @@ static void recovery_exit(struct tcp_env *env, struct tcp_conn *c, struct tcp_ac
 	a->force = false;
 }
 
+/* Marks that SND.UNA has passed follow it: after 2^31 bytes they would seem to lie ahead. */
+static void marks_follow(const struct tcp_conn *c, struct tcp_active *a)
+{
+	if (seq_lt(a->limited_at, c->snd_una))
+		a->limited_at = c->snd_una - 1;
+	if (seq_lt(a->reduced_at, c->snd_una))
+		a->reduced_at = c->snd_una;
+	if (seq_lt(a->snd_sml, c->snd_una))
+		a->snd_sml = c->snd_una;
+	if (a->ca == TCP_CA_OPEN && seq_lt(a->recover, c->snd_una))
+		a->has_recover = false;
+}
+
 void tcp_recovery_ack(struct tcp_env *env, struct tcp_conn *c, struct tcp_active *a, const struct tcp_ack_ctx *x)
 {
 	bool again = false;
@@ -227,6 +241,7 @@ void tcp_recovery_ack(struct tcp_env *env, struct tcp_conn *c, struct tcp_active
 		cc_event(env, c, a, TCP_CC_ACK, x, x->flight_before);
 		if (a->ca == TCP_CA_OPEN)
 			a->dupacks = 0;
+		marks_follow(c, a);
 	}
 }
 
@@ -243,6 +258,7 @@ void tcp_recovery_rto(struct tcp_env *env, struct tcp_conn *c, struct tcp_active
 	}
 	cc_event(env, c, a, a->retries ? TCP_CC_RTO_AGAIN : TCP_CC_RTO, NULL, tcp_flight(c));
 	a->ca = TCP_CA_LOSS;
+	a->rto_ts = tcp_ts_now(env, c->ts_offset);
 	a->recover = a->reduced_at = c->snd_nxt;
 	a->has_recover = true;
 	a->dupacks = 0;

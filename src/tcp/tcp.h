@@ -82,8 +82,8 @@ struct tcp_env;
 struct tcp_ops {
 	void (*path_hold)(void *ctx, ref_t path);
 	void (*path_drop)(void *ctx, ref_t path);
-	/* A finished segment (linear: TCP header with partial checksum, l4 set; m.owner set if it carries data): takes p. flags of IP: ttl, tos from p's
-	 * arguments, ECN in p->m.ecn. */
+	/* A finished segment (linear: TCP header with partial checksum, l4 set; m.owner set if it carries data): takes p. flags of
+	 * IP: ttl, tos from the arguments, ECN in p->m.ecn. */
 	void (*tx)(void *ctx, struct pkt *p, ref_t path, uint8_t ttl, uint8_t tos);
 	/* The same for an answer without connection. */
 	void (*tx_reply)(void *ctx, struct pkt *p, const struct via_addr *local, const struct via_addr *remote);
@@ -122,7 +122,8 @@ int tcp_init(struct tcp_env *env, const uint8_t seed[32]);
 /* Active open. path: one count is taken over, also on failure. Gives the connection's ref in *out; it is in demux. -ENOMEM. */
 int tcp_user_connect(struct tcp_env *env, ref_t path, uint16_t lport, uint16_t rport, const struct tcp_opts *o, ref_t owner, ref_t *out);
 /* Gives a listener, or 0. */
-ref_t tcp_user_listen(struct tcp_env *env, const struct via_addr *local, uint16_t lport, uint32_t backlog, const struct tcp_opts *o, ref_t owner);
+ref_t tcp_user_listen(struct tcp_env *env, const struct via_addr *local, uint16_t lport, uint32_t backlog, const struct tcp_opts *o,
+		      ref_t owner);
 /* Resets queued connections, forgets SYN-RECEIVED entries, frees. */
 void tcp_user_unlisten(struct tcp_env *env, ref_t listener);
 struct tcp_listener *tcp_listener_at(struct tcp_env *env, ref_t listener);
@@ -133,7 +134,8 @@ ref_t tcp_user_accept(struct tcp_env *env, ref_t listener, ref_t owner);
 int64_t tcp_user_send(struct tcp_env *env, ref_t conn, const void *data, uint32_t len, bool more);
 int tcp_user_send_reserve(struct tcp_env *env, ref_t conn, struct via_iov *iov, int n, uint32_t want);
 int tcp_user_send_commit(struct tcp_env *env, ref_t conn, uint32_t len);
-int64_t tcp_user_send_lend(struct tcp_env *env, ref_t conn, const void *data, uint32_t len, void (*done)(void *, uint64_t), void *ctx, uint64_t token);
+int64_t tcp_user_send_lend(struct tcp_env *env, ref_t conn, const void *data, uint32_t len, void (*done)(void *, uint64_t),
+			   void *ctx, uint64_t token);
 /* Bytes; 0 at FIN; -EAGAIN; -ENOTCONN; the pending error. */
 int64_t tcp_user_recv(struct tcp_env *env, ref_t conn, void *out, uint32_t len, bool peek);
 int tcp_user_recv_peek(struct tcp_env *env, ref_t conn, struct via_iov *iov, int n);
@@ -157,10 +159,12 @@ void tcp_node_info(struct tcp_env *env, ref_t node, struct via_sock_info *out);
 /* Linux's struct tcp_info as far as values are known (len: room; returns bytes written). */
 uint32_t tcp_conn_linux_info(struct tcp_env *env, ref_t conn, void *out, uint32_t len);
 
-/* --- segments. p: begins (linear, m.l4) at the TCP header, checksum checked by the callee. All take p. Return DROP_NONE or why dropped. --- */
+/* --- segments. p: begins (linear, m.l4) at the TCP header, checksum checked by the callee. All take p. Return DROP_NONE or
+ * why dropped. --- */
 enum drop tcp_segment_arrives(struct tcp_env *env, ref_t node, struct pkt *p);
 /* A listener was found for it and no connection. local/remote: of the packet. get_path gives a counted path or 0 when one is needed. */
-enum drop tcp_listen_arrives(struct tcp_env *env, ref_t listener, struct pkt *p, const struct via_addr *local, const struct via_addr *remote,
+enum drop tcp_listen_arrives(struct tcp_env *env, ref_t listener, struct pkt *p, const struct via_addr *local,
+			     const struct via_addr *remote,
 			     ref_t (*get_path)(void *ctx, const struct via_addr *local, const struct via_addr *remote));
 /* Nobody: RST by RFC 9293 §3.10.7.1 (unless RST). */
 enum drop tcp_closed_arrives(struct tcp_env *env, struct pkt *p, const struct via_addr *local, const struct via_addr *remote);
@@ -170,7 +174,8 @@ bool tcp_timewait_yields(struct tcp_env *env, ref_t node, struct pkt *p);
 
 /* --- the rest --- */
 void tcp_timeout(struct tcp_env *env, ref_t node);
-/* err: positive errno. hard: abort if the quoted seq is in flight (RFC 5927) and the state allows; else soft error. mtu: nonzero for "fragmentation needed". */
+/* err: positive errno. hard: abort if the quoted seq is in flight (RFC 5927) and the state allows; else soft error.
+ * mtu: nonzero for "fragmentation needed". */
 void tcp_icmp_arrives(struct tcp_env *env, ref_t node, int err, bool hard, uint32_t seq, uint32_t mtu);
 void tcp_path_changed(struct tcp_env *env, ref_t path);
 /* The driver took (or a local queue dropped) the bytes below seq_end of this connection. gen: pkt_meta.owner_gen. */

@@ -39,6 +39,10 @@ static uint32_t sample_rtt(struct tcp_env *env, struct tcp_conn *c, struct tcp_a
 		return tcp_rtt_sample(c, MAX(s->rx_ns - first, 0));
 	if (!c->ts_ok || !s->h.has_ts || !s->h.tsecr)
 		return 0;
+	/* The echo of a first copy after a time-out: its answer was late, or was lost and this one answers the repetition. In the second
+	 * case our own RTO would be measured, and grow by itself; so Karn's rule holds here too. */
+	if (a->ca == TCP_CA_LOSS && seq_lt(s->h.tsecr, a->rto_ts))
+		return 0;
 	uint32_t ms = tcp_ts_now(env, c->ts_offset) - s->h.tsecr;
 	if (ms > INT32_MAX) /* an echo of what we never sent */
 		return 0;

@@ -92,6 +92,8 @@ static enum tcp_step step_sequence(struct tcp_env *env, struct tcp_conn *c, stru
 		return TCP_DONE;
 	/* With a zero window nothing is acceptable, but ACK, URG and RST of the right number still count (MUST-66). */
 	bool is_special = wnd == 0 && s->h.seq == c->rcv_nxt;
+	/* An ACK alone may stand right at the edge: a peer that filled the window and lost part of that has no other (as Linux). */
+	is_special |= len == 0 && s->h.seq == c->rcv_adv && !(s->h.flags & TCP_RST);
 	if (!tcp_is_acceptable(c->rcv_nxt, wnd, s->h.seq, len) && !is_special)
 		return unacceptable(env, c, s, len);
 	if (s->h.has_ts && c->ts_ok && seq_le(s->h.seq, c->rcv_acked) && seq_le(c->ts_recent, s->h.tsval)) { /* RFC 7323 §4.3 */
@@ -118,6 +120,9 @@ static enum tcp_step step_reset(struct tcp_env *env, struct tcp_conn *c, struct 
 	switch (c->state) {
 	case TCP_SYN_RECEIVED: /* of an active open; a listener's entry goes back to LISTEN in tcp_listen.c (MUST-11) */
 		tcp_conn_finish(env, c, ECONNREFUSED);
+		break;
+	case TCP_CLOSE_WAIT: /* the reader has had its end; the writer's pipe is broken (as Linux) */
+		tcp_conn_finish(env, c, EPIPE);
 		break;
 	case TCP_CLOSING:
 	case TCP_LAST_ACK:

@@ -27,7 +27,8 @@ struct tcp_listener *tcp_listener_at(struct tcp_env *env, ref_t listener)
 	return pool_at(env->arena, &tcp_tab(env)->listeners, listener);
 }
 
-ref_t tcp_user_listen(struct tcp_env *env, const struct via_addr *local, uint16_t lport, uint32_t backlog, const struct tcp_opts *o, ref_t owner)
+ref_t tcp_user_listen(struct tcp_env *env, const struct via_addr *local, uint16_t lport, uint32_t backlog, const struct tcp_opts *o,
+		      ref_t owner)
 {
 	ref_t r = pool_take(env->arena, &tcp_tab(env)->listeners);
 
@@ -186,7 +187,8 @@ static enum drop synrcvd_new(struct tcp_env *env, ref_t listener, const struct t
 
 /* --- LISTEN (§3.10.7.2) --- */
 
-static enum drop listen_step(struct tcp_env *env, ref_t listener, struct tcp_seg *s, const struct via_addr *local, const struct via_addr *remote,
+static enum drop listen_step(struct tcp_env *env, ref_t listener, struct tcp_seg *s, const struct via_addr *local,
+			     const struct via_addr *remote,
 			     ref_t (*get_path)(void *ctx, const struct via_addr *local, const struct via_addr *remote))
 {
 	const struct tcp_listener *l = tcp_listener_at(env, listener);
@@ -212,7 +214,8 @@ static enum drop listen_step(struct tcp_env *env, ref_t listener, struct tcp_seg
 	return path ? synrcvd_new(env, listener, s, path) : DROP_NO_MEMORY; /* third */
 }
 
-enum drop tcp_listen_arrives(struct tcp_env *env, ref_t listener, struct pkt *p, const struct via_addr *local, const struct via_addr *remote,
+enum drop tcp_listen_arrives(struct tcp_env *env, ref_t listener, struct pkt *p, const struct via_addr *local,
+			     const struct via_addr *remote,
 			     ref_t (*get_path)(void *ctx, const struct via_addr *local, const struct via_addr *remote))
 {
 	struct tcp_seg s;

@@ -129,7 +129,8 @@ int tcp_user_send_commit(struct tcp_env *env, ref_t conn, uint32_t len)
 
 #define LEND_MAX 65535u /* of one block */
 
-int64_t tcp_user_send_lend(struct tcp_env *env, ref_t conn, const void *data, uint32_t len, void (*done)(void *, uint64_t), void *ctx, uint64_t token)
+int64_t tcp_user_send_lend(struct tcp_env *env, ref_t conn, const void *data, uint32_t len, void (*done)(void *, uint64_t),
+			   void *ctx, uint64_t token)
 {
 	struct tcp_conn *c = tcp_conn_at(env, conn);
 	int err = send_check(c);
@@ -162,9 +163,11 @@ static uint32_t readable(const struct tcp_conn *c)
 /* Nothing to read: why? */
 static int recv_empty(struct tcp_conn *c)
 {
+	if (c->fin_rcvd) /* whatever came later (as Linux) */
+		return 0;
 	if (c->err)
 		return -take_error(c);
-	if (c->fin_rcvd || c->rd_shut)
+	if (c->rd_shut)
 		return 0;
 	if (c->state == TCP_CLOSED)
 		return c->was_open ? 0 : -ENOTCONN;

@@ -96,19 +96,25 @@ else
 fi
 
 if [ "$(id -u)" -eq 0 ]; then
-	try 1 "no right to open tap:viaerr0.*ip tuntap add dev viaerr0 mode tap user nobody" "a missing privilege names the command that grants it" \
+	try 1 "no right to open tap:viaerr0.*ip tuntap add dev viaerr0 mode tap user nobody" \
+		"a missing privilege names the command that grants it" \
 		setpriv --reuid=65534 --regid=65534 --clear-groups "$dir/via" serve "$dir" -i tap:viaerr0 -a 10.0.0.2/24
 else
-	try 1 "no right to open tap:viaerr0.*ip tuntap add dev viaerr0 mode tap" "a missing privilege names the command that grants it" "$VIA" serve "$dir" -i tap:viaerr0 -a 10.0.0.2/24
+	try 1 "no right to open tap:viaerr0.*ip tuntap add dev viaerr0 mode tap" \
+		"a missing privilege names the command that grants it" \
+		"$VIA" serve "$dir" -i tap:viaerr0 -a 10.0.0.2/24
 fi
 
-# A process that is not dumpable is not ours to trace: as an ordinary uid, one clear sentence, and no socket of the kernel instead.
+# A process that is not dumpable is not ours to trace: as an ordinary uid, one clear sentence, and no kernel socket instead.
 n=$((n + 1))
 if [ "$(id -u)" -eq 0 ]; then
-	timeout 20 setpriv --reuid=65534 --regid=65534 --clear-groups env HOME=/nonexistent "$dir/via" -q lab exec -t "$dir/good.yaml" a -- \
-		python3 -c 'import ctypes, socket; ctypes.CDLL(None).prctl(4, 0); s = socket.socket(); s.connect(("10.0.1.1", 7))' > "$dir/out" 2> "$dir/err"
+	timeout 20 setpriv --reuid=65534 --regid=65534 --clear-groups env HOME=/nonexistent \
+		"$dir/via" -q lab exec -t "$dir/good.yaml" a -- \
+		python3 -c 'import ctypes, socket; ctypes.CDLL(None).prctl(4, 0); s = socket.socket(); s.connect(("10.0.1.1", 7))' \
+		> "$dir/out" 2> "$dir/err"
 	got=$?
-	if [ "$got" -eq 1 ] && grep -qE "^via: process [0-9]+ \(python3\) does not let us look into it" "$dir/err" && grep -q PermissionError "$dir/err"; then
+	if [ "$got" -eq 1 ] && grep -q PermissionError "$dir/err" &&
+		grep -qE "^via: process [0-9]+ \(python3\) does not let us look into it" "$dir/err"; then
 		echo "ok $n - a program that is not ours to trace is named"
 	else
 		echo "not ok $n - a program that is not ours to trace is named"
@@ -120,6 +126,11 @@ else
 fi
 
 n=$((n + 1))
-left=$(pgrep -f "$dir" | grep -v "^$$\$" | head -n 5)
-if [ -z "$left" ]; then echo "ok $n - nothing is left running"; else echo "not ok $n - nothing is left running"; ps -p "$(echo $left | tr ' ' ,)" -o pid,args | sed 's/^/# /'; fi
+left=$(pgrep -af "$dir" | head -n 5)
+if [ -z "$left" ]; then
+	echo "ok $n - nothing is left running"
+else
+	echo "not ok $n - nothing is left running"
+	echo "$left" | sed 's/^/# /'
+fi
 echo "1..$n"

@@ -51,8 +51,9 @@ def via(*args, timeout=20, **more):
     more.setdefault("text", True)
     if "input" not in more:
         more.setdefault("stdin", subprocess.DEVNULL)
+    more.setdefault("env", env)
     try:
-        return subprocess.run([VIA, *args], stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=timeout, env=more.pop("env", env), **more)
+        return subprocess.run([VIA, *args], stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=timeout, **more)
     except subprocess.TimeoutExpired as e:
         return subprocess.CompletedProcess(args, "timeout", e.stdout, e.stderr)
 
@@ -87,7 +88,8 @@ class Started:
     """A `via` that goes on; say() waits for a line of its output."""
 
     def __init__(self, *args, **more):
-        self.p = subprocess.Popen([VIA, *args], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=env, **more)
+        null = subprocess.DEVNULL
+        self.p = subprocess.Popen([VIA, *args], stdin=null, stdout=subprocess.PIPE, stderr=null, env=env, **more)
 
     def line(self, seconds=10):
         if not select.select([self.p.stdout], [], [], seconds)[0]:
@@ -113,7 +115,8 @@ def check_words(lab):
     case("--version is via and a number", via("--version").stdout.startswith("via 0."))
     for c in commands:
         p = via(*c.split(), "--help")
-        case(f"{c} --help", p.returncode == 0 and p.stdout.startswith(f"via {c} - ") and "usage:" in p.stdout and not p.stderr, p.stdout, p.stderr)
+        good = p.returncode == 0 and p.stdout.startswith(f"via {c} - ") and "usage:" in p.stdout and not p.stderr
+        case(f"{c} --help", good, p.stdout, p.stderr)
     case("no words print the help, and 2", (p := via()).returncode == 2 and "usage" in p.stdout, p.stdout)
     expect("lab alone says what there is", via("lab"), 2, "", "exec, up, down")
     expect("an unknown command names the nearest", via("lab", "inspct", lab), 2, "", "did you mean 'lab inspect'?")
@@ -144,7 +147,8 @@ def check_program(how, on):
     expect(f"{how}: standard input is passed on", run("cat", input="hi\n"), 0, "hi\n")
     big = "0123456789abcdef" * (1 << 16)
     expect(f"{how}: a megabyte through standard input and output", run("cat", input=big), 0, big)
-    expect(f"{how}: folder and environment are ours", run("sh", "-c", "pwd; echo $MARK", cwd=work, env={**env, "MARK": "here"}), 0, f"{work}\nhere\n")
+    p = run("sh", "-c", "pwd; echo $MARK", cwd=work, env={**env, "MARK": "here"})
+    expect(f"{how}: folder and environment are ours", p, 0, f"{work}\nhere\n")
     odd = b"\xff\xfe \xc3\xa4 ' \" \n"
     p = run("printf", "%s", odd, text=False)
     case(f"{how}: arguments of any bytes", p.stdout == odd, p)
@@ -153,11 +157,14 @@ def check_program(how, on):
     expect(f"{how}: curl fetches a page of a node", p, 0, "a page\n")
     expect(f"{how}: a name that does not exist", run("curl", "-q", "-sS", "http://nowhere.lab/"), 6)
     p = via("-j", "lab", "exec", *on, "--", "curl", "-q", "-sS", "-o", "/dev/null", "http://a.lab/")
-    parses(f"{how}: the summary as JSON", p.stderr, lambda o: o["sockets"]["taken"] >= 1 and o["bytes"]["received"] > 0 and o["connects"] >= 1)
+    parses(f"{how}: the summary as JSON", p.stderr,
+           lambda o: o["sockets"]["taken"] >= 1 and o["bytes"]["received"] > 0 and o["connects"] >= 1)
     p = via("lab", "exec", *on, "--", "true")
-    case(f"{how}: the summary is one line on stderr", p.stdout == "" and p.stderr.count("\n") == 1 and p.stderr.startswith("via: "), p.stderr)
-    p = via("-q", "lab", "exec", *on, "--report", "--", "true") if on[0] == "-t" else via("-q", "lab", "exec", "--report", *on, "--", "true")
-    case(f"{how}: --report speaks even under -q", "sockets taken" in p.stderr and "UNIX" in p.stderr and p.stderr.count("\n") > 5, p.stderr)
+    good = p.stdout == "" and p.stderr.count("\n") == 1 and p.stderr.startswith("via: ")
+    case(f"{how}: the summary is one line on stderr", good, p.stderr)
+    p = via("-q", "lab", "exec", "--report", *on, "--", "true")
+    good = "sockets taken" in p.stderr and "UNIX" in p.stderr and p.stderr.count("\n") > 5
+    case(f"{how}: --report speaks even under -q", good, p.stderr)
 
 
 def check_signals(how, on):
@@ -227,7 +234,8 @@ def check_terminal(how, on):
 def check_up_and_down(lab):
     s = Started("lab", "up", "-t", lab)
     case("lab up says when it is ready", (line := s.line()) == "lab first is up", line)
-    case("its socket is there, for us alone", os.path.exists(sock("first")) and os.stat(os.path.dirname(sock("first"))).st_mode & 0o777 == 0o700)
+    folder = os.path.dirname(sock("first"))
+    case("its socket is there, for us alone", os.path.exists(sock("first")) and os.stat(folder).st_mode & 0o777 == 0o700)
     expect("the same name twice is refused", via("lab", "up", "-t", lab), 1, "", "already up")
     expect("and in the background too", via("lab", "up", "-d", "-t", lab), 1, "", "already up")
     s.p.send_signal(signal.SIGINT)
@@ -239,7 +247,8 @@ def check_up_and_down(lab):
     s.end()
     case("a killed lab leaves a socket", os.path.exists(sock("first")))
     expect("which lab ls does not take for a lab", via("lab", "ls"), 0, "")
-    expect("and which the next one replaces; its output's end is not held up", via("lab", "up", "-d", "-t", lab), 0, "lab first is up\n", "")
+    p = via("lab", "up", "-d", "-t", lab)
+    expect("and which the next one replaces; its output's end is not held up", p, 0, "lab first is up\n", "")
 
 
 def check_two_labs(second):
@@ -250,8 +259,10 @@ def check_two_labs(second):
     parses("lab ls -j", via("lab", "ls", "-j").stdout, lambda o: sorted(o) == ["first", "second"])
     p = via("lab", "inspect", "first")
     case("lab inspect shows a running lab", p.returncode == 0 and "a    host" in p.stdout, p.stdout)
-    parses("lab inspect -j NAME", via("-j", "lab", "inspect", "second").stdout, lambda o: o["name"] == "second" and len(o["nodes"]) == 3)
-    expect("options of a private lab are refused for a running one", via("lab", "exec", "--seed", "3", "first", "a", "--", "true"), 2, "", "--seed")
+    p = via("-j", "lab", "inspect", "second")
+    parses("lab inspect -j NAME", p.stdout, lambda o: o["name"] == "second" and len(o["nodes"]) == 3)
+    p = via("lab", "exec", "--seed", "3", "first", "a", "--", "true")
+    expect("options of a private lab are refused for a running one", p, 2, "", "--seed")
 
 
 def check_joined_ends(lab):
@@ -261,6 +272,11 @@ def check_joined_ends(lab):
     s.p.kill()
     s.end()
     case("a program ends when the via that joined it is killed", pid and until(lambda: not os.path.exists(f"/proc/{pid}")), pid)
+    s = Started("-q", "lab", "exec", "second", "a", "--", "sh", "-c", "trap '' HUP TERM; echo $$; while :; do sleep 0.1; done")
+    pid = int(s.line() or 0)
+    s.p.kill()
+    s.end()
+    case("even one that minds no SIGHUP", pid and until(lambda: not os.path.exists(f"/proc/{pid}")), pid)
     s = Started("-q", "lab", "exec", "second", "a", "--", "sh", "-c", "echo $$; exec sleep 60")
     pid = int(s.line() or 0)
     p = via("lab", "down", "second", "-j")
@@ -272,11 +288,13 @@ def check_joined_ends(lab):
 
 def check_two_programs():
     """Two programs on two nodes of one running lab talk to each other."""
-    server = Started("-q", "lab", "exec", "first", "b", "--", "python3", "-u", "-c",
-                     "import socket; s = socket.create_server(('', 5000)); print('go'); c, a = s.accept(); c.sendall(c.recv(99).upper()); print(a[0])")
+    code = ("import socket; s = socket.create_server(('', 5000)); print('go')\n"
+            "c, a = s.accept(); c.sendall(c.recv(99).upper()); print(a[0])")
+    server = Started("-q", "lab", "exec", "first", "b", "--", "python3", "-u", "-c", code)
     server.line()
-    p = via("-q", "lab", "exec", "first", "a", "--", "python3", "-c",
-            "import socket; c = socket.create_connection(('b.lab', 5000)); c.sendall(b'through the router'); print(c.recv(99).decode())")
+    code = ("import socket; c = socket.create_connection(('b.lab', 5000))\n"
+            "c.sendall(b'through the router'); print(c.recv(99).decode())")
+    p = via("-q", "lab", "exec", "first", "a", "--", "python3", "-c", code)
     expect("a server on b serves a client on a", p, 0, "THROUGH THE ROUTER\n")
     case("and sees a's address", server.line() == "10.0.1.1")
     case("and ends with 0", server.end() == 0)
@@ -295,10 +313,11 @@ def check_ordinary_uid():
         page = f.read()
 
     def run(*args):
-        return subprocess.run([*as_uid, os.path.join(copy, "via"), "-q", "lab", *args], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                              stderr=subprocess.PIPE, text=True, timeout=20, env=bare)
+        return subprocess.run([*as_uid, os.path.join(copy, "via"), "-q", "lab", *args], stdin=subprocess.DEVNULL,
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=20, env=bare)
     topology = os.path.join(copy, "examples", "internet.yaml")
-    expect("an ordinary uid with no home: curl fetches the page", run("exec", "-t", topology, "home", "--", "curl", "-q", "-sS", "http://sina.lab/"), 0, page)
+    fetch = ["home", "--", "curl", "-q", "-sS", "http://sina.lab/"]
+    expect("an ordinary uid with no home: curl fetches the page", run("exec", "-t", topology, *fetch), 0, page)
     name = f"ordinary{os.getpid()}"
     with open(os.path.join(copy, "examples", "internet.yaml")) as f:
         text = f.read().replace("name: internet", f"name: {name}")
@@ -307,7 +326,7 @@ def check_ordinary_uid():
         f.write(text)
     os.chmod(topology, 0o644)
     expect("an ordinary uid: lab up -d", run("up", "-d", "-t", topology), 0, f"lab {name} is up\n")
-    expect("an ordinary uid: joins it", run("exec", name, "home", "--", "curl", "-q", "-sS", "http://sina.lab/"), 0, page)
+    expect("an ordinary uid: joins it", run("exec", name, *fetch), 0, page)
     expect("an ordinary uid: lab down", run("down", name), 0)
     case("and nothing of it is left", not os.path.exists(f"/tmp/viaduct-{os.getuid() if not as_uid else NOBODY}/{name}.sock"))
 

@@ -133,7 +133,8 @@ head -c 3000000 /dev/urandom > "$dir/examples/www/big"
 chmod 644 "$dir/examples/www/big"
 (cd "$dir" && timeout 60 "$dir/via" -q lab exec -t examples/internet.yaml home -- curl -sS --no-progress-meter -Z --max-time 50 \
 	http://sina.lab/big -o o1 http://sina.lab/ -o o2 http://sina.lab/big -o o3 http://sina.lab/small-1.txt -o o4) > "$dir/out" 2> "$dir/err"
-[ $? -eq 0 ] && cmp -s "$dir/o1" "$dir/examples/www/big" && cmp -s "$dir/o2" "$page" && cmp -s "$dir/o3" "$dir/examples/www/big" && cmp -s "$dir/o4" "$dir/examples/www/small-1.txt"
+[ $? -eq 0 ] && cmp -s "$dir/o1" "$dir/examples/www/big" && cmp -s "$dir/o2" "$page" &&
+	cmp -s "$dir/o3" "$dir/examples/www/big" && cmp -s "$dir/o4" "$dir/examples/www/small-1.txt"
 result $? "one curl, four connections at once"
 
 # The way back: what is uploaded arrives whole although the program ends at once.
@@ -151,7 +152,8 @@ with socket.create_connection(("sina.lab", 7)) as s:
 result $? "300 KB to the echo service and back, two threads, half close"
 
 # A port where nobody listens.
-(cd "$dir" && timeout 30 "$dir/via" -q lab exec -t examples/internet.yaml home -- curl -sS --max-time 20 http://sina.lab:81/) > "$dir/out" 2> "$dir/err"
+(cd "$dir" && timeout 30 "$dir/via" -q lab exec -t examples/internet.yaml home -- curl -sS --max-time 20 http://sina.lab:81/) \
+	> "$dir/out" 2> "$dir/err"
 [ $? -eq 7 ] && grep -qi "connect" "$dir/err"
 result $? "curl says that nobody listens, and its status is passed on"
 echo "1..$n"

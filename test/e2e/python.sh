@@ -82,7 +82,8 @@ done
 result $bad "four TCP clients at once, each hears its own words"
 [ "$(sed -n 's/my port is //p' "$dir"/client?.out | sort -u | wc -l)" -eq 4 ]
 result $? "they have four different ports"
-await "$dir/tcp.out" "goodbye" && [ "$(grep -c '^hello' "$dir/tcp.out")" -eq 4 ] && [ "$(grep '^hello' "$dir/tcp.out" | sort -u | wc -l)" -eq 4 ]
+await "$dir/tcp.out" "goodbye" && [ "$(grep -c '^hello' "$dir/tcp.out")" -eq 4 ] &&
+	[ "$(grep '^hello' "$dir/tcp.out" | sort -u | wc -l)" -eq 4 ]
 result $? "the server saw four clients, told apart by their ports"
 
 # 3 % of the link, there and back, of 60 datagrams each: some of 600 are missing (none: (0.97^2)^600 < 1e-15).
@@ -93,7 +94,8 @@ for i in 1 2 3 4 5 6 7 8 9 10; do
 	grep -q "wrong 0$" "$dir/uc$i.out" || bad=1
 done
 [ "$bad" -eq 0 ] && [ "$missing" -gt 0 ] && [ "$missing" -lt 150 ]
-result $? "UDP under loss: $missing of 600 datagrams missing, none wrong"
+result $? "UDP under loss: some datagrams are missing, none wrong"
+echo "# $missing of 600 missing"
 
 on sina python3 "$py/tcp_echo_server.py" > "$dir/again.out" 2> "$dir/again.err"
 [ $? -ne 0 ] && grep -q "Address already in use" "$dir/again.err"

@@ -22,7 +22,9 @@ result() { # status name [log]
 }
 why=
 [ "$(id -u)" -eq 0 ] || why="needs root to make a network namespace"
-[ -n "$why" ] || { unshare -n ip tuntap add dev viaprobe mode tap 2>/dev/null || why="needs /dev/net/tun and the right to make interfaces"; }
+if [ -z "$why" ] && ! unshare -n ip tuntap add dev viaprobe mode tap 2> /dev/null; then
+	why="needs /dev/net/tun and the right to make interfaces"
+fi
 if [ -n "$why" ]; then
 	while [ "$n" -lt "$N" ]; do n=$((n + 1)); echo "ok $n - lab tap # SKIP $why"; done
 	exit 0

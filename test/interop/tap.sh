@@ -20,7 +20,9 @@ result() { # status name [log]
 }
 why=
 [ "$(id -u)" -eq 0 ] || why="needs root to make a network namespace"
-[ -n "$why" ] || { unshare -n ip tuntap add dev viaprobe mode tap 2>/dev/null || why="needs /dev/net/tun and the right to make interfaces"; }
+if [ -z "$why" ] && ! unshare -n ip tuntap add dev viaprobe mode tap 2> /dev/null; then
+	why="needs /dev/net/tun and the right to make interfaces"
+fi
 if [ -n "$why" ]; then
 	while [ "$n" -lt "$N" ]; do n=$((n + 1)); echo "ok $n - tap # SKIP $why"; done
 	exit 0
@@ -116,7 +118,8 @@ PY
 ip netns exec "$ns" nginx -c "$dir/nginx.conf" -e "$dir/nginx.log" 2> /dev/null &
 eventually test -s "$dir/nginx.pid"
 rm -f "$dir/got"
-in_ns 60 "$VIA" -q run -i tap:tap0 -a 10.77.0.2/24 -- curl -q -sS --max-time 50 -o "$dir/got" http://10.77.0.1/big.bin 2> "$dir/log" && fetched
+in_ns 60 "$VIA" -q run -i tap:tap0 -a 10.77.0.2/24 -- curl -q -sS --max-time 50 -o "$dir/got" http://10.77.0.1/big.bin 2> "$dir/log" &&
+	fetched
 result $? "curl under via run fetches 100 MB from kernel nginx" "$dir/log"
 ip netns exec "$ns" python3 "$dir/sink.py" "$dir/ready" > "$dir/sum" 2> "$dir/sink.log" &
 sink=$!

@@ -54,6 +54,7 @@ static inline int fake_path_get(void *ctx, const struct via_addr *local, const s
 	p->gso_max = 65535;
 	p->ifindex = 2;
 	p->ip_hlen = 20;
+	p->is_broadcast = via_addr_to_v4(remote) == UINT32_MAX;
 	f->n_paths++;
 	*path = r;
 	return 0;
@@ -112,7 +113,7 @@ static inline struct fake *fake_new(size_t arena_bytes)
 		abort();
 	struct arena *a = region_new(arena_bytes);
 	wheel_init(&f->wheel, 0);
-	pool_init(a, &f->paths, "path", (sizeof(struct tcp_path) + 15) & ~15u, 0);
+	pool_init(a, &f->paths, "path", sizeof(struct tcp_path), 0);
 	f->tcp = (struct tcp_env){.arena = a, .wheel = &f->wheel, .mem = &f->mem, .ctx = f, .drops = f->drops, .rmem = 131072, .wmem = 16384};
 	f->env = (struct sock_env){.arena = a, .mem = &f->mem, .tcp = &f->tcp, .ops = &fake_ops, .ctx = f,
 				   .drops = f->drops, .max_sockets = 1u << 20};

@@ -82,7 +82,10 @@ static inline void th_op_tx(void *ctx, struct pkt *p, ref_t path, uint8_t ttl, u
 	if (t->room != UINT32_MAX)
 		t->room -= MIN(t->room, p->len);
 }
-static inline void th_op_tx_reply(void *ctx, struct pkt *p, const struct via_addr *local, const struct via_addr *remote) { th_op_tx(ctx, p, 0, 0, 0); }
+static inline void th_op_tx_reply(void *ctx, struct pkt *p, const struct via_addr *local, const struct via_addr *remote)
+{
+	th_op_tx(ctx, p, 0, 0, 0);
+}
 static inline uint32_t th_op_tx_room(void *ctx, ref_t path) { return ((struct th *)ctx)->room; }
 static inline void th_op_demux_add(void *ctx, ref_t node)
 {
@@ -145,11 +148,13 @@ static inline void th_init(struct th *t, uint32_t local, uint32_t remote, struct
 	t->shared = mem;
 	if (!mem)
 		th_mem_new(&t->mem, th_home_bytes);
-	t->env = (struct tcp_env){.arena = t->arena, .wheel = &t->wheel, .mem = mem ? mem : &t->mem, .ops = &th_ops, .ctx = t, .name = "test", .now = TH_START};
+	t->env = (struct tcp_env){.arena = t->arena, .wheel = &t->wheel, .mem = mem ? mem : &t->mem, .ops = &th_ops, .ctx = t, .name = "test",
+				  .now = TH_START};
 	wheel_init(&t->wheel, TH_START);
 	t->room = UINT32_MAX;
 	t->path = arena_buf_take(t->arena, sizeof(struct th_path));
-	*th_path(t) = (struct th_path){{.local = via_addr_v4(local), .remote = via_addr_v4(remote), .refs = 1, .pmtu = 1500, .gso_max = 65535, .ifindex = 2, .ip_hlen = 20}};
+	*th_path(t) = (struct th_path){{.local = via_addr_v4(local), .remote = via_addr_v4(remote), .refs = 1, .pmtu = 1500, .gso_max = 65535,
+					.ifindex = 2, .ip_hlen = 20}};
 	assert_int_equal(tcp_init(&t->env, s), 0);
 	t->baseline = arena_bytes_used(t->arena);
 	t->pkts_base = pktmem_pkts_used(t->env.mem);

@@ -67,16 +67,17 @@ static uint32_t verdict(uint32_t arch, int nr, uint64_t arg1, uint64_t arg4)
 
 static void filter__socket_calls_notify(void **state)
 {
-	static const int calls[] = {__NR_socket, __NR_connect, __NR_bind, __NR_listen, __NR_accept, __NR_accept4, __NR_getsockname, __NR_getpeername,
-				    __NR_getsockopt, __NR_setsockopt, __NR_shutdown, __NR_sendmsg, __NR_recvmsg, __NR_sendmmsg, __NR_recvmmsg};
+	static const int calls[] = {__NR_socket, __NR_connect, __NR_bind, __NR_listen, __NR_accept, __NR_accept4,
+				    __NR_getsockname, __NR_getpeername, __NR_getsockopt, __NR_setsockopt, __NR_shutdown,
+				    __NR_sendmsg, __NR_recvmsg, __NR_sendmmsg, __NR_recvmmsg};
 	for (size_t i = 0; i < ARRAY_LEN(calls); i++)
 		assert_int_equal(verdict(HERE, calls[i], 0, 0), SECCOMP_RET_USER_NOTIF);
 }
 
 static void filter__data_path_goes_on(void **state)
 {
-	static const int calls[] = {__NR_read, __NR_write, __NR_readv, __NR_writev, __NR_close, __NR_dup, __NR_sendfile, __NR_splice, __NR_epoll_ctl,
-				    __NR_execve, __NR_clone, __NR_socketpair, __NR_fcntl, __NR_io_uring_enter};
+	static const int calls[] = {__NR_read, __NR_write, __NR_readv, __NR_writev, __NR_close, __NR_dup, __NR_sendfile,
+				    __NR_splice, __NR_epoll_ctl, __NR_execve, __NR_clone, __NR_socketpair, __NR_fcntl, __NR_io_uring_enter};
 	for (size_t i = 0; i < ARRAY_LEN(calls); i++)
 		assert_int_equal(verdict(HERE, calls[i], 0, 0), SECCOMP_RET_ALLOW);
 }
@@ -87,7 +88,7 @@ static void filter__address_decides_sendto_and_recvfrom(void **state)
 	for (size_t i = 0; i < ARRAY_LEN(calls); i++) {
 		assert_int_equal(verdict(HERE, calls[i], 5, 0), SECCOMP_RET_ALLOW);
 		assert_int_equal(verdict(HERE, calls[i], 5, 1), SECCOMP_RET_USER_NOTIF);
-		assert_int_equal(verdict(HERE, calls[i], 5, UINT64_C(0x7fff00000000)), SECCOMP_RET_USER_NOTIF); /* low half zero */
+		assert_int_equal(verdict(HERE, calls[i], 5, UINT64_C(0x7fff00000000)), SECCOMP_RET_USER_NOTIF);
 	}
 }
 

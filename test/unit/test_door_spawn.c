@@ -138,13 +138,16 @@ static int orphans__do_not_keep_the_door(void)
 
 #define S(f) {#f, f, WAYS_DOOR}
 static const struct scenario scenarios[] = {
-	S(families__taken_refused_left), S(names__daemons_are_refused), S(unix__messages_go_on), S(exec__keeps_the_sockets), S(nested__is_refused),
+	S(families__taken_refused_left),
+	S(names__daemons_are_refused),
+	S(unix__messages_go_on),
+	S(exec__keeps_the_sockets),
+	S(nested__is_refused),
 	S(orphans__do_not_keep_the_door),
 };
 
 int main(int argc, char **argv)
 {
-	const struct CMUnitTest more[] = {cmocka_unit_test(spawn__status_is_a_shell_s)};
-	int failed = scenarios_main(argc, argv, "door_spawn", scenarios, ARRAY_LEN(scenarios));
-	return failed + cmocka_run_group_tests(more, NULL, NULL);
+	const struct CMUnitTest more = cmocka_unit_test(spawn__status_is_a_shell_s);
+	return scenarios_main(argc, argv, scenarios, ARRAY_LEN(scenarios), &more);
 }

@@ -394,6 +394,32 @@ static int sendmsg__and_files(void)
 	return 0;
 }
 
+static void start_storm(void)
+{
+	struct sigaction sa = {.sa_handler = on_alarm, .sa_flags = SA_RESTART};
+	struct itimerval often = {{0, 1000}, {0, 300}};
+	sigaction(SIGALRM, &sa, NULL);
+	setitimer(ITIMER_REAL, &often, NULL);
+}
+
+/* Signals withdraw calls at any moment; restarted, each has happened exactly once. */
+static int signals__every_call_happens_once(void)
+{
+	char byte = 0;
+	start_storm();
+	for (int i = 0; i < 300; i++) {
+		int l = bound(SOCK_STREAM), fd = socket(AF_INET, SOCK_STREAM, 0);
+		CHECK(l >= 0 && fd >= 0 && connect_to(fd, port_of(l)) == 0);
+		int a = accept(l, NULL, NULL);
+		CHECK(a >= 0);
+		CHECK(send(fd, &byte, 1, 0) == 1 && recv(a, &byte, 1, 0) == 1);
+		CHECK(shutdown(fd, SHUT_WR) == 0 && read(a, &byte, 1) == 0);
+		CHECK(fd == l + 1 && a == fd + 1); /* no descriptor was injected twice */
+		CHECK(close(l) == 0 && close(fd) == 0 && close(a) == 0);
+	}
+	return 0;
+}
+
 static int many__at_once(void)
 {
 	enum { N = 200 };
@@ -417,13 +443,31 @@ static int many__at_once(void)
 
 #define S(f) {#f, f, WAYS_BOTH}
 static const struct scenario scenarios[] = {
-	S(refused__blocking), S(refused__nonblocking), S(connect__nonblocking_is_an_edge), S(fin__is_a_clean_end), S(reset__by_linger),
-	S(reset__by_unread_bytes), S(half_close__each_way), S(shutdown__of_what_is_not_connected), S(backpressure__both_ways), S(bytes__all_of_them),
-	S(accept__addresses_and_flags), S(accept__each_arrival_is_an_edge), S(accept__timeout_and_signal), S(accept__no_descriptor_left), S(bind__twice),
-	S(travel__dup_fork_and_rights), S(travel__killed_holder_is_a_close), S(options__truths), S(queues__are_counted), S(sendmsg__and_files), S(many__at_once),
+	S(refused__blocking),
+	S(refused__nonblocking),
+	S(connect__nonblocking_is_an_edge),
+	S(fin__is_a_clean_end),
+	S(reset__by_linger),
+	S(reset__by_unread_bytes),
+	S(half_close__each_way),
+	S(shutdown__of_what_is_not_connected),
+	S(backpressure__both_ways),
+	S(bytes__all_of_them),
+	S(accept__addresses_and_flags),
+	S(accept__each_arrival_is_an_edge),
+	S(accept__timeout_and_signal),
+	S(accept__no_descriptor_left),
+	S(bind__twice),
+	S(travel__dup_fork_and_rights),
+	S(travel__killed_holder_is_a_close),
+	S(options__truths),
+	S(queues__are_counted),
+	S(sendmsg__and_files),
+	S(many__at_once),
+	S(signals__every_call_happens_once),
 };
 
 int main(int argc, char **argv)
 {
-	return scenarios_main(argc, argv, "door_stream", scenarios, ARRAY_LEN(scenarios));
+	return scenarios_main(argc, argv, scenarios, ARRAY_LEN(scenarios), NULL);
 }

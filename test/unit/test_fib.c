@@ -163,12 +163,85 @@ static void fib__families_do_not_mix(void **state)
 	region_free(a);
 }
 
+/* No memory for the second path, nor for a new prefix: what is there stays as it was, and nothing leaks. */
+static void fib_add__without_memory(void **state)
+{
+	struct arena *a = region_new(8 * ARENA_PAGE_SIZE);
+	ref_t fib = fib_new(a, (struct prf_key){1, 2}), all[4096];
+	size_t empty = arena_bytes_used(a);
+	struct via_addr net = via_addr_v4(0x0a000000), other = via_addr_v4(0x0b000000), dst = via_addr_v4(0x0a010203);
+	struct fib_hop one = hop_via(2, 0xc0a80001), two = hop_via(3, 0xc0a80002), h;
+	struct fib_cursor c = {0};
+	uint8_t plen;
+	int n = 0, hops;
+	assert_int_equal(fib_add(a, fib, &net, 8, &one), 0);
+	for (size_t size = 4096; size >= 16; size /= 2)
+		while (n < 4096 && (all[n] = arena_buf_take(a, size)) != 0)
+			((uint32_t *)arena_at(a, all[n++]))[0] = (uint32_t)size;
+	for (int i = 0; i < 3; i++) {
+		assert_int_equal(fib_add(a, fib, &net, 8, &two), -ENOMEM);
+		assert_true(fib_lookup(a, fib, &dst, (uint32_t)i << 30, 0, &h));
+		assert_int_equal(h.ifindex, 2);
+		assert_non_null(fib_match(a, fib, &dst, 0, &hops));
+		assert_int_equal(hops, 1);
+	}
+	int added = 0; /* prefixes come from a page that is there already: fill it */
+	for (uint32_t i = 1; fib_add(a, fib, &other, 32, &one) == 0; i++) {
+		other = via_addr_v4(0x0b000000 + i);
+		added++;
+	}
+	assert_int_equal(fib_add(a, fib, &other, 32, &one), -ENOMEM);
+	assert_false(fib_lookup(a, fib, &other, 0, 0, &h));
+	for (int i = 0; i < added; i++)
+		assert_true(fib_get_from(a, fib, &c, i, &dst, &plen, &h));
+	while (n-- > 0)
+		arena_buf_give(a, all[n], ((uint32_t *)arena_at(a, all[n]))[0]);
+	assert_int_equal(fib_add(a, fib, &net, 8, &two), 0);
+	fib_del_ifindex(a, fib, 2);
+	fib_del_ifindex(a, fib, 3);
+	assert_in_range(arena_bytes_used(a), 1, empty + 65536); /* but for the hash, which grew */
+	fib_free(a, fib);
+	assert_int_equal(arena_bytes_used(a), 0);
+	region_free(a);
+}
+
+/* With a cursor a listing says the same in any order of asking, while the table changes. */
+static void fib_get_from__as_from_the_beginning(void **state)
+{
+	struct arena *a = region_new(64 * ARENA_PAGE_SIZE);
+	ref_t fib = fib_new(a, (struct prf_key){1, 2});
+	struct fib_cursor c = {0};
+	struct rng r;
+	rng_seed(&r, 7);
+	for (int k = 0; k < 3000; k++) {
+		struct via_addr dst = via_addr_v4((uint32_t)rng_below(&r, 64) << 24), d1, d2;
+		struct fib_hop h = hop_via((uint16_t)(2 + rng_below(&r, 5)), 0), h1, h2;
+		uint8_t plen = (uint8_t)(6 + rng_below(&r, 3)), p1, p2;
+		if (k % 7 == 0)
+			fib_add(a, fib, &dst, plen, &h);
+		else if (k % 31 == 0)
+			fib_del(a, fib, &dst, plen, &h);
+		int n = k % 3 ? k % 50 : (int)rng_below(&r, 300);
+		bool got = fib_get_from(a, fib, &c, n, &d1, &p1, &h1);
+		assert_int_equal(got, fib_get(a, fib, n, &d2, &p2, &h2));
+		if (got) {
+			assert_memory_equal(&d1, &d2, sizeof(d1));
+			assert_int_equal(p1, p2);
+			assert_int_equal(h1.ifindex, h2.ifindex);
+		}
+	}
+	fib_free(a, fib);
+	region_free(a);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(req_RT4_004__longest_match_as_a_naive_table),
 		cmocka_unit_test(req_RT4_004__equal_paths_keep_a_flow_and_are_all_used),
 		cmocka_unit_test(fib__families_do_not_mix),
+		cmocka_unit_test(fib_add__without_memory),
+		cmocka_unit_test(fib_get_from__as_from_the_beginning),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -171,9 +171,38 @@ static void gso_cut__refuses_what_it_cannot_cut(void **state)
 	assert_int_equal(q.n, 0);
 }
 
+/* Packet memory ends at each cut in turn: -ENOMEM, the cuts before it are whole, and all of it comes back (see teardown). */
+static void gso_cut__without_memory(void **state)
+{
+	static struct pkt *all[HOME / PKT_BYTES];
+	for (uint32_t room = 0; room < 8; room++) {
+		struct pktq q = {0};
+		struct pkt *p = super(10 * 1000, 0, 1000, TCP_ACK, true, true);
+		uint32_t n = 0;
+		while (n < ARRAY_LEN(all) && (all[n] = pkt_new(&mem, 0)) != NULL)
+			n++;
+		assert_true(n > room && n < ARRAY_LEN(all));
+		for (uint32_t i = 0; i < room; i++)
+			pkt_free(&mem, all[--n]);
+		assert_int_equal(gso_cut(&mem, p, &q), -ENOMEM);
+		assert_int_equal(q.n, room);
+		for (uint32_t i = 0; i < room; i++) {
+			struct pkt *s = pktq_pop(&mem, &q);
+			assert_int_equal(s->m.owner, 0);
+			assert_int_equal(get_be32(s->linear + s->m.l4 + 4), 0xfffff000u + i * 1000);
+			pkt_free(&mem, s);
+		}
+		while (n > 0)
+			pkt_free(&mem, all[--n]);
+		assert_int_equal(pktmem_pkts_used(&mem), 0);
+		assert_int_equal(pktmem_blks_used(&mem), 0);
+	}
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
-	const struct CMUnitTest tests[] = {T(gso_cut__sizes), T(gso_cut__payload_is_shared_not_copied), T(gso_cut__refuses_what_it_cannot_cut)};
+	const struct CMUnitTest tests[] = {T(gso_cut__sizes), T(gso_cut__payload_is_shared_not_copied), T(gso_cut__refuses_what_it_cannot_cut),
+					    T(gso_cut__without_memory)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -8,7 +8,9 @@
 #include <errno.h>
 
 #include "base/csum.h"
+#include "net/gso.h"
 #include "net/icmp.h"
+#include "wire/tcp.h"
 #include "region.h"
 
 static struct pktmem mem;
@@ -105,6 +107,46 @@ static void req_IC4_007__quotes_what_fits_576(void **state)
 		assert_memory_equal(out + 8, in, n - 8);
 		pkt_free(&mem, e);
 		pkt_free(&mem, p);
+	}
+}
+
+/* About a superframe the error quotes what a wire would have carried first: its length, its checksums. The model is gso_cut(). */
+static void icmp_error_build__a_superframe_is_quoted_as_its_first_segment(void **state)
+{
+	static const uint32_t payload[] = {3000, 1449, 200, 1000};
+	static const uint16_t size[] = {1448, 1448, 100, 1000};
+	for (size_t i = 0; i < ARRAY_LEN(size); i++) {
+		static uint8_t body[4000];
+		for (uint32_t k = 0; k < sizeof(body); k++)
+			body[k] = (uint8_t)(k * 13 + i);
+		struct tcp_hdr t = {.sport = 80, .dport = 5000, .seq = 7, .ack = 8, .flags = TCP_ACK | TCP_PSH | TCP_FIN, .has_ts = true};
+		uint32_t thl = tcp_emit_len(&t);
+		struct ip4_hdr h = {.ttl = 9, .proto = 6, .frag = IP4_DF, .src = 0x0a000001, .dst = 0x0a000002,
+				    .total_len = (uint16_t)(IP4_HLEN + thl + payload[i])};
+		struct pkt *p = pkt_new(&mem, PKT_HEADROOM);
+		p->m.l2 = p->m.l3 = p->head;
+		ip4_emit(pkt_put(p, IP4_HLEN), &h);
+		p->m.l4 = (uint16_t)(p->head + p->head_len);
+		tcp_emit(pkt_put(p, thl), &t);
+		assert_int_equal(pkt_append(&mem, p, body, payload[i]), 0);
+		p->m.gso = PKT_GSO_TCP4;
+		p->m.gso_size = size[i];
+		p->m.gso_segs = (uint16_t)((payload[i] + size[i] - 1) / size[i]);
+		p->m.csum = PKT_CSUM_PARTIAL;
+		p->m.csum_start = p->m.l4;
+		p->m.csum_offset = 16;
+		struct pkt *e = icmp_error_build(&mem, p, ICMP4_UNREACH, ICMP4_UNREACH_FRAG, 1400);
+		struct pktq q = {0};
+		uint8_t out[600], want[600];
+		assert_non_null(e);
+		uint32_t n = pkt_copy_out(&mem, e, 0, out, sizeof(out));
+		assert_int_equal(gso_cut(&mem, p, &q), 0);
+		uint32_t all = pkt_copy_out(&mem, pktq_peek(&mem, &q), 0, want, sizeof(want));
+		assert_int_equal(n, 8 + MIN(all, 548u));
+		assert_memory_equal(out + 8, want, n - 8);
+		assert_int_equal(csum_fold(csum_add(0, out, n)), 0xffff);
+		pktq_clear(&mem, &q);
+		pkt_free(&mem, e);
 	}
 }
 
@@ -206,7 +248,8 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		T(req_IC4_002__no_error_about_these), T(req_IC4_007__quotes_what_fits_576), T(req_IC4_003__echo_keeps_data_id_and_sequence),
+		T(req_IC4_002__no_error_about_these), T(req_IC4_007__quotes_what_fits_576),
+		T(icmp_error_build__a_superframe_is_quoted_as_its_first_segment), T(req_IC4_003__echo_keeps_data_id_and_sequence),
 		T(req_IC4_006__errors_are_limited_per_destination), T(req_IC4_006__how_many_get_through_is_random),
 		T(icmp_error_cause__linux_meanings), T(req_PM_002__mtu_has_a_floor_and_plateaus),
 	};

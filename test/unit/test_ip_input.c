@@ -114,6 +114,47 @@ static void ip_options__skipped_or_refused(void **state)
 	assert_int_equal(verdict(b, 44), DROP_IP_OPTIONS);
 }
 
+/* A superframe as a link peer may claim it: n bytes of payload behind a TCP header of thl bytes. */
+static enum drop super_verdict(uint32_t n, uint32_t thl, uint16_t gso_size, uint16_t gso_segs, uint16_t total_len)
+{
+	static uint8_t body[4000];
+	struct ip4_hdr h = {.ttl = 64, .proto = 6, .src = 0x0a000001, .dst = 0x0a000002, .total_len = total_len};
+	struct pkt *p = pkt_new(&mem, PKT_HEADROOM);
+	ip4_emit(pkt_put(p, IP4_HLEN), &h);
+	body[12] = (uint8_t)(thl / 4 << 4);
+	assert_int_equal(pkt_append(&mem, p, body, thl), 0);
+	body[12] = 0;
+	for (uint32_t left = n, k; left; left -= k)
+		assert_int_equal(pkt_append(&mem, p, body, k = MIN(left, (uint32_t)sizeof(body))), 0);
+	p->m.gso = PKT_GSO_TCP4;
+	p->m.gso_size = gso_size;
+	p->m.gso_segs = gso_segs;
+	enum drop d = ip_input(&mem, p, &h);
+	pkt_free(&mem, p);
+	return d;
+}
+
+static void req_HARD_05__superframes_that_cannot_be(void **state)
+{
+	assert_int_equal(super_verdict(3000, 32, 1448, 3, 3052), DROP_NONE);
+	assert_int_equal(super_verdict(3000, 32, 1448, 3, 0), DROP_NONE); /* the length is the packet's */
+	assert_int_equal(super_verdict(66000, 32, 1448, 46, 65535), DROP_NONE);
+	assert_int_equal(super_verdict(66000, 32, 1448, 46, 0), DROP_NONE);
+	/* an IP length that is another one */
+	assert_int_equal(super_verdict(3000, 32, 1448, 3, 3051), DROP_IP_BAD);
+	assert_int_equal(super_verdict(3000, 32, 1448, 3, 52), DROP_IP_BAD);
+	assert_int_equal(super_verdict(66000, 32, 1448, 46, 65534), DROP_IP_BAD);
+	/* segments of a byte: each would cost us a packet. The least a TCP sends by is 88 bytes with its options (TCP-014) */
+	assert_int_equal(super_verdict(3000, 20, 1, 3000, 3040), DROP_IP_BAD);
+	assert_int_equal(super_verdict(3000, 20, 87, 35, 3040), DROP_IP_BAD);
+	assert_int_equal(super_verdict(3000, 20, 88, 35, 3040), DROP_NONE);
+	assert_int_equal(super_verdict(3000, 32, 75, 40, 3052), DROP_IP_BAD);
+	assert_int_equal(super_verdict(3000, 32, 76, 40, 3052), DROP_NONE);
+	/* more or fewer segments than there are */
+	assert_int_equal(super_verdict(3000, 32, 1448, 2, 3052), DROP_IP_BAD);
+	assert_int_equal(super_verdict(3000, 32, 3001, 1, 3052), DROP_IP_BAD);
+}
+
 static void req_IP4_003__addresses(void **state)
 {
 	static const struct { uint32_t src, dst; enum drop wire, lo; } c[] = {
@@ -213,6 +254,7 @@ int main(void)
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		T(req_IP4_001__malformed_headers), T(req_IP4_002__padding_is_cut), T(ip_options__skipped_or_refused), T(req_IP4_003__addresses),
+		T(req_HARD_05__superframes_that_cannot_be),
 		T(req_RT4_003__ttl_is_lowered_and_the_checksum_exact), T(req_RT4_006__what_is_never_forwarded), T(addrs__table),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

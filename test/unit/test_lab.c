@@ -10,6 +10,7 @@
 #include "base/csum.h"
 #include "lab/state.h"
 #include "wire/dns.h"
+#include "wire/eth.h"
 #include "wire/icmp4.h"
 #include "serve/bulk.h"
 #include <errno.h>
@@ -36,6 +37,12 @@ static struct via_sockaddr address(struct lab *l, const char *node, uint16_t por
 {
 	const struct topo_node *n = &l->topo->nodes[topo_node_find(l->topo, node)];
 	return (struct via_sockaddr){via_addr_v4(l->topo->ends[n->ends[0]].addr.addr), port};
+}
+
+static uint32_t address_v4(struct lab *l, const char *node)
+{
+	struct via_sockaddr a = address(l, node, 0);
+	return via_addr_to_v4(&a.addr);
 }
 
 /* --- a blocking client in virtual time --- */
@@ -336,6 +343,38 @@ static void lab__story_and_capture_say_what_the_links_counted(void **state)
 	unlink(path);
 }
 
+/* The longest headers there are: VLAN tag, 40 bytes of IP options, 40 of TCP options; from a tap they can come. */
+static void lab__story_reads_the_longest_headers(void **state)
+{
+	enum { IP = ETH_HLEN + 4, TCP = IP + 60, ALL = TCP + 60 + 10 };
+	struct lab *l = load(two, &(struct lab_opts){.story = true});
+	uint8_t f[ALL] = {0};
+	put_be16(f + 12, 0x8100);
+	put_be16(f + 14, 5);
+	put_be16(f + 16, 0x0800);
+	f[IP] = 0x4f;
+	put_be16(f + IP + 2, ALL - IP);
+	f[IP + 8] = 64;
+	f[IP + 9] = 6;
+	put_be32(f + IP + 12, address_v4(l, "a"));
+	put_be32(f + IP + 16, address_v4(l, "b"));
+	memset(f + IP + 20, 1, 40);
+	put_be16(f + IP + 10, csum_field(csum_add(0, f + IP, 60)));
+	put_be16(f + TCP, 1000);
+	put_be16(f + TCP + 2, 80);
+	f[TCP + 12] = 0xf0;
+	f[TCP + 13] = 2; /* SYN */
+	memset(f + TCP + 20, 1, 40);
+	struct pkt *p = pkt_new(l->mem, 64);
+	assert_int_equal(pkt_append(l->mem, p, f, ALL), 0);
+	l->env.sent(&l->env, &(struct link_sent){.dir = &l->links[0].dir[0], .pkt = p});
+	pkt_free(l->mem, p);
+	json_t *s = lab_story(l);
+	assert_int_equal(json_array_size(json_object_get(s, "connections")), 1);
+	json_decref(s);
+	lab_free(l);
+}
+
 static void lab__clean_links_lose_nothing(void **state)
 {
 	struct lab *l = load(diamond, &(struct lab_opts){.story = true, .no_impairments = true});
@@ -466,7 +505,8 @@ static void lab__room_for_one_packet(void **state)
 static void lab__a_switch_tells_of_what_it_drops(void **state)
 {
 	struct lab *l = load(HEAD "  nodes: {a: {kind: host}, s: {kind: switch}, b: {kind: host}}\n  links:\n"
-		"    - {endpoints: [\"a:e\", \"s:1\"], impairments: {delay: 1ms}}\n    - {endpoints: [\"s:2\", \"b:e\"], impairments: {limit: 4}}\n",
+		"    - {endpoints: [\"a:e\", \"s:1\"], impairments: {delay: 1ms}}\n"
+		"    - {endpoints: [\"s:2\", \"b:e\"], impairments: {limit: 4}}\n",
 		&(struct lab_opts){.story = true});
 	struct lab_link_stats st;
 	uint64_t limited = 0, sent = 0;
@@ -664,6 +704,7 @@ int main(void)
 		cmocka_unit_test(lab__names_are_answered_on_the_node_itself),
 		cmocka_unit_test(lab__a_switch_joins_hosts),
 		cmocka_unit_test(lab__story_and_capture_say_what_the_links_counted),
+		cmocka_unit_test(lab__story_reads_the_longest_headers),
 		cmocka_unit_test(lab__clean_links_lose_nothing),
 		cmocka_unit_test(lab__clean_links_carry_superframes),
 		cmocka_unit_test(lab__a_superframe_crosses_without_a_copy),

@@ -100,13 +100,22 @@ static char *random_text(struct rng *r)
 	FILE *f = open_memstream(&text, &len);
 	int n = 4 + (int)rng_below(r, 14), links = n + (int)rng_below(r, 12);
 	static const char *const kinds[] = {"router", "router", "router", "host", "switch"};
+	int tree[32]; /* of switches: the number of the tree a node stands in; -1: no switch */
 	fprintf(f, "name: r\ntopology:\n  nodes:\n");
-	for (int i = 0; i < n; i++)
-		fprintf(f, "    n%d: {kind: %s}\n", i, kinds[rng_below(r, 5)]);
+	for (int i = 0; i < n; i++) {
+		uint64_t kind = rng_below(r, 5);
+		tree[i] = kind == 4 ? i : -1;
+		fprintf(f, "    n%d: {kind: %s}\n", i, kinds[kind]);
+	}
 	fprintf(f, "  links:\n");
 	for (int i = 0; i < links; i++) {
 		int a = (int)rng_below(r, (uint64_t)n), b = (int)rng_below(r, (uint64_t)n - 1);
-		fprintf(f, "    - endpoints: [\"n%d:e%d\", \"n%d:e%d\"]\n", a, i, b + (b >= a), i);
+		b += b >= a;
+		if (tree[a] >= 0 && tree[a] == tree[b]) /* a ring of switches is a mistake */
+			continue;
+		for (int k = 0, from = tree[b]; k < n && tree[a] >= 0 && from >= 0; k++)
+			tree[k] = tree[k] == from ? tree[a] : tree[k];
+		fprintf(f, "    - endpoints: [\"n%d:e%d\", \"n%d:e%d\"]\n", a, i, b, i);
 	}
 	fclose(f);
 	return text;

@@ -100,7 +100,8 @@ static void blk_new__until_memory_is_out(void **state)
 		memset(blk_data(&m, b[n]), (int)n, BLK_ROOM);
 		n++;
 	}
-	assert_true(n >= (BYTES / ARENA_PAGE_SIZE - 2 - BYTES / ARENA_PAGE_SIZE / 8) * 16); /* all pages but the header's and one of small things */
+	/* All pages but the header's, one of small things, and those kept for packets. */
+	assert_true(n >= (BYTES / ARENA_PAGE_SIZE - 2 - BYTES / ARENA_PAGE_SIZE / 8) * 16);
 	for (unsigned i = 0; i < n; i++) {
 		assert_int_equal(blk_data(&m, b[i])[BLK_ROOM - 1], (uint8_t)i);
 		blk_drop(&m, b[i]);

@@ -5,6 +5,8 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <errno.h>
+
 #include "link/arp.h"
 #include "wire/eth.h"
 #include "region.h"
@@ -277,6 +279,86 @@ static void neigh__changed_mac_raises_the_generation(void **state)
 	assert_int_equal(neigh_at(x->a, r)->state, NEIGH_PERMANENT);
 }
 
+/* Configured neighbours do not stand in the way of learning others. */
+static void neigh__permanent_ones_do_not_stop_eviction(void **state)
+{
+	struct world *x = *state;
+	struct pktq ready = {0};
+	ref_t r, dyn;
+	for (uint32_t i = 0; i < 20; i++) {
+		struct via_addr to = host(i);
+		assert_int_equal(neigh_set(&x->e, &x->c, IF, &to, mac_a, &ready, &r), 0);
+	}
+	for (uint32_t i = 0; i < NEIGH_RESOLVED_MAX + 10; i++) { /* the 10 last push out the 10 oldest */
+		struct via_addr to = host(1000 + i);
+		neigh_heard(&x->e, &x->c, IF, &to, mac_a, NEIGH_ASKED_US, &ready, &r);
+		assert_int_not_equal(r, 0);
+	}
+	struct via_addr first = host(1000), eleventh = host(1010), set = host(0);
+	assert_int_equal(neigh_find(&x->e, &x->c, IF, &first), 0);
+	dyn = neigh_find(&x->e, &x->c, IF, &eleventh);
+	assert_int_not_equal(dyn, 0);
+	assert_int_not_equal(neigh_find(&x->e, &x->c, IF, &set), 0);
+	/* a learnt one may become a configured one; then it is a place less in use among the learnt */
+	assert_int_equal(neigh_set(&x->e, &x->c, IF, &eleventh, mac_b, &ready, &r), 0);
+	assert_int_equal(r, dyn);
+	assert_int_equal(x->c.resolved.n, NEIGH_RESOLVED_MAX - 1);
+	/* their own cap */
+	for (uint32_t i = 21; i < NEIGH_PERMANENT_MAX; i++) {
+		struct via_addr to = host(50000 + i);
+		assert_int_equal(neigh_set(&x->e, &x->c, IF, &to, mac_a, &ready, &r), 0);
+	}
+	struct via_addr more = host(90000);
+	assert_int_equal(neigh_set(&x->e, &x->c, IF, &more, mac_a, &ready, &r), -ENOSPC);
+	assert_int_equal(neigh_set(&x->e, &x->c, IF, &set, mac_b, &ready, &r), 0);
+	neigh_remove(&x->e, &x->c, r, &ready);
+	assert_int_equal(neigh_set(&x->e, &x->c, IF, &more, mac_a, &ready, &r), 0);
+	assert_int_equal(ready.n, 0);
+}
+
+/* RFC 4861 §7.3.1: news of progress from above is as good as an answer; what was never resolved it does not resolve. */
+static void neigh_confirm__each_state(void **state)
+{
+	struct world *x = *state;
+	struct neigh_ask ask;
+	struct pktq q = {0}, ready = {0};
+	struct via_addr to = host(1), set = host(2), open = host(3);
+	int asks = 0, uni = 0, failed = 0;
+	ref_t r, s;
+	neigh_heard(&x->e, &x->c, IF, &to, mac_a, NEIGH_ASKED_US, &ready, &r);
+	uint32_t gen = x->c.gen;
+	neigh_confirm(&x->e, &x->c, r); /* STALE */
+	assert_int_equal(neigh_at(x->a, r)->state, NEIGH_REACHABLE);
+	for (int i = 0; i < 10; i++) { /* in use for 10 minutes and more: never a question */
+		run_to(x, x->e.now + 46 * NS_PER_S, &asks, &uni, &failed);
+		assert_int_equal(neigh_at(x->a, r)->state, NEIGH_STALE);
+		neigh_use(&x->e, neigh_at(x->a, r));
+		run_to(x, x->e.now + NS_PER_S, &asks, &uni, &failed);
+		assert_int_equal(neigh_at(x->a, r)->state, NEIGH_DELAY);
+		neigh_confirm(&x->e, &x->c, r);
+		assert_int_equal(neigh_at(x->a, r)->state, NEIGH_REACHABLE);
+	}
+	assert_int_equal(asks, 0);
+	neigh_doubt(&x->e, &x->c, r); /* and unanswered packets make it be asked from its next use on */
+	assert_int_equal(neigh_at(x->a, r)->state, NEIGH_STALE);
+	neigh_use(&x->e, neigh_at(x->a, r));
+	run_to(x, x->e.now + 6 * NS_PER_S, &asks, &uni, &failed);
+	assert_int_equal(neigh_at(x->a, r)->state, NEIGH_PROBE);
+	assert_true(uni > 0);
+	neigh_confirm(&x->e, &x->c, r);
+	assert_int_equal(neigh_at(x->a, r)->state, NEIGH_REACHABLE);
+	assert_int_equal(x->c.gen, gen); /* ready headers stay good */
+	assert_int_equal(neigh_set(&x->e, &x->c, IF, &set, mac_a, &ready, &s), 0);
+	neigh_confirm(&x->e, &x->c, s);
+	neigh_doubt(&x->e, &x->c, s);
+	assert_int_equal(neigh_at(x->a, s)->state, NEIGH_PERMANENT);
+	assert_int_equal(send(x, 3, 0, &ask, &q), NEIGH_WAITS);
+	s = neigh_find(&x->e, &x->c, IF, &open);
+	neigh_confirm(&x->e, &x->c, s);
+	neigh_doubt(&x->e, &x->c, s);
+	assert_int_equal(neigh_at(x->a, s)->state, NEIGH_INCOMPLETE);
+}
+
 static const struct arp_iface me = {.ifindex = IF, .mac = {2, 0, 0, 0, 0, 1}};
 
 static void req_ARP_001__request_for_us_is_answered_and_learnt(void **state)
@@ -337,6 +419,7 @@ int main(void)
 		T(req_ARP_003__asks_three_times_a_second_apart_then_fails), T(req_ARP_003__entries_expire),
 		T(neigh__stale_is_used_then_probed_by_unicast), T(req_ARP_006__unsolicited_replies_create_nothing),
 		T(req_ARP_006__a_scan_cannot_push_out_resolved_ones), T(neigh__changed_mac_raises_the_generation),
+		T(neigh__permanent_ones_do_not_stop_eviction), T(neigh_confirm__each_state),
 		T(req_ARP_001__request_for_us_is_answered_and_learnt), T(req_ARP_002__false_senders_are_not_believed),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -113,6 +113,77 @@ static void udp__both_ways_and_port_unreachable(void **state)
 	net_free(t);
 }
 
+/* a, b and c on one switched wire would all hear it; here b stands for everybody. */
+static void broadcast__limited_and_directed(void **state)
+{
+	static const uint32_t to_all[] = {0xffffffff, 0x0a0000ff};
+	for (int routed = 0; routed < 2; routed++) {
+		struct net *t = two(64, 0, 0);
+		via_sock s = net_open(t->v[0], VIA_DGRAM), r = net_open(t->v[1], VIA_DGRAM), own = net_open(t->v[0], VIA_DGRAM);
+		via_sock tcp = net_open(t->v[0], VIA_STREAM);
+		struct via_sockaddr at = net_at(0, 7777), from, local;
+		char buf[64];
+		int on = 1;
+		if (routed) /* a default route changes nothing: it leaves as a broadcast, not to the gateway */
+			assert_int_equal(net_route(t->v[0], 0, 0, IP_B + 1), 0);
+		assert_int_equal(via_bind(t->v[1], r, &at), 0);
+		assert_int_equal(via_bind(t->v[0], own, &at), 0);
+		assert_true(net_run(t, t->now + NS_PER_MS));
+		uint32_t arp = t->seen.tx_arp;
+		for (int k = 0; k < 2; k++) {
+			struct via_sockaddr to = net_at(to_all[k], 7777);
+			assert_int_equal(via_setsockopt(t->v[0], s, SOL_SOCKET, SO_BROADCAST, &(int){0}, sizeof(int)), 0);
+			assert_int_equal(via_sendto(t->v[0], s, "hello", 5, 0, &to), -EACCES);
+			assert_int_equal(via_connect(t->v[0], s, &to), -EACCES);
+			assert_int_equal(via_connect(t->v[0], tcp, &to), -ENETUNREACH);
+			assert_int_equal(via_setsockopt(t->v[0], s, SOL_SOCKET, SO_BROADCAST, &on, sizeof(on)), 0);
+			assert_int_equal(via_sendto(t->v[0], s, "hello", 5, 0, &to), 5);
+			assert_true(net_run(t, t->now + NS_PER_MS));
+			assert_int_equal(via_recvfrom(t->v[1], r, buf, sizeof(buf), 0, &from, &local), 5);
+			assert_int_equal(via_addr_to_v4(&from.addr), IP_A);
+			assert_int_equal(via_addr_to_v4(&local.addr), to_all[k]);
+			assert_int_equal(via_recvfrom(t->v[0], own, buf, sizeof(buf), 0, &from, &local), 5); /* Linux: we hear ourselves */
+			assert_int_equal(via_recv(t->v[1], r, buf, sizeof(buf), 0), -EAGAIN);
+			assert_int_equal(via_recv(t->v[0], own, buf, sizeof(buf), 0), -EAGAIN);
+			/* nobody listens: nobody answers */
+			to.port = 7778;
+			assert_int_equal(via_sendto(t->v[0], s, "hello", 5, 0, &to), 5);
+			assert_true(net_run(t, t->now + NS_PER_MS));
+			assert_int_equal(t->seen.last_icmp[2], 0);
+		}
+		assert_int_equal(t->seen.tx_arp, arp);
+		net_free(t);
+	}
+}
+
+/* The limited broadcast leaves by the interface of the address it is sent from. */
+static void broadcast__by_the_bound_interface(void **state)
+{
+	struct net *t = two(64, 0, 0);
+	struct via *c = net_stack(t, "c", false);
+	int ia, ic;
+	net_link(t, t->v[0], c, 64, 1500, 0, 0, &ia, &ic);
+	assert_int_equal(net_addr(t->v[0], ia, 0x0a010001, 24), 0);
+	assert_int_equal(net_addr(c, ic, 0x0a010002, 24), 0);
+	via_sock s = net_open(t->v[0], VIA_DGRAM), rb = net_open(t->v[1], VIA_DGRAM), rc = net_open(c, VIA_DGRAM);
+	struct via_sockaddr at = net_at(0, 7777), from = net_at(0x0a010001, 5), to = net_at(0xffffffff, 7777);
+	char buf[8];
+	int on = 1;
+	via_bind(t->v[1], rb, &at);
+	via_bind(c, rc, &at);
+	assert_int_equal(via_bind(t->v[0], s, &from), 0);
+	via_setsockopt(t->v[0], s, SOL_SOCKET, SO_BROADCAST, &on, sizeof(on));
+	assert_int_equal(via_sendto(t->v[0], s, "x", 1, 0, &to), 1);
+	assert_true(net_run(t, t->now + NS_PER_MS));
+	assert_int_equal(via_recv(t->v[1], rb, buf, 8, 0), -EAGAIN);
+	assert_int_equal(via_recv(c, rc, buf, 8, 0), 1);
+	/* and with its link down nowhere */
+	pipe_driver(t->pipe[1], 0)->up = false;
+	via_iface_updown(t->v[0], ia);
+	assert_int_equal(via_sendto(t->v[0], s, "x", 1, 0, &to), -ENETUNREACH);
+	net_free(t);
+}
+
 static void req_ARP_004__what_waited_is_sent_in_order(void **state)
 {
 	struct net *t = two(64, 0, 0);
@@ -173,6 +244,44 @@ static void push_back__room_for_one_packet_loses_nothing(void **state)
 	}
 	assert_int_equal(t->seen.tx - before, 100); /* each traced once, however often it was offered */
 	assert_int_equal(t->seen.drops, 0);
+	net_free(t);
+}
+
+/* However much arrives, timers fire: here a neighbour that does not answer is given up on time. */
+static void poll__a_flood_does_not_stop_the_clock(void **state)
+{
+	for (int local = 0; local < 2; local++) {
+		struct net *t = two(64, 0, 0);
+		via_sock flood = net_open(t->v[0], VIA_DGRAM), self = net_open(t->v[1], VIA_DGRAM), s = net_open(t->v[1], VIA_DGRAM);
+		struct via_sockaddr to = net_at(IP_B, 7777), dead = net_at(0x0a000063, 9);
+		int on = 1, steps = 0;
+		char c;
+		via_setsockopt(t->v[1], s, SOL_IP, IP_RECVERR, &on, sizeof(on));
+		assert_int_equal(via_connect(t->v[1], s, &dead), 0);
+		assert_int_equal(via_sendto(t->v[0], flood, "x", 1, 0, &to), 1);
+		assert_true(net_run(t, t->now + 10 * NS_PER_MS));
+		assert_int_equal(via_send(t->v[1], s, "x", 1, 0), 1);
+		for (; steps < 4000 && via_recv(t->v[1], s, &c, 1, 0) == -EAGAIN; steps++) {
+			for (int k = 0; k < 12; k++)
+				via_sendto(local ? t->v[1] : t->v[0], local ? self : flood, "x", 1, 0, &to);
+			t->now += NS_PER_MS;
+			via_poll(t->v[0], t->now, 64);
+			assert_int_equal(via_poll(t->v[1], t->now, 8), VIA_AGAIN);
+		}
+		assert_in_range(steps, 2900, 3200);
+		net_free(t);
+	}
+}
+
+static void loopback__is_bounded(void **state)
+{
+	struct net *t = two(64, 0, 0);
+	via_sock s = net_open(t->v[0], VIA_DGRAM);
+	struct via_sockaddr to = net_at(IP_A, 7777);
+	for (uint32_t i = 0; i < LOOPQ_PACKETS_MAX + 100; i++)
+		via_sendto(t->v[0], s, "x", 1, 0, &to);
+	assert_int_equal(t->v[0]->st->loopq.n, LOOPQ_PACKETS_MAX);
+	assert_int_equal(net_counter(t->v[0], "drop.link.queue_full"), 100);
 	net_free(t);
 }
 
@@ -397,9 +506,11 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(req_IC4_003__ping_across_a_wire), cmocka_unit_test(loopback__own_addresses_and_127),
-		cmocka_unit_test(udp__both_ways_and_port_unreachable), cmocka_unit_test(req_ARP_004__what_waited_is_sent_in_order),
+		cmocka_unit_test(udp__both_ways_and_port_unreachable), cmocka_unit_test(broadcast__limited_and_directed),
+		cmocka_unit_test(broadcast__by_the_bound_interface), cmocka_unit_test(req_ARP_004__what_waited_is_sent_in_order),
 		cmocka_unit_test(req_ARP_003__a_dead_neighbour_is_reported), cmocka_unit_test(push_back__room_for_one_packet_loses_nothing),
-		cmocka_unit_test(queue__is_bounded), cmocka_unit_test(queue__is_fair_between_flows),
+		cmocka_unit_test(queue__is_bounded), cmocka_unit_test(poll__a_flood_does_not_stop_the_clock),
+		cmocka_unit_test(loopback__is_bounded), cmocka_unit_test(queue__is_fair_between_flows),
 		cmocka_unit_test(req_IP4_015__strong_host_model), cmocka_unit_test(req_IP4_003__addresses_from_the_wire),
 		cmocka_unit_test(req_IC4_004__protocol_unreachable), cmocka_unit_test(configure__errors_and_generation),
 		cmocka_unit_test(hooks__stand_on_the_lines_in_order),

@@ -130,6 +130,20 @@ static void tcp__room_for_one_packet(void **state)
 	net_free(t);
 }
 
+/* A link of 68 and 100 bytes: segments too small for a receiver to take them in superframes (net/gso.h). */
+static void superframe__none_of_tiny_packets(void **state)
+{
+	static const uint32_t mtu[] = {68, 100, 127, 128};
+	for (size_t i = 0; i < ARRAY_LEN(mtu); i++) {
+		struct net *t = two(64, mtu[i], 65535, 0);
+		struct flow f = flow_open(t, t->v[0], t->v[1], IP_B, 80, 20000);
+		flow_finish(t, &f, 1, 60 * NS_PER_S);
+		assert_int_equal(t->seen.drops, 0);
+		assert_int_equal(t->seen.tx_super > 0, mtu[i] == 128);
+		net_free(t);
+	}
+}
+
 static void superframe__crosses_by_reference(void **state)
 {
 	struct net *t = two(256, 1500, 65535, 0);
@@ -401,6 +415,33 @@ static void closed_port__is_refused(void **state)
 	net_free(t);
 }
 
+/* While acknowledgments come nobody needs to ask whether the neighbour lives; when they stop, it is asked. */
+static void neighbour__forward_progress_confirms_it(void **state)
+{
+	struct net *t = two(64, 1500, 0, 0);
+	struct flow f = flow_open(t, t->v[0], t->v[1], IP_B, 80, 0);
+	uint32_t arp = t->seen.tx_arp;
+	char c;
+	for (int k = 0; k < 300; k++) {
+		assert_int_equal(via_send(f.from, f.out, "x", 1, 0), 1);
+		assert_int_equal(via_send(f.to, f.in, "y", 1, 0), 1);
+		assert_true(net_run(t, t->now + NS_PER_S));
+		assert_int_equal(via_recv(f.to, f.in, &c, 1, 0), 1);
+		assert_int_equal(via_recv(f.from, f.out, &c, 1, 0), 1);
+	}
+	assert_int_equal(t->seen.tx_arp, arp);
+	/* the other side's link is gone, ours does not know: after three unanswered retransmissions and the grace we ask, and then
+	 * it is forgotten, long before REACHABLE would have ended by itself */
+	t->v[1]->drivers[2]->up = false;
+	via_iface_updown(t->v[1], 2);
+	assert_int_equal(via_send(f.from, f.out, "x", 1, 0), 1);
+	int64_t from = t->now;
+	while (t->seen.tx_arp == arp && t->now < from + 60 * NS_PER_S)
+		assert_true(net_run(t, t->now + NS_PER_S / 10));
+	assert_in_range((t->now - from) / NS_PER_S, 5, 14);
+	net_free(t);
+}
+
 static void dead_neighbour__ends_connect(void **state)
 {
 	struct net *t = two(64, 1500, 0, 0);
@@ -417,10 +458,11 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(tcp__a_megabyte_over_frames), cmocka_unit_test(tcp__room_for_one_packet),
-		cmocka_unit_test(superframe__crosses_by_reference), cmocka_unit_test(superframe__blocks_are_the_same_at_both_ends),
+		cmocka_unit_test(superframe__crosses_by_reference),
+		cmocka_unit_test(superframe__none_of_tiny_packets), cmocka_unit_test(superframe__blocks_are_the_same_at_both_ends),
 		cmocka_unit_test(loopback__tcp_to_oneself), cmocka_unit_test(forward__superframe_whole_or_cut),
 		cmocka_unit_test(path_mtu__a_smaller_link_behind_a_router), cmocka_unit_test(closed_port__is_refused),
-		cmocka_unit_test(dead_neighbour__ends_connect),
+		cmocka_unit_test(neighbour__forward_progress_confirms_it), cmocka_unit_test(dead_neighbour__ends_connect),
 		cmocka_unit_test(equal_paths__a_host_with_two_gateways), cmocka_unit_test(fini__in_the_middle_of_a_blocked_transfer),
 		cmocka_unit_test(packet_memory__runs_short_and_transfers_go_on), cmocka_unit_test(req_PM_003__forged_frag_needed_changes_nothing),
 	};

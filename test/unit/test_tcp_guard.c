@@ -298,7 +298,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(tcp_guard__rst_in_window_is_challenged), T(tcp_guard__syn_is_challenged), T(tcp_guard__challenges_have_a_budget),
 		T(tcp_guard__very_old_ack_is_refused), S(tcp_guard__paws), S(tcp_guard__paws_gives_up_after_24_days),
-		S(tcp_guard__segment_without_timestamp), S(tcp_guard__ts_recent_is_echoed_by_the_rule), S(tcp_guard__timestamp_offset_is_per_connection),
+		S(tcp_guard__segment_without_timestamp), S(tcp_guard__ts_recent_is_echoed_by_the_rule),
+		S(tcp_guard__timestamp_offset_is_per_connection),
 		T(req_TCP_083__soft_errors_do_not_abort), T(req_TX_014__icmp_needs_a_sequence_number_in_flight),
 		T(tcp_guard__hard_error_ends_the_opening), T(tcp_guard__timeout_tells_the_soft_error), T(tcp_guard__mtu_lowered_resends_smaller),
 		T(req_TCP_080__off_by_default), T(req_TCP_080__idle_two_hours), T(req_TCP_080__one_lost_probe_kills_nothing),

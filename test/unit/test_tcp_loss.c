@@ -18,7 +18,8 @@ static void open_with(bool sack, bool ts)
 	th_init(&t, TH_A, TH_B, NULL, 1);
 	q = (struct peer){.iss = 5000, .wnd = 60000, .ts = ts, .tsval = 7};
 	const struct tcp_opts reno = {.cc = (uint8_t)tcp_cc_find("reno")}; /* halves; what CUBIC does is in test_cc.c */
-	c = th_connect(&t, &q, &(struct tcp_hdr){.has_mss = true, .mss = (uint16_t)(MSS + (ts ? 12 : 0)), .sack_permitted = sack, .has_ws = true, .ws = 4}, &reno);
+	struct tcp_hdr opts = {.has_mss = true, .mss = (uint16_t)(MSS + (ts ? 12 : 0)), .sack_permitted = sack, .has_ws = true, .ws = 4};
+	c = th_connect(&t, &q, &opts, &reno);
 	th_send(&t, &q, TCP_ACK, 1, 1, NULL, 0); /* the window, scaled from here on */
 }
 static int setup(void **state)

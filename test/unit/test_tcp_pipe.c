@@ -114,7 +114,8 @@ static struct pkt *cut(struct net *n, struct th *t, struct pkt *p, uint32_t hlen
 	if (buf[13] & TCP_SYN && n->no_ts)
 		strip(buf, hlen, 8);
 	assert_int_equal(pkt_append(&n->mem, q, buf, hlen + len), 0);
-	put_be16(pkt_data(q) + 16, csum_field(csum_add(ip4_pseudo(via_addr_to_v4(&tp->local), via_addr_to_v4(&tp->remote), 6, hlen + len), pkt_data(q), hlen + len)));
+	uint64_t sum = ip4_pseudo(via_addr_to_v4(&tp->local), via_addr_to_v4(&tp->remote), 6, hlen + len);
+	put_be16(pkt_data(q) + 16, csum_field(csum_add(sum, pkt_data(q), hlen + len)));
 	q->m.l4 = q->head;
 	return q;
 }

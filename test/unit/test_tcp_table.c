@@ -174,7 +174,8 @@ static void req_TCP_045__outcome_table(void **state)
 				const char *want = table[i].row[f] + 3 * p;
 				if (memcmp(got, want, 2) != 0) {
 					bad++;
-					print_error("%s, %s %s: expected %.2s, got %.2s\n", tcp_state_name((uint8_t)st), flags[f].name, place_names[p], want, got);
+					print_error("%s, %s %s: expected %.2s, got %.2s\n", tcp_state_name((uint8_t)st), flags[f].name,
+						    place_names[p], want, got);
 				}
 				if (t.listener)
 					th_unlisten(&t);
