@@ -13,7 +13,8 @@ static void on_ack(struct newreno *nr, const struct tcp_cc_sample *s, struct tcp
 	if (!s->is_limited || io->cwnd >= TCP_CWND_MAX)
 		return;
 	if (io->cwnd < io->ssthresh) {
-		io->cwnd += tcp_cc_slow_start(s);
+		uint32_t by = tcp_cc_slow_start(s);
+		io->cwnd += MIN(by, io->ssthresh - io->cwnd); /* beyond ssthresh it is congestion avoidance */
 		return;
 	}
 	nr->bytes_acked += s->acked;

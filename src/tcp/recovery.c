@@ -214,7 +214,7 @@ static void marks_follow(const struct tcp_conn *c, struct tcp_active *a)
 
 void tcp_recovery_ack(struct tcp_env *env, struct tcp_conn *c, struct tcp_active *a, const struct tcp_ack_ctx *x)
 {
-	bool again = false;
+	bool again = false, was_recovery = a->ca == TCP_CA_RECOVERY;
 	bool dups = count_dup(c, a, x);
 	bool lost = c->sack_ok && (x->sacked || (x->acked && a->sent.sacked)) && mark_by_sack(env, c, a, &again);
 
@@ -238,7 +238,8 @@ void tcp_recovery_ack(struct tcp_env *env, struct tcp_conn *c, struct tcp_active
 		break;
 	}
 	if (x->acked) {
-		cc_event(env, c, a, TCP_CC_ACK, x, x->flight_before);
+		if (!was_recovery) /* what it acknowledges was sent before the reduction: cwnd is as recovery left it (RFC 6582 §3.2) */
+			cc_event(env, c, a, TCP_CC_ACK, x, x->flight_before);
 		if (a->ca == TCP_CA_OPEN)
 			a->dupacks = 0;
 		marks_follow(c, a);

@@ -100,6 +100,9 @@ static void req_CC_001__reno_slow_start_at_most_one_smss_an_ack(void **state)
 	assert_int_equal(ack(&r, 7), 7); /* CC-008 */
 	r.s.is_limited = false;
 	assert_int_equal(ack(&r, 1460), 0);
+	r.s.is_limited = true;
+	r.o.ssthresh = r.o.cwnd + 100;
+	assert_int_equal(ack(&r, 40 * 1460), 100); /* however much one ACK says */
 }
 
 static void req_CC_001__reno_one_smss_a_round_trip(void **state)

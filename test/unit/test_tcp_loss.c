@@ -167,6 +167,24 @@ static void req_CC_004__third_duplicate_retransmits(void **state)
 	th_finish(&t, c);
 }
 
+/* RFC 6582 §3.2 step 3: the ACK that ends recovery sets cwnd, however much it acknowledges; growth begins with the next. */
+static void req_CC_003__the_end_of_recovery_opens_no_window(void **state)
+{
+	fill(20);
+	assert_int_equal(tcp_user_send(&t.env, c, data, 20 * MSS, false), 20 * MSS); /* waits for cwnd */
+	th_flush(&t);
+	for (uint32_t i = 2; i <= 20; i++)
+		sack(0, 1, (uint32_t[]){1, i});
+	th_drain(&t);
+	assert_int_equal(act()->ca, TCP_CA_RECOVERY);
+	uint32_t ssthresh = k()->ssthresh;
+	ack((act()->recover - k()->iss - 1) / MSS);
+	assert_int_equal(act()->ca, TCP_CA_OPEN);
+	assert_int_equal(ssthresh, 10 * MSS);
+	assert_true(k()->cwnd <= ssthresh);
+	th_finish(&t, c);
+}
+
 static void req_CC_004__two_duplicates_are_reordering(void **state)
 {
 	fill(10);
@@ -486,6 +504,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(req_TCP_074__rtt_estimator), T(req_TCP_074__no_sample_from_what_was_sent_twice), T(req_TCP_074__timestamps_tell),
 		T(req_TCP_076__backoff_and_restart), T(req_TCP_078__r2_closes_with_etimedout), T(req_TCP_078__user_timeout),
+		T(req_CC_003__the_end_of_recovery_opens_no_window),
 		R(req_CC_004__third_duplicate_retransmits), R(req_CC_004__two_duplicates_are_reordering), R(req_CC_005__limited_transmit),
 		R(req_CC_007__newreno_partial_acks), R(req_CC_007__old_duplicates_after_rto_do_not_begin_again),
 		T(req_CC_013__holes_are_chosen_by_sack), T(req_CC_013__pipe_limits_new_data), T(tcp_loss__lost_retransmission_is_seen),
