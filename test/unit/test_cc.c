@@ -169,6 +169,21 @@ static void req_CC_006__cubic_idle_falls_to_the_restart_window(void **state)
 	assert_int_equal(r.o.cwnd, 700);
 }
 
+/* RFC 6582 §3.2 step 3: no burst at the end of recovery. */
+static void req_CC_007__recovery_ends_at_what_is_in_flight(void **state)
+{
+	for (uint8_t i = 0; i < 2; i++) {
+		struct rig r = rig(tcp_cc_at(i), 1000, 40, 30000, 50000);
+		event(&r, TCP_CC_EXIT, 12000);
+		assert_int_equal(r.o.cwnd, 13000);
+		event(&r, TCP_CC_EXIT, 0);
+		assert_int_equal(r.o.cwnd, 2000);
+		event(&r, TCP_CC_EXIT, 35000);
+		assert_int_equal(r.o.cwnd, 30000);
+		assert_int_equal(r.o.ssthresh, 30000);
+	}
+}
+
 /* --- CUBIC: the curve --- */
 
 /* RFC 9438 §4.2 to §4.7, in segments and seconds, ACK by ACK. */
@@ -314,10 +329,11 @@ static void req_CC_019__cubic_reno_friendly_region(void **state)
 /* §4.8: after a time-out the curve begins flat at the window where congestion avoidance begins. */
 static void req_CC_019__cubic_after_a_timeout_k_is_zero(void **state)
 {
-	struct rig r = rig(&tcp_cc_cubic, 1000, 1000, 1000 * 1000, 200000);
-	event(&r, TCP_CC_RTO, r.o.cwnd);
+	struct rig r = rig(&tcp_cc_cubic, 1000, 2000, 2000 * 1000, 200000);
+	event(&r, TCP_CC_LOSS, r.o.cwnd);  /* leaves a W_max, which is not to count */
+	event(&r, TCP_CC_RTO, 1000 * 1000);
 	while (r.o.cwnd < r.o.ssthresh)
-		ack(&r, 1000);
+		ack(&r, 7000);
 	assert_int_equal(r.o.cwnd, 700000); /* slow start stops at ssthresh */
 	int64_t start = r.s.now;
 	while (r.s.now - start < 6 * NS_PER_S)
@@ -521,9 +537,23 @@ static void hystart__jitter_returns_to_slow_start(void **state)
 	for (int i = 0; i < 3; i++)
 		ack(&r, 1000);
 	assert_int_equal(r.o.cwnd, cwnd + 3000); /* whole steps again */
-	static const uint32_t on[] = {50000};
-	slow_start(&r, on, 1, 4);
+	static const uint32_t again[] = {50000, 50000, 60000, 60000, 50000, 50000, 65000};
+	r = rig(&tcp_cc_cubic, 1000, 10, INF, 50000);
+	assert_int_equal(slow_start(&r, again, 7, 20), 11); /* the second rise, seventh round, has five rounds of its own */
+}
+
+/* After silence everything is measured anew: no round, no CSS is left from before. */
+static void hystart__idle_begins_anew(void **state)
+{
+	static const uint32_t rtt[] = {50000, 50000, 60000}, slower[] = {80000};
+	struct rig r = rig(&tcp_cc_cubic, 1000, 10, INF, 50000);
+	slow_start(&r, rtt, 3, 4);
+	event(&r, TCP_CC_IDLE, 0);
+	assert_int_equal(r.o.cwnd, 10000);
+	uint32_t una = r.una;
+	slow_start(&r, slower, 1, 8);
 	assert_int_equal(r.o.ssthresh, INF);
+	assert_int_equal(r.o.cwnd, 10000 + (r.una - una));
 }
 
 /* Fewer than eight samples say nothing; a single slow ACK among fast ones says nothing: the least counts. */
@@ -585,7 +615,8 @@ int main(void)
 		T(req_CC_019__cubic_after_a_timeout_k_is_zero), T(req_CC_019__cubic_application_limited_time_does_not_count),
 		T(req_CC_019__cubic_idle_time_does_not_count), T(req_CC_008__cubic_growth_per_ack_is_bounded),
 		T(req_CC_008__cubic_dividing_acks_gains_nothing), T(req_CC_019__cubic_does_not_overflow), T(hystart__flat_rtt_doubles_on),
-		T(hystart__threshold), T(hystart__leaves_after_five_conservative_rounds), T(hystart__jitter_returns_to_slow_start),
+		T(hystart__threshold), T(hystart__leaves_after_five_conservative_rounds), T(hystart__jitter_returns_to_slow_start), T(hystart__idle_begins_anew),
+		T(req_CC_007__recovery_ends_at_what_is_in_flight),
 		T(hystart__needs_eight_samples_and_takes_the_least), T(hystart__only_before_the_first_loss), T(hystart__growth_per_ack),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
