@@ -615,7 +615,8 @@ int main(void)
 		T(req_CC_019__cubic_after_a_timeout_k_is_zero), T(req_CC_019__cubic_application_limited_time_does_not_count),
 		T(req_CC_019__cubic_idle_time_does_not_count), T(req_CC_008__cubic_growth_per_ack_is_bounded),
 		T(req_CC_008__cubic_dividing_acks_gains_nothing), T(req_CC_019__cubic_does_not_overflow), T(hystart__flat_rtt_doubles_on),
-		T(hystart__threshold), T(hystart__leaves_after_five_conservative_rounds), T(hystart__jitter_returns_to_slow_start), T(hystart__idle_begins_anew),
+		T(hystart__threshold), T(hystart__leaves_after_five_conservative_rounds), T(hystart__jitter_returns_to_slow_start),
+		T(hystart__idle_begins_anew),
 		T(req_CC_007__recovery_ends_at_what_is_in_flight),
 		T(hystart__needs_eight_samples_and_takes_the_least), T(hystart__only_before_the_first_loss), T(hystart__growth_per_ack),
 	};
