@@ -90,7 +90,7 @@ void ep_tcp_opts(const struct sock_env *env, const struct endpoint *ep, struct t
 		.keep_intvl_s = v->keepintvl == 75 ? 0 : (uint32_t)v->keepintvl,
 		.keep_cnt = (uint8_t)(v->keepcnt == 9 ? 0 : v->keepcnt),
 		.syn_retries = (uint8_t)(v->syncnt == 6 ? 0 : v->syncnt),
-		.user_timeout_ms = (uint32_t)v->user_timeout_ms,
+		.user_timeout_ms = (uint32_t)v->user_timeout_ms, .cc = (uint8_t)v->cc,
 	};
 }
 

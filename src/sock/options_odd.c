@@ -9,13 +9,14 @@
 #include <netinet/in.h>
 #include <sys/socket.h>
 
+#include "tcp/cc.h"
+
 #define BUF_MAX (4 << 20)      /* before doubling; Linux's net.core.rmem_max */
 #define SNDBUF_MIN 4608
 #define RCVBUF_MIN 2304
 #define DGRAM_BUF 212992
 #define MSS_DEFAULT 536
-#define CC_NAME "reno"         /* the one algorithm there is (RFC 5681, 6582) */
-#define CC_NAME_LEN 16u
+#define CC_NAME_LEN 16u        /* TCP_CA_NAME_MAX */
 
 #define SET(field, v) opt_num_set(env, ep, offsetof(struct ep_opts, field), v)
 
@@ -99,12 +100,23 @@ static int socket_set(struct sock_env *env, struct endpoint *ep, int name, int32
 	}
 }
 
-static int congestion_set(const void *val, uint32_t len)
+static int congestion_set(struct sock_env *env, struct endpoint *ep, const void *val, uint32_t len)
 {
+	char name[CC_NAME_LEN] = "";
 	if (len < 1)
 		return -EINVAL;
-	size_t n = strnlen(val, MIN(len, CC_NAME_LEN - 1));
-	return n == sizeof(CC_NAME) - 1 && !memcmp(val, CC_NAME, n) ? 0 : -ENOENT;
+	memcpy(name, val, strnlen(val, MIN(len, CC_NAME_LEN - 1)));
+	int i = tcp_cc_find(name);
+	return i < 0 ? -ENOENT : SET(cc, i);
+}
+
+/* The name, filled up with zeros to TCP_CA_NAME_MAX as Linux gives it. */
+static int congestion_get(struct sock_env *env, struct endpoint *ep, void *val, uint32_t *len)
+{
+	char name[CC_NAME_LEN] = "";
+	const char *s = tcp_cc_at((uint8_t)ep_opts_of(env, ep)->cc)->name;
+	memcpy(name, s, strnlen(s, sizeof(name) - 1));
+	return opt_give(val, len, name, sizeof(name));
 }
 
 static int tcp_set(struct sock_env *env, struct endpoint *ep, int name, int32_t v, const void *val, uint32_t len)
@@ -119,7 +131,7 @@ static int tcp_set(struct sock_env *env, struct endpoint *ep, int name, int32_t 
 	case TCP_DEFER_ACCEPT:
 		return SET(defer_accept, defer_rounded(v));
 	case TCP_CONGESTION:
-		return congestion_set(val, len);
+		return congestion_set(env, ep, val, len);
 	default:
 		return -ENOPROTOOPT;
 	}
@@ -239,7 +251,6 @@ static int32_t maxseg_of(struct sock_env *env, const struct endpoint *ep)
 
 static int tcp_get(struct sock_env *env, struct endpoint *ep, const struct opt *o, void *val, uint32_t *len)
 {
-	static const char cc[CC_NAME_LEN] = CC_NAME;
 	switch (o->name) {
 	case TCP_QUICKACK:
 		return opt_give_int(o, val, len, !(ep->flags & EPF_NO_QUICKACK));
@@ -248,7 +259,7 @@ static int tcp_get(struct sock_env *env, struct endpoint *ep, const struct opt *
 	case TCP_DEFER_ACCEPT:
 		return opt_give_int(o, val, len, ep_opts_of(env, ep)->defer_accept);
 	case TCP_CONGESTION:
-		return opt_give(val, len, cc, sizeof(cc));
+		return congestion_get(env, ep, val, len);
 	case TCP_INFO:
 		return tcp_info_get(env, ep, val, len);
 	default:

@@ -1,7 +1,7 @@
 /* tcp/cc.c - the table of congestion controls. */
 #include "tcp/cc.h"
 
-static const struct tcp_cc_algo *const table[] = {&tcp_cc_newreno};
+static const struct tcp_cc_algo *const table[] = {&tcp_cc_cubic, &tcp_cc_newreno};
 
 const struct tcp_cc_algo *tcp_cc_at(uint8_t index)
 {
@@ -19,4 +19,11 @@ int tcp_cc_find(const char *name)
 uint32_t tcp_cc_initial_window(uint32_t mss)
 {
 	return MIN(10 * mss, MAX(2 * mss, 14600u));
+}
+
+uint32_t tcp_cc_slow_start(const struct tcp_cc_sample *s)
+{
+	uint32_t acks = MAX((s->acked + 2 * s->mss - 1) / (2 * s->mss), 1u);
+
+	return MIN(s->acked, acks * s->mss);
 }

@@ -1,8 +1,8 @@
 /* tcp/cc.h - congestion control: a const table of functions chosen by index, one const sample in, three numbers out.
  *
  * An algorithm sees what one ACK or one loss taught and sets cwnd, ssthresh and the pacing rate; it sends nothing and
- * knows no connection. Integers only. Its own memory is a few words of the active struct, lost when the connection
- * drains. Index 0 is the default. RFC 5681, RFC 6928. */
+ * knows no connection. Integers only. Its own memory is a few words of the active struct, zero at first and lost when the
+ * connection drains. Index 0 is the default, CUBIC. RFC 5681, RFC 6928, RFC 9438. */
 #ifndef TCP_CC_H
 #define TCP_CC_H
 
@@ -10,6 +10,7 @@
 
 #define TCP_SSTHRESH_INFINITE 0x7fffffffu
 #define TCP_CWND_MAX (1u << 30)
+#define TCP_CC_WORDS 8       /* of scratch, the most an algorithm may use */
 
 enum tcp_cc_event {
 	TCP_CC_ACK,       /* new data acknowledged, outside fast recovery */
@@ -27,8 +28,11 @@ struct tcp_cc_sample {
 	uint32_t flight;  /* FlightSize, limited transmit not counted */
 	uint32_t pipe;
 	uint32_t srtt_us;
+	uint32_t rtt_us;  /* sample taken from this ACK; 0: none */
+	uint32_t snd_una, snd_nxt; /* after this ACK */
 	bool is_limited;  /* cwnd was what held the sender */
 	bool iw_one;      /* initial window is one segment */
+	bool is_paced;    /* what leaves is spread over the round trip */
 };
 struct tcp_cc_out {
 	uint32_t cwnd, ssthresh;
@@ -46,7 +50,12 @@ const struct tcp_cc_algo *tcp_cc_at(uint8_t index);
 int tcp_cc_find(const char *name);
 /* RFC 6928 §2: min(10 SMSS, max(2 SMSS, 14600)). */
 uint32_t tcp_cc_initial_window(uint32_t mss);
+/* Bytes by which this ACK opens the window in slow start, RFC 5681 §3.1, so that dividing ACKs gains nothing (CC-008,
+ * RFC 3465). Named deviation: the RFC adds at most one SMSS per ACK. Receivers of today, ours too, answer a whole
+ * superframe with one ACK, so an ACK for k segments counts here as the ceil(k/2) ACKs that a receiver acknowledging
+ * every second segment would have sent: never faster than RFC 5681 with such a receiver. */
+uint32_t tcp_cc_slow_start(const struct tcp_cc_sample *s);
 
-extern const struct tcp_cc_algo tcp_cc_newreno;
+extern const struct tcp_cc_algo tcp_cc_cubic, tcp_cc_newreno;
 
 #endif

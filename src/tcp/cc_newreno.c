@@ -1,9 +1,7 @@
 /* tcp/cc_newreno.c - NewReno's window: slow start, congestion avoidance, halving (RFC 5681 §3, RFC 6582, RFC 6928).
  *
  * Growth counts bytes acknowledged, so dividing ACKs gains nothing (CC-008, RFC 3465), and only while cwnd is what held
- * the sender. Named deviation: RFC 5681 §3.1 adds at most one SMSS per ACK in slow start. Receivers of today, ours too,
- * answer a whole superframe with one ACK, so an ACK for k segments counts here as the ceil(k/2) ACKs that a receiver
- * acknowledging every second segment would have sent: never faster than RFC 5681 with such a receiver. */
+ * the sender. What one ACK adds in slow start, and the deviation in it: tcp_cc_slow_start(). */
 #include "tcp/cc.h"
 
 struct newreno {
@@ -15,8 +13,8 @@ static void on_ack(struct newreno *nr, const struct tcp_cc_sample *s, struct tcp
 	if (!s->is_limited || io->cwnd >= TCP_CWND_MAX)
 		return;
 	if (io->cwnd < io->ssthresh) {
-		uint32_t acks = MAX((s->acked + 2 * s->mss - 1) / (2 * s->mss), 1u);
-		io->cwnd += MIN(s->acked, acks * s->mss);
+		uint32_t by = tcp_cc_slow_start(s);
+		io->cwnd += MIN(by, io->ssthresh - io->cwnd); /* beyond ssthresh it is congestion avoidance */
 		return;
 	}
 	nr->bytes_acked += s->acked;

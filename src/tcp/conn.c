@@ -257,6 +257,9 @@ void tcp_conn_apply_opts(struct tcp_env *env, struct tcp_conn *c, const struct t
 		c->quick = TCP_QUICKACKS;
 	if (tcp_opts_are_rare(o) || c->rare) {
 		struct tcp_rare *r = tcp_conn_rare(env, c);
+		struct tcp_active *a = tcp_active_of(env, c);
+		if (r && a && r->opts.cc != o->cc) /* another algorithm: what the last one noted means nothing to it */
+			memset(a->cc, 0, sizeof(a->cc));
 		if (r) /* out of memory the defaults stay */
 			r->opts = *o;
 	}

@@ -11,6 +11,7 @@
 
 #include "base/ivset.h"
 #include "pkt/sbuf.h"
+#include "tcp/cc.h"
 #include "tcp/ranges.h"
 #include "tcp/tcp.h"
 
@@ -118,8 +119,6 @@ _Static_assert(sizeof(struct tcp_conn) <= 256, "hot is at most 4 cache lines");
 
 enum tcp_ca { TCP_CA_OPEN, TCP_CA_RECOVERY, TCP_CA_LOSS };
 enum tcp_rtx { TCP_RTX_NONE, TCP_RTX_RTO, TCP_RTX_PERSIST };
-
-#define TCP_CC_WORDS 6
 
 struct tcp_active {
 	struct tcp_ranges sent;     /* what is in flight */

@@ -13,14 +13,20 @@ uint32_t tcp_pipe(const struct tcp_conn *c, const struct tcp_active *a)
 	return gone < tcp_flight(c) ? tcp_flight(c) - (uint32_t)gone : 0;
 }
 
-static void cc_event(struct tcp_env *env, struct tcp_conn *c, struct tcp_active *a, enum tcp_cc_event e, uint32_t acked, uint32_t flight,
-		     bool limited)
+/* x: the ACK it is about, or NULL. */
+static void cc_event(struct tcp_env *env, struct tcp_conn *c, struct tcp_active *a, enum tcp_cc_event e,
+		     const struct tcp_ack_ctx *x, uint32_t flight)
 {
 	const struct tcp_rare *r = tcp_rare_of(env, c);
-	struct tcp_cc_sample s = {.event = e, .now = env->now, .mss = c->mss, .acked = acked, .flight = flight, .pipe = tcp_pipe(c, a),
-				  .srtt_us = c->srtt_us, .is_limited = limited, .iw_one = c->iw_one};
+	struct tcp_cc_sample s = {.event = e, .now = env->now, .mss = c->mss, .flight = flight, .pipe = tcp_pipe(c, a), .srtt_us = c->srtt_us,
+				  .snd_una = c->snd_una, .snd_nxt = c->snd_nxt, .iw_one = c->iw_one};
 	struct tcp_cc_out o = {.cwnd = c->cwnd, .ssthresh = c->ssthresh};
 
+	if (x) {
+		s.acked = x->acked;
+		s.rtt_us = x->rtt_us;
+		s.is_limited = seq_le(x->una_before, a->limited_at);
+	}
 	tcp_cc_at(r ? r->opts.cc : 0)->on(a->cc, &s, &o);
 	c->cwnd = MAX(o.cwnd, c->mss); /* the loss window is the least (RFC 5681 §3.1) */
 	c->ssthresh = o.ssthresh;
@@ -139,7 +145,7 @@ static bool mark_by_sack(struct tcp_env *env, struct tcp_conn *c, struct tcp_act
 
 static void reduce(struct tcp_env *env, struct tcp_conn *c, struct tcp_active *a, uint32_t flight)
 {
-	cc_event(env, c, a, TCP_CC_LOSS, 0, flight, false);
+	cc_event(env, c, a, TCP_CC_LOSS, NULL, flight);
 	a->reduced_at = c->snd_nxt;
 }
 
@@ -187,7 +193,7 @@ static void partial_ack(struct tcp_env *env, struct tcp_conn *c, struct tcp_acti
 static void recovery_exit(struct tcp_env *env, struct tcp_conn *c, struct tcp_active *a)
 {
 	if (a->ca == TCP_CA_RECOVERY)
-		cc_event(env, c, a, TCP_CC_EXIT, 0, tcp_flight(c), false);
+		cc_event(env, c, a, TCP_CC_EXIT, NULL, tcp_flight(c));
 	a->ca = TCP_CA_OPEN;
 	a->dupacks = 0;
 	a->force = false;
@@ -208,7 +214,7 @@ static void marks_follow(const struct tcp_conn *c, struct tcp_active *a)
 
 void tcp_recovery_ack(struct tcp_env *env, struct tcp_conn *c, struct tcp_active *a, const struct tcp_ack_ctx *x)
 {
-	bool again = false;
+	bool again = false, was_recovery = a->ca == TCP_CA_RECOVERY;
 	bool dups = count_dup(c, a, x);
 	bool lost = c->sack_ok && (x->sacked || (x->acked && a->sent.sacked)) && mark_by_sack(env, c, a, &again);
 
@@ -232,8 +238,8 @@ void tcp_recovery_ack(struct tcp_env *env, struct tcp_conn *c, struct tcp_active
 		break;
 	}
 	if (x->acked) {
-		bool limited = seq_le(x->una_before, a->limited_at);
-		cc_event(env, c, a, TCP_CC_ACK, x->acked, x->flight_before, limited);
+		if (!was_recovery) /* what it acknowledges was sent before the reduction: cwnd is as recovery left it (RFC 6582 §3.2) */
+			cc_event(env, c, a, TCP_CC_ACK, x, x->flight_before);
 		if (a->ca == TCP_CA_OPEN)
 			a->dupacks = 0;
 		marks_follow(c, a);
@@ -251,7 +257,7 @@ void tcp_recovery_rto(struct tcp_env *env, struct tcp_conn *c, struct tcp_active
 		if (!(v[i].flags & (TCP_RANGE_SACKED | TCP_RANGE_QUEUED)))
 			tcp_ranges_mark(env->arena, &a->sent, (uint16_t)i, TCP_RANGE_LOST, TCP_RANGE_AGAIN);
 	}
-	cc_event(env, c, a, a->retries ? TCP_CC_RTO_AGAIN : TCP_CC_RTO, 0, tcp_flight(c), false);
+	cc_event(env, c, a, a->retries ? TCP_CC_RTO_AGAIN : TCP_CC_RTO, NULL, tcp_flight(c));
 	a->ca = TCP_CA_LOSS;
 	a->rto_ts = tcp_ts_now(env, c->ts_offset);
 	a->recover = a->reduced_at = c->snd_nxt;
@@ -278,5 +284,5 @@ void tcp_recovery_mtu(struct tcp_env *env, struct tcp_conn *c, struct tcp_active
 
 void tcp_recovery_idle(struct tcp_env *env, struct tcp_conn *c, struct tcp_active *a)
 {
-	cc_event(env, c, a, TCP_CC_IDLE, 0, 0, false);
+	cc_event(env, c, a, TCP_CC_IDLE, NULL, 0);
 }

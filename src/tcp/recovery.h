@@ -19,6 +19,7 @@ struct tcp_ack_ctx {
 	uint32_t una_before;
 	uint32_t acked;         /* sequence space newly acknowledged */
 	uint32_t sacked;        /* bytes newly SACKed */
+	uint32_t rtt_us;        /* round-trip sample taken from it; 0: none */
 	uint32_t flight_before;
 	uint32_t pipe_before;
 	uint32_t high;          /* end of the highest SACKed byte before this ACK; una_before if none */

@@ -1,7 +1,7 @@
 /* tcp/rtt.c - round-trip time and RTO. See the header. */
 #include "tcp/rtt.h"
 
-void tcp_rtt_sample(struct tcp_conn *c, int64_t rtt)
+uint32_t tcp_rtt_sample(struct tcp_conn *c, int64_t rtt)
 {
 	uint32_t r = (uint32_t)MIN(MAX(rtt / NS_PER_US, 1), UINT32_MAX / 16); /* R', at least the clock's unit */
 
@@ -9,11 +9,12 @@ void tcp_rtt_sample(struct tcp_conn *c, int64_t rtt)
 	if (!c->srtt_us) { /* RFC 6298 §2.2 */
 		c->srtt_us = r;
 		c->rttvar_us = r / 2;
-		return;
+		return r;
 	}
 	uint32_t dev = c->srtt_us > r ? c->srtt_us - r : r - c->srtt_us;
 	c->rttvar_us = (uint32_t)((3 * (uint64_t)c->rttvar_us + dev) / 4); /* §2.3: RTTVAR first, with the old SRTT */
 	c->srtt_us = (uint32_t)MAX((7 * (uint64_t)c->srtt_us + r) / 8, 1u);
+	return r;
 }
 
 int64_t tcp_rto(const struct tcp_conn *c)

@@ -13,8 +13,8 @@
 #define TCP_RTO_MIN_US 200000u
 #define TCP_RTO_MAX_NS (120 * NS_PER_S)
 
-/* rtt: ns, >= 0; a sample of data not retransmitted, or told by timestamps (§3). */
-void tcp_rtt_sample(struct tcp_conn *c, int64_t rtt);
+/* rtt: ns, >= 0; a sample of data not retransmitted, or told by timestamps (§3). Returns it in µs, at least 1. */
+uint32_t tcp_rtt_sample(struct tcp_conn *c, int64_t rtt);
 /* Without backoff. */
 int64_t tcp_rto(const struct tcp_conn *c);
 /* With `backoff` doublings (§5.5). */

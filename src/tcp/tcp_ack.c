@@ -23,8 +23,8 @@ static bool update_window(struct tcp_conn *c, const struct tcp_seg *s)
 }
 
 /* A sample from what [una, ack) carried: from its send times if none of it was sent twice (Karn), else from the echoed
- * timestamp if there is one (RFC 6298 §3, RFC 7323 §4.1). Returns whether there was one. */
-static bool sample_rtt(struct tcp_env *env, struct tcp_conn *c, struct tcp_active *a, const struct tcp_seg *s)
+ * timestamp if there is one (RFC 6298 §3, RFC 7323 §4.1). Returns it in µs, 0 if there was none. */
+static uint32_t sample_rtt(struct tcp_env *env, struct tcp_conn *c, struct tcp_active *a, const struct tcp_seg *s)
 {
 	const struct tcp_range *v = tcp_ranges_at(env->arena, &a->sent);
 	int64_t first = TIME_NEVER;
@@ -35,21 +35,18 @@ static bool sample_rtt(struct tcp_env *env, struct tcp_conn *c, struct tcp_activ
 		if (!(v[i].flags & TCP_RANGE_SACKED) && first == TIME_NEVER)
 			first = v[i].sent_at;
 	}
-	if (!twice && first != TIME_NEVER) {
-		tcp_rtt_sample(c, MAX(s->rx_ns - first, 0));
-		return true;
-	}
+	if (!twice && first != TIME_NEVER)
+		return tcp_rtt_sample(c, MAX(s->rx_ns - first, 0));
 	if (!c->ts_ok || !s->h.has_ts || !s->h.tsecr)
-		return false;
+		return 0;
 	/* The echo of a first copy after a time-out: its answer was late, or was lost and this one answers the repetition. In the second
 	 * case our own RTO would be measured, and grow by itself; so Karn's rule holds here too. */
 	if (a->ca == TCP_CA_LOSS && seq_lt(s->h.tsecr, a->rto_ts))
-		return false;
+		return 0;
 	uint32_t ms = tcp_ts_now(env, c->ts_offset) - s->h.tsecr;
 	if (ms > INT32_MAX) /* an echo of what we never sent */
-		return false;
-	tcp_rtt_sample(c, MAX(ms, 1u) * NS_PER_MS);
-	return true;
+		return 0;
+	return tcp_rtt_sample(c, MAX(ms, 1u) * NS_PER_MS);
 }
 
 /* SND.UNA moves to SEG.ACK. */
@@ -59,7 +56,8 @@ static void accept_new(struct tcp_env *env, struct tcp_conn *c, struct tcp_activ
 	bool could_write = tcp_conn_is_writable(c), was_open = c->was_open;
 
 	x->acked = s->h.ack - c->snd_una;
-	if (sample_rtt(env, c, a, s)) {
+	x->rtt_us = sample_rtt(env, c, a, s);
+	if (x->rtt_us) {
 		a->backoff = 0; /* Karn's second half: the backed-off RTO holds until a true sample */
 		if (was_open)
 			c->rto_3s = 0;

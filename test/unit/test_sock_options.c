@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "sock_fake.h"
+#include "tcp/conn.h"
 
 static int setup(void **state)
 {
@@ -172,17 +173,42 @@ static void options__timeouts_as_the_kernel(void **state)
 	pair_close(&p);
 }
 
+static void assert_congestion(struct fake *f, via_sock s, const char *want)
+{
+	char name[16];
+	uint32_t n = sizeof(name);
+	memset(name, 'x', sizeof(name));
+	assert_int_equal(sock_getopt(&f->env, s, IPPROTO_TCP, TCP_CONGESTION, name, &n), 0);
+	assert_int_equal(n, 16); /* TCP_CA_NAME_MAX, zeros behind the name */
+	assert_string_equal(name, want);
+	assert_int_equal(name[15], 0);
+}
+
 static void options__congestion(void **state)
 {
 	struct fake *f = *state;
 	via_sock s = fake_open(f, VIA_STREAM), u = fake_open(f, VIA_DGRAM);
 	char name[16] = "";
 	uint32_t n = sizeof(name);
-	assert_int_equal(sock_getopt(&f->env, s, IPPROTO_TCP, TCP_CONGESTION, name, &n), 0);
-	assert_int_equal(n, 16);
-	assert_int_equal(sock_setopt(&f->env, s, IPPROTO_TCP, TCP_CONGESTION, name, (uint32_t)strlen(name)), 0);
+	struct tcp_opts o;
+	assert_congestion(f, s, "cubic");
+	assert_int_equal(sock_setopt(&f->env, s, IPPROTO_TCP, TCP_CONGESTION, "reno", 4), 0);
+	assert_congestion(f, s, "reno");
+	ep_tcp_opts(&f->env, ep_of(&f->env, s), &o);
+	assert_string_equal(tcp_cc_at(o.cc)->name, "reno");
+	assert_int_equal(sock_setopt(&f->env, s, IPPROTO_TCP, TCP_CONGESTION, "cubic\0junk", 10), 0); /* to the first zero */
+	assert_congestion(f, s, "cubic");
+	ep_tcp_opts(&f->env, ep_of(&f->env, s), &o);
+	assert_int_equal(o.cc, 0);
 	assert_int_equal(sock_setopt(&f->env, s, IPPROTO_TCP, TCP_CONGESTION, "nosuch", 6), -ENOENT);
+	assert_int_equal(sock_setopt(&f->env, s, IPPROTO_TCP, TCP_CONGESTION, "cubi", 4), -ENOENT);
+	assert_int_equal(sock_setopt(&f->env, s, IPPROTO_TCP, TCP_CONGESTION, "cubic-with-a-long-name", 22), -ENOENT);
 	assert_int_equal(sock_setopt(&f->env, s, IPPROTO_TCP, TCP_CONGESTION, "", 0), -EINVAL);
+	assert_congestion(f, s, "cubic");
+	n = 3;
+	assert_int_equal(sock_getopt(&f->env, s, IPPROTO_TCP, TCP_CONGESTION, name, &n), 0);
+	assert_int_equal(n, 3);
+	assert_memory_equal(name, "cub", 3);
 	assert_int_equal(sock_getopt(&f->env, u, IPPROTO_TCP, TCP_CONGESTION, name, &n), -EOPNOTSUPP); /* as Linux */
 }
 
@@ -218,7 +244,8 @@ static void tcp_opts__follow_the_options(void **state)
 	struct endpoint *ep = ep_of(&f->env, s);
 	struct tcp_opts o;
 	ep_tcp_opts(&f->env, ep, &o);
-	assert_memory_equal(&o, &(struct tcp_opts){0}, sizeof(o)); /* all default, so a connection needs no rare struct */
+	assert_false(tcp_opts_are_rare(&o)); /* all default, so a connection needs no rare struct */
+	assert_true(!o.rcvbuf && !o.sndbuf && !o.nodelay && !o.cork && !o.keepalive && !o.quickack);
 	static const struct { int level, name, v; } set[] = {
 		{SOL_SOCKET, SO_RCVBUF, 50000}, {SOL_SOCKET, SO_SNDBUF, 60000}, {SOL_SOCKET, SO_KEEPALIVE, 1}, {IPPROTO_TCP, TCP_NODELAY, 1},
 		{IPPROTO_TCP, TCP_CORK, 1}, {IPPROTO_TCP, TCP_MAXSEG, 500}, {IPPROTO_TCP, TCP_KEEPIDLE, 11}, {IPPROTO_TCP, TCP_KEEPINTVL, 12},

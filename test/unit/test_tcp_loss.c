@@ -17,8 +17,9 @@ static void open_with(bool sack, bool ts)
 {
 	th_init(&t, TH_A, TH_B, NULL, 1);
 	q = (struct peer){.iss = 5000, .wnd = 60000, .ts = ts, .tsval = 7};
+	const struct tcp_opts reno = {.cc = (uint8_t)tcp_cc_find("reno")}; /* halves; what CUBIC does is in test_cc.c */
 	struct tcp_hdr opts = {.has_mss = true, .mss = (uint16_t)(MSS + (ts ? 12 : 0)), .sack_permitted = sack, .has_ws = true, .ws = 4};
-	c = th_connect(&t, &q, &opts, NULL);
+	c = th_connect(&t, &q, &opts, &reno);
 	th_send(&t, &q, TCP_ACK, 1, 1, NULL, 0); /* the window, scaled from here on */
 }
 static int setup(void **state)
@@ -163,6 +164,25 @@ static void req_CC_004__third_duplicate_retransmits(void **state)
 	expect_seg(0, WHY_RETRANS_FAST);
 	assert_int_equal(k()->ssthresh, 5 * MSS); /* CC-003 */
 	assert_int_equal(k()->cwnd, 5 * MSS);
+	th_finish(&t, c);
+}
+
+/* RFC 6582 §3.2 step 3: the ACK that ends recovery sets cwnd, however much it acknowledges; growth begins with the next. */
+static void req_CC_003__the_end_of_recovery_opens_no_window(void **state)
+{
+	fill(20);
+	assert_int_equal(tcp_user_send(&t.env, c, data, 20 * MSS, false), 20 * MSS); /* waits for cwnd */
+	th_flush(&t);
+	for (uint32_t i = 2; i <= 20; i++)
+		sack(0, 1, (uint32_t[]){1, i});
+	th_drain(&t);
+	assert_int_equal(act()->ca, TCP_CA_RECOVERY);
+	uint32_t left = k()->snd_nxt - act()->recover; /* in flight when it ends */
+	assert_in_range(left, MSS, 8 * MSS);
+	ack((act()->recover - k()->iss - 1) / MSS);
+	assert_int_equal(act()->ca, TCP_CA_OPEN);
+	assert_int_equal(k()->ssthresh, 10 * MSS);
+	assert_int_equal(k()->cwnd, left + MSS);
 	th_finish(&t, c);
 }
 
@@ -398,6 +418,30 @@ static void req_CC_003__rto_series_halves_once(void **state)
 	th_finish(&t, c);
 }
 
+/* The default is CUBIC; a change in mid-life counts at the next event and starts with clean memory. */
+static void tcp_loss__the_congestion_control_can_be_changed(void **state)
+{
+	static const uint64_t clean[TCP_CC_WORDS];
+	tcp_user_set_opts(&t.env, c, &(struct tcp_opts){0});
+	fill(10);
+	for (int i = 0; i < 3; i++)
+		ack(0);
+	th_drain(&t);
+	assert_int_equal(k()->ssthresh, 7 * MSS);
+	assert_memory_not_equal(act()->cc, clean, sizeof(clean));
+	tcp_user_set_opts(&t.env, c, &(struct tcp_opts){.nodelay = true});
+	assert_memory_not_equal(act()->cc, clean, sizeof(clean)); /* another option changes nothing */
+	tcp_user_set_opts(&t.env, c, &(struct tcp_opts){.cc = (uint8_t)tcp_cc_find("reno")});
+	assert_memory_equal(act()->cc, clean, sizeof(clean));
+	ack(10);
+	fill(10);
+	for (int i = 0; i < 3; i++)
+		ack(10);
+	th_drain(&t);
+	assert_int_equal(k()->ssthresh, 5 * MSS);
+	th_finish(&t, c);
+}
+
 static void req_CC_006__idle_restarts_with_the_initial_window(void **state)
 {
 	fill(40);
@@ -485,6 +529,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(req_TCP_074__rtt_estimator), T(req_TCP_074__no_sample_from_what_was_sent_twice), T(req_TCP_074__timestamps_tell),
 		T(req_TCP_076__backoff_and_restart), T(req_TCP_078__r2_closes_with_etimedout), T(req_TCP_078__user_timeout),
+		T(req_CC_003__the_end_of_recovery_opens_no_window), R(tcp_loss__the_congestion_control_can_be_changed),
 		R(req_CC_004__third_duplicate_retransmits), R(req_CC_004__two_duplicates_are_reordering), R(req_CC_005__limited_transmit),
 		R(req_CC_007__newreno_partial_acks), R(req_CC_007__old_duplicates_after_rto_do_not_begin_again),
 		T(req_CC_013__holes_are_chosen_by_sack), T(req_CC_013__pipe_limits_new_data), T(tcp_loss__lost_retransmission_is_seen),
