@@ -56,8 +56,8 @@ VIA_API int via_accept(struct via *v, via_sock s, uint64_t cookie, via_sock *out
 VIA_API int via_local(struct via *v, via_sock s, struct via_sockaddr *out);
 VIA_API int via_peer(struct via *v, via_sock s, struct via_sockaddr *out); /* -ENOTCONN */
 
-/* Copy in. Returns bytes taken (may be short on a stream), -EAGAIN, -EPIPE, -ECONNRESET, -ENOTCONN, ... A pending
- * error is returned once. */
+/* Copy in. Returns bytes taken (may be short on a stream), -EAGAIN (on a stream also while memory is out: VIA_OUT follows), -EPIPE,
+ * -ECONNRESET, -ENOTCONN, ... A pending error is returned once. */
 VIA_API int64_t via_send(struct via *v, via_sock s, const void *data, uint32_t len, int flags);
 /* Copy out. 0 is the peer's FIN on a stream. */
 VIA_API int64_t via_recv(struct via *v, via_sock s, void *data, uint32_t len, int flags);

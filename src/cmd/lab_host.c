@@ -69,8 +69,10 @@ struct lab *lab_host_load(const char *file, const struct lab_opts *o)
 	}
 	if (!lab && e.line)
 		fprintf(stderr, "%s:%d:%d: %s\n", e.file, e.line, e.col, e.text);
+	else if (!lab && e.file[0])
+		fprintf(stderr, "%s: %s\n", e.file, e.text);
 	else if (!lab)
-		fprintf(stderr, "%s: %s\n", e.file[0] ? e.file : file, e.text);
+		cmd_fail(EXIT_USAGE, "%s", e.text);
 	return lab;
 }
 
@@ -87,13 +89,22 @@ int lab_host_seed(const char *text, struct lab_opts *o)
 	return 0;
 }
 
+/* Why no program can run on `name`: one sentence. */
+static void no_node_text(struct lab *lab, const char *name, char out[256])
+{
+	const char *kind = lab_node_kind(lab, name), *near = lab_node_nearest(lab, name);
+	if (kind)
+		snprintf(out, 256, "'%s' is a %s; programs run on hosts and routers", name, kind);
+	else
+		snprintf(out, 256, "no host or router named '%s' in lab '%s'%s%s%s", name, lab_name(lab), near ? ", did you mean '" : "",
+			near ? near : "", near ? "'?" : "");
+}
+
 int lab_host_no_node(struct lab *lab, const char *name)
 {
-	const char *near = lab_node_nearest(lab, name);
-	if (near)
-		return cmd_fail(
-			EXIT_USAGE, "no host or router named '%s' in lab '%s', did you mean '%s'?", name, lab_name(lab), near);
-	return cmd_fail(EXIT_USAGE, "no host or router named '%s' in lab '%s'", name, lab_name(lab));
+	char text[256];
+	no_node_text(lab, name, text);
+	return cmd_fail(EXIT_USAGE, "%s", text);
 }
 
 int lab_host_story_write(struct lab *lab, const char *path)
@@ -218,10 +229,12 @@ static bool client_exec(struct client *c, const json_t *msg)
 	const char *name = json_string_value(json_object_get(msg, "node"));
 	struct host_node *node = name ? lab_node(c->server->lab, name) : NULL;
 	char err[256];
-	if (!node || c->program || c->stdio[2] < 0) {
-		const char *near = name ? lab_node_nearest(c->server->lab, name) : NULL;
-		snprintf(err, sizeof err, "no host or router named '%s' in lab '%s'%s%s%s", name ? name : "",
-			lab_name(c->server->lab), near ? ", did you mean '" : "", near ? near : "", near ? "'?" : "");
+	if (c->program || c->stdio[2] < 0) {
+		answer_error(c, EXIT_USAGE, "a connection carries one program, with its three descriptors");
+		return false;
+	}
+	if (!node) {
+		no_node_text(c->server->lab, name ? name : "", err);
 		answer_error(c, EXIT_USAGE, err);
 		return false;
 	}

@@ -50,8 +50,8 @@ static const char *step_text(const json_t *handshake, const char *step)
 static void tell_connections(const json_t *story)
 {
 	heading("Connections",
-		"One program, many connections: each has a port of its own at home, and begins with a handshake. The client picks\n"
-		"a sequence number (SYN), the server answers with its own and acknowledges (SYN-ACK), the client acknowledges that (ACK).\n"
+		"Each has a port of its own on the client's node, and begins with a handshake. The client picks a sequence\n"
+		"number (SYN), the server answers with its own and acknowledges (SYN-ACK), the client acknowledges that (ACK).\n"
 		"TIME: from the SYN until the last byte left. RESENT: segments that TCP sent again.");
 	struct table *t = table_new(">#|CLIENT|SERVER|>SYN SEQ|>SYN-ACK SEQ|>ACK SEQ|>SENT|>RECEIVED|>RESENT|>TIME|>GOODPUT");
 	const json_t *c;
@@ -86,11 +86,38 @@ static void join(const json_t *names, const char *between, char *out, size_t cap
 	}
 }
 
+/* Do p and q begin and end at the same nodes? */
+static bool same_ends(const json_t *p, const json_t *q)
+{
+	const json_t *a = json_object_get(p, "nodes"), *b = json_object_get(q, "nodes");
+	size_t n = json_array_size(a), m = json_array_size(b);
+	return n && m && json_equal(json_array_get(a, 0), json_array_get(b, 0)) &&
+	       json_equal(json_array_get(a, n - 1), json_array_get(b, m - 1));
+}
+
+/* Did connections go different ways between the same ends, in the same direction? */
+static bool has_choice(const json_t *paths)
+{
+	const json_t *p;
+	size_t i;
+	json_array_foreach(paths, i, p) {
+		for (size_t k = 0; k < i; k++) {
+			if (same_ends(p, json_array_get(paths, k)))
+				return true;
+		}
+	}
+	return false;
+}
+
 static void tell_paths(const json_t *story)
 {
-	heading("Paths",
-		"Routers choose between two equal paths, one choice per connection and direction, so a connection's packets stay in line.\n"
-		"LOST and REORDERED happened on the links of the path; RESENT is what TCP sent again because of it.");
+	static const char sums[] = "LOST and REORDERED happened on the links of the path; RESENT is what TCP sent again.";
+	char text[256];
+	snprintf(text, sizeof text, "%s%s",
+		has_choice(json_object_get(story, "paths"))
+			? "Where there are several ways, a connection keeps to one in each direction, so that its packets stay in line.\n" : "",
+		sums);
+	heading("Paths", text);
 	struct table *t = table_new("PATH|>CONNECTIONS|>PACKETS|>BYTES|>LOST|>REORDERED|>RESENT");
 	const json_t *p;
 	size_t n;
@@ -142,12 +169,21 @@ static void tell_ladder(const json_t *story)
 	if (json_array_size(json_object_get(loss, "events")) == 0)
 		return;
 	char text[96];
-	snprintf(text, sizeof text, "From connection %" PRId64 ": what the link lost was sent again, and then acknowledged.",
-		int_of(loss, "connection"));
+	snprintf(text, sizeof text, "From connection %" PRId64 ": what the link lost was sent again%s.", int_of(loss, "connection"),
+		json_array_size(json_object_get(loss, "events")) > 2 ? ", and then acknowledged" : "");
 	heading("The first loss", text);
 	tell_sides(story, int_of(loss, "connection"));
 	json_array_foreach(json_object_get(loss, "events"), n, e)
 		tell_rung(e);
+}
+
+static void tell_drops(const json_t *story)
+{
+	const json_t *drops = json_object_get(story, "drops");
+	if (json_array_size(drops) == 0)
+		return;
+	heading("Dropped inside nodes", "No link lost these packets: a node had them and let them go.");
+	table_drops(drops);
 }
 
 static void tell_totals(const json_t *story)
@@ -175,9 +211,14 @@ static int lab_story_tell(const struct cmd_args *a)
 		putchar('\n');
 	} else {
 		tell_interfaces(story);
-		tell_connections(story);
-		tell_paths(story);
-		tell_ladder(story);
+		bool has_connection = json_array_size(json_object_get(story, "connections")) > 0;
+		if (has_connection) {
+			tell_connections(story);
+			tell_paths(story);
+		}
+		tell_drops(story);
+		if (has_connection)
+			tell_ladder(story);
 		tell_totals(story);
 	}
 	json_decref(story);

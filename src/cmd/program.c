@@ -57,7 +57,7 @@ json_t *program_summary(const struct program *p)
 {
 	struct door_stats s;
 	door_stats_get(p->door, &s);
-	return json_pack("{s:{s:I,s:I,s:{s:I,s:I,s:I,s:I}}, s:{s:I,s:I}, s:{s:I,s:I}, s:I, s:I, s:I, s:I, s:b, s:f}",
+	return json_pack("{s:{s:I,s:I,s:{s:I,s:I,s:I,s:I}}, s:{s:I,s:I}, s:{s:I,s:I}, s:I, s:I, s:I, s:I, s:I, s:b, s:f}",
 		"sockets", "taken", (json_int_t)s.sockets_taken, "taken_udp", (json_int_t)s.sockets_udp,
 		"left", "unix", (json_int_t)s.left_unix, "netlink", (json_int_t)s.left_netlink, "other", (json_int_t)s.left_other,
 		"inet6_refused", (json_int_t)s.refused_inet6,
@@ -65,12 +65,21 @@ json_t *program_summary(const struct program *p)
 		"bytes", "sent", (json_int_t)s.bytes_out, "received", (json_int_t)s.bytes_in,
 		"connects", (json_int_t)s.connects, "accepts", (json_int_t)s.accepts, "dns_questions", (json_int_t)s.dns_questions,
 		"retransmissions", (json_int_t)(counter(p->stack, "tcp.retransmitted") - p->retrans_before),
-		"sync_wake_up", s.has_sync_wake_up, "seconds", (double)(loop_now() - p->started) / 1e9);
+		"processes_left", (json_int_t)s.processes_left, "sync_wake_up", s.has_sync_wake_up, "seconds", (double)(loop_now() - p->started) / 1e9);
 }
 
 static json_int_t number(const json_t *o, const char *group, const char *key)
 {
 	return json_integer_value(json_object_get(group ? json_object_get(o, group) : o, key));
+}
+
+/* A server put into the background by a shell that ends, say. */
+static void print_orphans(json_int_t n)
+{
+	if (n == 1)
+		fputs("via: 1 process is left behind without a network\n", stderr);
+	else if (n > 1)
+		fprintf(stderr, "via: %" JSON_INTEGER_FORMAT " processes are left behind without a network\n", n);
 }
 
 /* "via: 3 sockets taken (1 UDP), 2 left to the kernel (2 unix), 1 IPv6 refused; " */
@@ -130,6 +139,8 @@ void program_tell(const json_t *s, bool report)
 {
 	if (cmd_global.quiet && !report)
 		return;
+	if (!cmd_global.json)
+		print_orphans(number(s, NULL, "processes_left"));
 	if (cmd_global.json) {
 		json_dumpf(s, stderr, cmd_global.pretty ? JSON_INDENT(2) : JSON_COMPACT);
 		fputc('\n', stderr);

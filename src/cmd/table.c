@@ -1,6 +1,7 @@
 /* cmd/table.c - aligned tables, and the words for quantities in them. */
 #include "cmd/table.h"
 #include "cmd/cmd.h"
+#include "lab/lab.h"
 #include <inttypes.h>
 #include <libsmartcols/libsmartcols.h>
 #include <stdarg.h>
@@ -156,6 +157,44 @@ static void inspect_links(const json_t *lab)
 	table_end(t);
 }
 
+static void row_drop(struct table *t, const char *node, const char *name, int64_t count)
+{
+	char why[128];
+	snprintf(why, sizeof why, "%s: %s", name, lab_drop_text(name));
+	table_row(t, node, text_number(count), why);
+}
+
+static const char drop_columns[] = "NODE|>DROPPED|WHY";
+
+void table_drops(const json_t *drops)
+{
+	struct table *t = table_new(drop_columns);
+	const json_t *d;
+	size_t i;
+	json_array_foreach(drops, i, d)
+		row_drop(t, string_of(d, "node"), string_of(d, "name"), int_of(d, "count"));
+	table_end(t);
+}
+
+/* Nothing, not even a heading, when no node dropped a packet. */
+static void inspect_drops(const json_t *lab)
+{
+	json_t *n, *count;
+	struct table *t = NULL;
+	const char *name;
+	size_t a;
+	json_array_foreach(json_object_get(lab, "nodes"), a, n) {
+		json_object_foreach(json_object_get(n, "drops"), name, count) {
+			if (!t) {
+				putchar('\n');
+				t = table_new(drop_columns);
+			}
+			row_drop(t, string_of(n, "name"), name, json_integer_value(count));
+		}
+	}
+	table_end(t);
+}
+
 void table_inspect(const json_t *lab)
 {
 	printf("lab %s, seed %" PRId64 "\n\n", string_of(lab, "name"), int_of(lab, "seed"));
@@ -164,4 +203,5 @@ void table_inspect(const json_t *lab)
 	inspect_routes(lab);
 	putchar('\n');
 	inspect_links(lab);
+	inspect_drops(lab);
 }

@@ -13,6 +13,8 @@ void table_row(struct table *t, ...);
 /* Print and free. */
 void table_end(struct table *t);
 
+/* What nodes dropped, from a list of {node, name, count}. */
+void table_drops(const json_t *drops);
 /* What `via lab inspect` prints. */
 void table_inspect(const json_t *lab);
 /* Text of a number of nanoseconds ("12.4 ms"), bytes ("5.0 MB"), a plain number. Each call uses the next of 16 buffers. */

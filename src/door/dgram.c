@@ -24,6 +24,8 @@ static int dgram_out(struct dsock *s, const uint8_t *data, uint32_t len)
 	if (!s->has_peer)
 		return 0; /* nobody to send it to, and nobody to tell */
 	int64_t r = via_send(d->v, s->s, data, len, 0);
+	if (r == -EMSGSIZE)
+		return 0; /* the sender was told that it went; a reader must not be told of it */
 	if (r < 0 && r != -EAGAIN && s->so_error == 0) {
 		s->so_error = (int)-r; /* an error that was pending: it is told once, and this one is sent */
 		r = via_send(d->v, s->s, data, len, 0);
@@ -217,7 +219,7 @@ int door_dgram_error_take(struct dsock *s, int borrowed)
 void door_dgram_ready(struct dsock *s, uint32_t events)
 {
 	door_dgram_drain(s);
-	if ((events & EPOLLHUP) && !(s->shut_rd && s->shut_wr && door_dsock_lives(s))) {
+	if ((events & EPOLLHUP) && !(s->shut_rd && s->shut_wr && door_dsock_held(s))) {
 		door_dsock_free(s, false);
 		return;
 	}

@@ -30,6 +30,7 @@ struct door_stats {
 	uint64_t bytes_in, bytes_out;
 	uint64_t connects, accepts, dns_questions;
 	bool has_sync_wake_up;
+	uint64_t processes_left;   /* when it had ended: descendants that live on, without a network soon */
 };
 
 /* Start the program. 0 gives *out; else negative errno and one clear sentence in err. Program-not-found and not-executable are

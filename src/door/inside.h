@@ -216,8 +216,11 @@ pid_t door_target_group(struct door *d, pid_t tid);
 int door_target_borrow(struct door *d, const struct call *c, struct dsock *s);
 /* The same at any time, by s->pid and s->fd. */
 int door_target_borrow_known(struct door *d, struct dsock *s);
-/* Somebody of the program's tree who holds s, put into s->pid and s->fd. Slow; for what was lost sight of. */
-bool door_target_search(struct door *d, struct dsock *s);
+/* Somebody of the program's tree who holds s, put into s->pid and s->fd. Slow; for what was lost sight of. With NULL the
+ * same for all broken ones in one walk, and false. */
+bool door_target_search(struct door *d, const struct dsock *s);
+/* Processes of the program's tree that live, when the program itself has ended; at most 256 are looked at. */
+unsigned door_target_count(struct door *d);
 /* Is the caller's descriptor of s non-blocking? */
 bool door_target_nonblock(struct door *d, const struct call *c, struct dsock *s);
 bool door_target_cloexec(pid_t pid, int fd);
@@ -243,8 +246,10 @@ void door_ends_run(struct door *d);
 void door_dsock_end_close(struct dsock *s);
 /* Away with it: end, held calls, and the stack's socket (orderly, or reset). */
 void door_dsock_free(struct dsock *s, bool reset);
-/* The program's descriptor is known to be gone, or looked up to be. */
+/* Does its last known holder have it still? */
 bool door_dsock_lives(const struct dsock *s);
+/* The same, and if not, does anybody else of the program's tree? */
+bool door_dsock_held(struct dsock *s);
 /* Free the broken sockets nobody holds any more. */
 void door_dsock_sweep(struct door *d);
 int64_t door_call_socket(struct door *d, struct call *c, struct dsock *s);

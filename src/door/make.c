@@ -2,7 +2,8 @@
  *
  * The pair is AF_UNIX: SOCK_STREAM for TCP; SOCK_SEQPACKET for UDP, since a SOCK_DGRAM pair does not tell of the last
  * close. While our end is open, the program's last close (or its death) is a hang-up there. A broken socket's end is closed
- * by us, so nothing tells when the program lets go of it: it is swept up when its last known holder has it no more. */
+ * by us, so nothing tells when the program lets go of it: it is swept up when its last known holder has it no more and nobody
+ * else of the program's tree has it. */
 #include "door/inside.h"
 
 #include <errno.h>
@@ -149,8 +150,19 @@ bool door_dsock_lives(const struct dsock *s)
 	return door_target_inode_at(s->pid, s->fd, &err) == s->ino;
 }
 
+bool door_dsock_held(struct dsock *s)
+{
+	return door_dsock_lives(s) || door_target_search(s->d, s);
+}
+
 void door_dsock_sweep(struct door *d)
 {
+	bool lost = false;
+	for (struct dsock *s = d->n_broken ? d->socks : NULL; s && !lost; s = s->next)
+		lost = s->state == DS_BROKEN && !door_dsock_lives(s);
+	if (!lost)
+		return;
+	door_target_search(d, NULL); /* dup() or another process may have it */
 	for (struct dsock *s = d->socks, *next; s && d->n_broken; s = next) {
 		next = s->next;
 		if (s->state == DS_BROKEN && !door_dsock_lives(s))

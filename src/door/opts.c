@@ -118,6 +118,9 @@ static int64_t opts_set_socket(struct door *d, struct call *c, struct dsock *s, 
 		return ANSWER_CONTINUE;
 	case SO_RCVLOWAT:
 		return ANSWER_CONTINUE;
+	case SO_BINDTODEVICE: /* the kernel's answers to a program without rights */
+	case SO_MARK:
+		return -EPERM;
 	case SO_RCVBUF:
 	case SO_SNDBUF:
 		return opts_set_size(d, c, s, name, val, len);

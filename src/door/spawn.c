@@ -172,6 +172,8 @@ static int64_t spawn_task(void *ctx, int64_t now)
 	}
 	if (d->child_gone && !d->told && (spawn_drained(d) || now >= d->drain_until)) {
 		d->told = true;
+		spawn_reap(d->loop);
+		d->stats.processes_left = door_target_count(d);
 		d->ended(d->ctx, d->status); /* may free d */
 		return TIME_NEVER;
 	}

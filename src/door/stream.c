@@ -29,6 +29,8 @@ static uint32_t stream_queued(const struct dsock *s)
 
 uint32_t door_stream_waiting(const struct dsock *s)
 {
+	if (s->state != DS_OPEN && s->state != DS_DRAIN)
+		return 0; /* written before a connection: swallowed */
 	uint32_t n = stream_queued(s);
 	return n > s->ahead ? n - s->ahead : 0;
 }
@@ -166,6 +168,14 @@ static void stream_in_end(struct dsock *s, int64_t r)
 	stream_in_over(s);
 }
 
+/* Bytes came after shutdown(RDWR): a reset, as after a close (RFC 1122 §4.2.2.13). */
+static void stream_in_unwanted(struct dsock *s)
+{
+	via_abort(s->d->v, s->s);
+	s->s = 0;
+	door_stream_break(s, ECONNRESET);
+}
+
 void door_stream_pump_in(struct dsock *s)
 {
 	struct door *d = s->d;
@@ -193,6 +203,10 @@ void door_stream_pump_in(struct dsock *s)
 		if (w < 0 && errno == EPIPE) {
 			s->sink_in = true;
 			w = (ssize_t)sum;
+		}
+		if (s->sink_in && s->shut_rd && s->fin_out) {
+			stream_in_unwanted(s);
+			return;
 		}
 		if (w > 0) {
 			via_recv_consume(d->v, s->s, (uint32_t)w);
@@ -257,7 +271,7 @@ void door_stream_ready(struct dsock *s, uint32_t events)
 		return;
 	}
 	bool both_shut = (s->shut_rd || s->fin_in) && s->shut_wr; /* that is a hang-up too */
-	if ((events & EPOLLHUP) && !(both_shut && door_dsock_lives(s))) {
+	if ((events & EPOLLHUP) && !(both_shut && door_dsock_held(s))) {
 		stream_closed(s);
 		return;
 	}

@@ -127,15 +127,18 @@ int door_target_addr_write(struct door *d, const struct call *c, uint64_t addr, 
 
 ino_t door_target_inode_at(pid_t pid, int fd, int *err)
 {
-	char path[48];
-	struct stat st;
+	char path[48], link[48];
+	unsigned long long ino;
 	snprintf(path, sizeof(path), "/proc/%d/fd/%d", pid, fd);
 	*err = 0;
-	if (stat(path, &st) < 0) {
+	/* Not stat(): that would ask the file system behind the descriptor, which may hang. */
+	ssize_t n = readlink(path, link, sizeof(link) - 1);
+	if (n < 0) {
 		*err = errno == EACCES || errno == EPERM ? -EACCES : -EBADF;
 		return 0;
 	}
-	return S_ISSOCK(st.st_mode) ? st.st_ino : 0;
+	link[n] = '\0';
+	return sscanf(link, "socket:[%llu]", &ino) == 1 ? (ino_t)ino : 0;
 }
 
 ino_t door_target_inode(struct door *d, const struct call *c, int fd, int *err)
@@ -178,6 +181,8 @@ static int target_pidfd_open(pid_t tid)
 static int target_pidfd(struct door *d, pid_t tid, bool fresh)
 {
 	unsigned i = (unsigned)tid % DOOR_PIDFDS;
+	if (fresh)
+		d->group[i].tid = 0; /* the number may have been given to a thread of another process */
 	if (d->pidfd[i].fd > 0 && (fresh || d->pidfd[i].tid != tid)) {
 		close(d->pidfd[i].fd);
 		d->pidfd[i].fd = 0;
@@ -222,7 +227,9 @@ static int target_borrow_at(struct door *d, pid_t tid, int at, const struct dsoc
 
 int door_target_borrow(struct door *d, const struct call *c, struct dsock *s)
 {
-	return target_borrow_at(d, c->tid, (int)c->arg[0], s);
+	int fd = target_borrow_at(d, c->tid, (int)c->arg[0], s);
+	s->pid = door_target_group(d, c->tid); /* known better after a stale entry */
+	return fd;
 }
 
 int door_target_borrow_known(struct door *d, struct dsock *s)
@@ -230,8 +237,8 @@ int door_target_borrow_known(struct door *d, struct dsock *s)
 	return target_borrow_at(d, s->pid, s->fd, s);
 }
 
-/* Does process pid hold s? */
-static bool target_search_in(pid_t pid, struct dsock *s)
+/* Does process pid hold s? NULL: all broken ones that it holds. */
+static bool target_search_in(struct door *d, pid_t pid, const struct dsock *s)
 {
 	char path[48];
 	snprintf(path, sizeof(path), "/proc/%d/fd", pid);
@@ -239,10 +246,12 @@ static bool target_search_in(pid_t pid, struct dsock *s)
 	bool found = false;
 	for (struct dirent *e; dir && !found && (e = readdir(dir));) {
 		int err, fd = atoi(e->d_name);
-		found = e->d_name[0] != '.' && door_target_inode_at(pid, fd, &err) == s->ino;
-		if (found) {
-			s->pid = pid;
-			s->fd = fd;
+		ino_t ino = e->d_name[0] != '.' ? door_target_inode_at(pid, fd, &err) : 0;
+		struct dsock *held = ino ? door_table_find(d, ino) : NULL;
+		if (held && (held == s || (!s && held->state == DS_BROKEN))) {
+			held->pid = pid;
+			held->fd = fd;
+			found = held == s;
 		}
 	}
 	if (dir)
@@ -264,17 +273,33 @@ static int target_children(pid_t pid, pid_t *out, int max)
 	return n;
 }
 
-bool door_target_search(struct door *d, struct dsock *s)
+bool door_target_search(struct door *d, const struct dsock *s)
 {
 	pid_t tree[256];
 	/* Orphans of the program are our children: we are the subreaper. */
 	int n = target_children(getpid(), tree, ARRAY_LEN(tree));
 	for (int i = 0; i < n; i++) {
-		if (target_search_in(tree[i], s))
+		if (target_search_in(d, tree[i], s))
 			return true;
 		n += target_children(tree[i], tree + n, (int)ARRAY_LEN(tree) - n);
 	}
 	return false;
+}
+
+unsigned door_target_count(struct door *d)
+{
+	pid_t tree[256];
+	unsigned alive = 0;
+	int n = target_children(getpid(), tree, ARRAY_LEN(tree));
+	for (int i = 0; i < n; i++) {
+		char path[48], exe[8];
+		if (loop_has_child(d->loop, tree[i])) /* another program, or a helper of ours */
+			continue;
+		snprintf(path, sizeof(path), "/proc/%d/exe", tree[i]);
+		alive += readlink(path, exe, sizeof(exe)) >= 0 || errno != ENOENT; /* a zombie has none */
+		n += target_children(tree[i], tree + n, (int)ARRAY_LEN(tree) - n);
+	}
+	return alive;
 }
 
 bool door_target_nonblock(struct door *d, const struct call *c, struct dsock *s)

@@ -1,4 +1,4 @@
-/* lab/inspect.c - what `via lab inspect` shows: nodes, interfaces, addresses, routes, links, asked from the stacks. */
+/* lab/inspect.c - what `via lab inspect` shows: nodes, interfaces, addresses, routes, drops, links, asked from the stacks. */
 #include "lab/state.h"
 
 static void put_addr(json_t *o, const char *key, const struct via_addr *a, int plen)
@@ -71,6 +71,47 @@ static json_t *routes_json(struct via *v)
 	return all;
 }
 
+/* The next drop counter of v that is not 0, from *at on: its name without "drop.", or NULL at the end. */
+static const char *next_drop(struct via *v, int *at, uint64_t *count)
+{
+	static const char prefix[] = "drop.";
+	const char *name;
+	while (via_counter_get(v, (*at)++, &name, count))
+		if (*count && strncmp(name, prefix, strlen(prefix)) == 0)
+			return name + strlen(prefix);
+	return NULL;
+}
+
+static json_t *drops_json(struct via *v)
+{
+	json_t *o = json_object();
+	const char *name;
+	uint64_t count;
+	for (int at = 0; (name = next_drop(v, &at, &count));)
+		json_object_set_new(o, name, json_integer((json_int_t)count));
+	return o;
+}
+
+json_t *lab_drops(struct lab *l)
+{
+	json_t *all = json_array();
+	const char *name;
+	uint64_t count;
+	for (int i = 0; i < l->topo->n_nodes; i++)
+		for (int at = 0; l->nodes[i].stack && (name = next_drop(l->nodes[i].stack, &at, &count));)
+			json_array_append_new(all, json_pack("{s:s, s:s, s:I}", "node", l->nodes[i].t->name, "name", name,
+				"count", (json_int_t)count));
+	return all;
+}
+
+const char *lab_drop_text(const char *name)
+{
+	for (int d = 0; d < DROP_COUNT; d++)
+		if (strcmp(drop_name((enum drop)d), name) == 0)
+			return drop_text((enum drop)d);
+	return "";
+}
+
 static json_t *services_json(const struct topo_node *t)
 {
 	static const char *const names[] = {[TOPO_HTTP] = "http", [TOPO_ECHO] = "echo", [TOPO_DNS] = "dns"};
@@ -93,6 +134,7 @@ static json_t *node_json(const struct lab_node *n)
 	json_object_set_new(o, "interfaces", n->stack ? interfaces_json(n->stack) : json_array());
 	json_object_set_new(o, "routes", n->stack ? routes_json(n->stack) : json_array());
 	json_object_set_new(o, "services", services_json(n->t));
+	json_object_set_new(o, "drops", n->stack ? drops_json(n->stack) : json_object());
 	return o;
 }
 

@@ -24,6 +24,12 @@ static int fail(struct lab *l, struct topo_mark at, struct lab_error *err, int r
 	return -EINVAL;
 }
 
+/* A sentence about the capture: it names no topology, which is not to blame. */
+static int capture_fail(const struct lab *l, struct lab_error *err, int rc)
+{
+	return topo_fail(err, "", (struct topo_mark){0, 0}, "cannot capture into '%s': %s", l->opts.pcapng, strerror(-rc));
+}
+
 /* --- observers --- */
 
 static void on_sent(struct link_env *e, const struct link_sent *s)
@@ -53,12 +59,12 @@ static int start_observers(struct lab *l, struct lab_error *err)
 		return 0;
 	l->capture = capture_open(l->opts.pcapng, l->mem, 2 * t->n_links);
 	if (!l->capture)
-		return fail(l, (struct topo_mark){0, 0}, err, -errno, "cannot capture into", l->opts.pcapng);
+		return capture_fail(l, err, -errno);
 	for (int i = 0; i < t->n_nodes; i++)
 		for (int k = 0; k < t->nodes[i].n_ends; k++) {
 			int e = t->nodes[i].ends[k], rc = capture_iface(l->capture, e, l->end_names[e]);
 			if (rc)
-				return fail(l, (struct topo_mark){0, 0}, err, rc, "cannot capture into", l->opts.pcapng);
+				return capture_fail(l, err, rc);
 		}
 	return 0;
 }
@@ -390,14 +396,21 @@ struct host_node *lab_node(struct lab *l, const char *name)
 	return i >= 0 && l->nodes[i].stack ? &l->nodes[i].hn : NULL;
 }
 
+const char *lab_node_kind(struct lab *l, const char *name)
+{
+	static const char *const kinds[] = {[TOPO_HOST] = "host", [TOPO_ROUTER] = "router", [TOPO_SWITCH] = "switch", [TOPO_TAP] = "tap"};
+	int i = topo_node_find(l->topo, name);
+	return i >= 0 ? kinds[l->topo->nodes[i].kind] : NULL;
+}
+
 const char *lab_node_nearest(struct lab *l, const char *name)
 {
 	const char *best = NULL;
-	unsigned least = UINT32_MAX;
-	for (int i = 0; i < l->topo->n_nodes; i++) {
-		unsigned d = nearest_distance(name, l->topo->nodes[i].name, 64);
-		if (l->nodes[i].stack && d < least) {
-			least = d;
+	unsigned len = (unsigned)strlen(name), limit = MIN(MAX(len / 2, 1u), len ? len - 1 : 0); /* a letter stays the same */
+	for (int i = 0; i < l->topo->n_nodes && limit; i++) {
+		unsigned d = nearest_distance(name, l->topo->nodes[i].name, limit);
+		if (l->nodes[i].stack && d <= limit) {
+			limit = d ? d - 1 : 0;
 			best = l->topo->nodes[i].name;
 		}
 	}
@@ -455,5 +468,8 @@ bool lab_arena_get(struct lab *l, int n, const char **node, size_t *used, size_t
 
 json_t *lab_story(struct lab *l)
 {
-	return l->story ? story_json(l->story, l->seed, l->env.now) : NULL;
+	json_t *story = l->story ? story_json(l->story, l->seed, l->env.now) : NULL;
+	if (story)
+		json_object_set_new(story, "drops", lab_drops(l));
+	return story;
 }

@@ -11,7 +11,7 @@ struct lab;
 
 /* Where a topology is wrong. */
 struct lab_error {
-	char file[256];
+	char file[256];     /* empty: no topology is to blame, text says what is */
 	int line, col;      /* 0: unknown */
 	char text[256];     /* one sentence */
 };
@@ -43,8 +43,10 @@ struct lab *lab_load_text(const char *text, size_t len, const char *name, const 
 void lab_free(struct lab *l);
 const char *lab_name(const struct lab *l);
 
-/* A node by name (borrowed), or NULL; lab_node_nearest() gives the closest existing name for an error sentence. */
+/* A host or router by name (borrowed), or NULL. For an error sentence: lab_node_kind() gives "host", "router", "switch" or
+ * "tap", or NULL; lab_node_nearest() the nearest name of a host or router, if one is near. */
 struct host_node *lab_node(struct lab *l, const char *name);
+const char *lab_node_kind(struct lab *l, const char *name);
 const char *lab_node_nearest(struct lab *l, const char *name);
 /* Where a node's programs have their DNS questions answered. */
 struct via_addr lab_node_resolver(struct lab *l, const char *node);
@@ -70,7 +72,9 @@ bool lab_link_get(struct lab *l, int n, struct lab_link_stats *out);
 int lab_link_set(struct lab *l, const char *end, const struct lab_impair *i);
 /* Everything `via lab inspect` shows, gives. */
 json_t *lab_inspect(struct lab *l);
-/* Everything the demo tells: connections, handshakes, per-path counts, ports, ladder events. Gives. */
+/* The sentence of a drop's name, as in lab_inspect()'s `drops` ("arp.queue_full"); "" if there is none. */
+const char *lab_drop_text(const char *name);
+/* Everything the demo tells: connections, handshakes, per-path counts, ports, drops, ladder events. Gives. */
 json_t *lab_story(struct lab *l);
 /* All stacks' arena bytes in use, and at creation (the baseline after services started). */
 bool lab_arena_get(struct lab *l, int n, const char **node, size_t *used, size_t *baseline);

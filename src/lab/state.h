@@ -61,6 +61,10 @@ static inline struct link_port *lab_port(struct lab *l, int end)
 void lab_node_run(struct lab_node *n);
 void lab_node_touched(struct host_node *hn);
 
+/* --- inspect.c --- */
+/* What the stacks dropped, so that no link lost it: a list of {node, name, count}. Gives. */
+json_t *lab_drops(struct lab *l);
+
 /* --- tap.c --- */
 /* Open the interface. 0, or -errno. */
 int lab_tap_open(struct lab_node *n);

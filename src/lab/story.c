@@ -63,6 +63,7 @@ static bool parse(const struct story *s, const struct pkt *p, struct segment *g)
 static bool is_retransmission(const struct pkt *p)
 {
 	switch (p->m.why) {
+	case WHY_SYN_ACK_AGAIN:
 	case WHY_SYN_RETRANS:
 	case WHY_RETRANS_FAST:
 	case WHY_RETRANS_PARTIAL:

@@ -141,7 +141,7 @@ static bool is_host_number(uint32_t addr, uint8_t plen)
 /* Take the prefix from the addresses given in the domain; they must agree. */
 static int check_given(struct topo *t, struct topo_domain *d, struct lab_error *err)
 {
-	char name[TOPO_END_NAME];
+	char name[TOPO_END_NAME], other[TOPO_END_NAME], net[VIA_ADDR_STRLEN];
 	for (int i = 0; i < d->n_ends; i++) {
 		const struct topo_end *e = &t->ends[d->ends[i]];
 		topo_end_name(t, d->ends[i], name);
@@ -154,11 +154,15 @@ static int check_given(struct topo *t, struct topo_domain *d, struct lab_error *
 		if (e->addr.plen < 8 || !is_host_number(e->addr.addr, e->addr.plen) || (e->addr.addr >> 24) == 0 ||
 			(e->addr.addr >> 24) == 127 || (e->addr.addr >> 24) >= 224)
 			return topo_fail(err, t->file, e->mark, "the address of '%s' is not one an interface can have", name);
+		struct via_addr subnet = via_addr_v4(d->net);
 		if (e->addr.plen != d->plen || (e->addr.addr & mask_of(d->plen)) != d->net)
-			return topo_fail(err, t->file, e->mark, "the address of '%s' lies outside the subnet of its link", name);
+			return topo_fail(err, t->file, e->mark, "the address of '%s' lies outside the subnet of its link, %s/%u", name,
+				via_addr_format(&subnet, net), d->plen);
 		for (int k = 0; k < i; k++)
-			if (t->ends[d->ends[k]].addr.set && t->ends[d->ends[k]].addr.addr == e->addr.addr)
-				return topo_fail(err, t->file, e->mark, "the address of '%s' is already used in its subnet", name);
+			if (t->ends[d->ends[k]].addr.set && t->ends[d->ends[k]].addr.addr == e->addr.addr) {
+				topo_end_name(t, d->ends[k], other);
+				return topo_fail(err, t->file, e->mark, "the address of '%s' is that of '%s' already", name, other);
+			}
 	}
 	return 0;
 }

@@ -233,14 +233,16 @@ static int read_nodes(struct yaml_tree *y, const ynode *n, struct topo *t)
 
 /* --- links --- */
 
-enum { IMP_DELAY, IMP_JITTER, IMP_LOSS, IMP_REORDER, IMP_DUPLICATE, IMP_CORRUPT, IMP_RATE, IMP_LIMIT, IMP_AB, IMP_BA };
+enum { IMP_DELAY, IMP_JITTER, IMP_LOSS, IMP_REORDER, IMP_DUPLICATE, IMP_CORRUPT, IMP_RATE, IMP_LIMIT, IMP_AB, IMP_BA, IMP_MTU };
 static const char *const impair_keys[] = {"delay", "jitter", "loss", "reorder", "duplicate", "corrupt", "rate", "limit", "a-to-b",
-	"b-to-a", NULL};
+	"b-to-a", "mtu" /* a common slip */, NULL};
 
 /* The plain keys, over what *i holds already. */
 static int read_impair(struct yaml_tree *y, const ynode *n, const struct yaml_map *m, struct lab_impair *i)
 {
 	uint64_t limit;
+	if (m->val[IMP_MTU])
+		return yaml_fail(y, m->val[IMP_MTU], "mtu belongs to the link, beside 'impairments'");
 	if ((m->val[IMP_DELAY] && yaml_time(y, m->val[IMP_DELAY], "delay", &i->delay_ns)) ||
 	    (m->val[IMP_JITTER] && yaml_time(y, m->val[IMP_JITTER], "jitter", &i->jitter_ns)) ||
 	    (m->val[IMP_LOSS] && yaml_share(y, m->val[IMP_LOSS], "loss", &i->loss_ppb)) ||
@@ -286,7 +288,7 @@ static int read_impairments(struct yaml_tree *y, const ynode *n, struct topo_lin
 static const char *nearest_node(const struct topo *t, const char *name)
 {
 	const char *best = NULL;
-	unsigned limit = MAX((unsigned)strlen(name) / 3, 1u);
+	unsigned len = (unsigned)strlen(name), limit = MIN(MAX(len / 3, 1u), len ? len - 1 : 0); /* a letter stays the same */
 	for (int i = 0; i < t->n_nodes && limit; i++) {
 		unsigned d = nearest_distance(name, t->nodes[i].name, limit);
 		if (d <= limit) {

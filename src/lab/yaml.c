@@ -215,7 +215,7 @@ int yaml_rate(struct yaml_tree *y, const ynode *n, const char *what, uint64_t *b
 	const char *s;
 	if (yaml_text(y, n, what, &s))
 		return -EINVAL;
-	if (!yaml_scaled(s, units, bps) || *bps > UINT64_C(10000000000000) || (*bps && *bps < 1000))
+	if (!yaml_scaled(s, units, bps) || *bps > UINT64_C(10000000000000) || *bps < 1000)
 		return yaml_fail(y, n, "%s is '%s', but must be a rate such as 100mbit (bit, kbit, mbit or gbit a second, at least 1kbit)",
 			what, s);
 	return 0;

@@ -74,14 +74,52 @@ static struct list *neigh_list(struct neigh_cache *c, const struct neigh *n)
 	return n->state == NEIGH_INCOMPLETE ? &c->unresolved : n->state == NEIGH_PERMANENT ? &c->permanent : &c->resolved;
 }
 
+/* Bytes of memory a waiting packet pins. */
+static uint32_t pkt_pins(const struct neigh_env *e, const struct pkt *p)
+{
+	uint32_t n = PKT_BYTES;
+	for (uint32_t i = 0; i < p->n_slices; i++)
+		n += blk_cost(e->mem, p->slices[i].blk);
+	return n;
+}
+
+/* The packet that has waited longest, or NULL. Gives. */
+static struct pkt *neigh_queue_pop(struct neigh_env *e, struct neigh_cache *c, struct neigh *n)
+{
+	struct pkt *p = pktq_pop(e->mem, &n->queue);
+	if (p) {
+		n->pinned -= pkt_pins(e, p);
+		c->n_queued--;
+	}
+	return p;
+}
+
+/* p waits for n; the latest packet is the one worth keeping (RFC 1122 §2.3.2.2), so the oldest give way. Takes. */
+static void neigh_queue_push(struct neigh_env *e, struct neigh_cache *c, struct neigh *n, struct pkt *p, struct pktq *dropped)
+{
+	uint32_t pins = pkt_pins(e, p);
+	while (n->queue.n && (n->pinned + pins > NEIGH_QUEUE_BYTES || c->n_queued >= NEIGH_QUEUE_TOTAL)) {
+		struct pkt *oldest = neigh_queue_pop(e, c, n);
+		oldest->m.drop = DROP_ARP_QUEUE;
+		pktq_push(e->mem, dropped, oldest);
+	}
+	if (c->n_queued >= NEIGH_QUEUE_TOTAL) {
+		p->m.drop = DROP_ARP_QUEUE;
+		pktq_push(e->mem, dropped, p);
+		return;
+	}
+	pktq_push(e->mem, &n->queue, p);
+	n->pinned += pins;
+	c->n_queued++;
+}
+
 /* Move all of n's packets to `to`, each marked with the reason. */
 static void neigh_queue_give(struct neigh_env *e, struct neigh_cache *c, struct neigh *n, struct pktq *to, enum drop why)
 {
 	struct pkt *p;
-	while ((p = pktq_pop(e->mem, &n->queue)) != NULL) {
+	while ((p = neigh_queue_pop(e, c, n)) != NULL) {
 		p->m.drop = (uint8_t)why;
 		pktq_push(e->mem, to, p);
-		c->n_queued--;
 	}
 }
 
@@ -215,22 +253,8 @@ enum neigh_verdict neigh_resolve(struct neigh_env *e, struct neigh_cache *c, uin
 		neigh_ask_fill(neigh_at(e->arena, r), false, ask);
 		wheel_arm(e->arena, e->wheel, r, e->now + NEIGH_RETRY_NS);
 	}
-	struct neigh *n = neigh_at(e->arena, r);
 	*out = r;
-	if (n->queue.n >= NEIGH_QUEUE || c->n_queued >= NEIGH_QUEUE_TOTAL) {
-		/* The latest packet is the one worth keeping (RFC 1122 §2.3.2.2). */
-		struct pkt *oldest = pktq_pop(e->mem, &n->queue);
-		if (!oldest) {
-			p->m.drop = DROP_ARP_QUEUE;
-			pktq_push(e->mem, dropped, p);
-			return NEIGH_WAITS;
-		}
-		c->n_queued--;
-		oldest->m.drop = DROP_ARP_QUEUE;
-		pktq_push(e->mem, dropped, oldest);
-	}
-	pktq_push(e->mem, &n->queue, p);
-	c->n_queued++;
+	neigh_queue_push(e, c, neigh_at(e->arena, r), p, dropped);
 	return NEIGH_WAITS;
 }
 

@@ -1,7 +1,8 @@
 /* link/neigh.h - the one neighbour cache: who has which MAC. ARP feeds it now, ND will.
  *
  * Pure state machine in the arena: it says what to ask (struct neigh_ask), stack/ sends it. States as RFC 4861 §7.3.2:
- *   INCOMPLETE  asked, packets wait (at most NEIGH_QUEUE each, NEIGH_QUEUE_TOTAL in all; the oldest gives way)
+ *   INCOMPLETE  asked, packets wait (NEIGH_QUEUE_BYTES of memory each, as Linux's unres_qlen_bytes: 104 ordinary packets;
+ *               NEIGH_QUEUE_TOTAL packets in all; the oldest gives way)
  *   REACHABLE   confirmed within 15 to 45 s (30 s x random, so that hosts do not ask in step)
  *   STALE       known but old: used as it is, the first use makes it DELAY; unused for 60 s it goes
  *   DELAY       5 s of grace for an upper layer to confirm (neigh_confirm), then PROBE
@@ -21,7 +22,7 @@
 #define NEIGH_RESOLVED_MAX 1024u
 #define NEIGH_UNRESOLVED_MAX 256u
 #define NEIGH_PERMANENT_MAX 1024u
-#define NEIGH_QUEUE 64u
+#define NEIGH_QUEUE_BYTES 212992u
 #define NEIGH_QUEUE_TOTAL 1024u
 #define NEIGH_TRIES 3
 #define NEIGH_RETRY_NS NS_PER_S
@@ -40,6 +41,7 @@ struct neigh {
 	uint8_t state; /* enum neigh_state */
 	uint8_t tries; /* questions sent in INCOMPLETE or PROBE */
 	uint8_t mac[6];
+	uint32_t pinned;   /* bytes of memory that queue holds; one packet alone may exceed NEIGH_QUEUE_BYTES */
 	struct pktq queue; /* INCOMPLETE: packets that begin at their IP header */
 };
 

@@ -58,12 +58,14 @@ int pktmem_init(struct pktmem *m, void *region, size_t bytes)
 		return -EINVAL;
 	m->st = arena_at(m->home, r);
 	pool_init(m->home, &m->st->pkts, "pkt", PKT_BYTES, 0);
-	/* One page in eight stays for packets: were all of them blocks full of unsent bytes, no packet could be made to send
+	/* One page in eight, and at least one, stays for packets: were all of them blocks full of unsent bytes, no packet could be made to send
 	 * any, and none would ever come back. A pool takes a page only when its others are full, so a cap on blocks is one on
 	 * their pages. */
 	uint32_t pages = (uint32_t)(arena_bytes_cap(m->home) / ARENA_PAGE_SIZE);
-	uint32_t kept = 1 + pages / 8; /* the one holds small things: the state, loans */
-	pool_init(m->home, &m->st->blks, "block", BLK_BYTES, (pages > kept ? pages - kept : 1) * (ARENA_PAGE_SIZE / BLK_BYTES));
+	uint32_t kept = 1 + MAX(pages / 8, 1u); /* the one holds small things: the state, loans */
+	if (pages <= kept)
+		return -EINVAL;
+	pool_init(m->home, &m->st->blks, "block", BLK_BYTES, (pages - kept) * (ARENA_PAGE_SIZE / BLK_BYTES));
 	pool_init(m->home, &m->st->loans, "loan", LOAN_BYTES, 0);
 	return 0;
 }

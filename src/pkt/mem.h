@@ -26,7 +26,7 @@ struct pktmem {
 	struct pktmem_state *st; /* in the home region: the pools, counters */
 };
 
-/* region: borrowed, zeroed, 64 KiB aligned; of more than 16 GiB the rest is not used. 0 or -EINVAL. */
+/* region: borrowed, zeroed, 64 KiB aligned; at least four pages of it; of more than 16 GiB the rest is not used. 0 or -EINVAL. */
 int pktmem_init(struct pktmem *m, void *region, size_t bytes);
 uint32_t pktmem_pkts_used(const struct pktmem *m);
 uint32_t pktmem_blks_used(const struct pktmem *m); /* loans included */
@@ -34,7 +34,7 @@ size_t pktmem_bytes_free(const struct pktmem *m); /* not used by any object; a l
 /* The owner will use the region for something else, or unmap it. */
 void pktmem_fini(struct pktmem *m);
 
-/* A fresh block with count 1, or 0. One page in eight is never given to blocks: it stays for packets. */
+/* A fresh block with count 1, or 0. One page in eight, at least one, is never given to blocks: it stays for packets. */
 blk_t blk_new(struct pktmem *m);
 /* A block that refers to [data, data+len) of the caller's, len <= 65535, with count 1, or 0. done(ctx, token) is called when the last
  * reference is dropped (done may be NULL); it may be in the middle of something, so it only notes the token. */

@@ -336,12 +336,12 @@ void tcp_conn_established(struct tcp_env *env, struct tcp_conn *c)
 	tcp_conn_notify(env, c, TCP_EV_CONNECTED | TCP_EV_WRITABLE);
 }
 
-/* As Linux: a third of the buffer is free. */
+/* As Linux: a third of the buffer is free. And there is memory, as far as is known. */
 bool tcp_conn_is_writable(const struct tcp_conn *c)
 {
 	uint32_t used = sbuf_len(&c->snd);
 
-	return used < c->sndbuf && c->sndbuf - used >= c->sndbuf / 3;
+	return !c->starved && used < c->sndbuf && c->sndbuf - used >= c->sndbuf / 3;
 }
 
 bool tcp_conn_has_fin_acked(const struct tcp_conn *c)

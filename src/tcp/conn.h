@@ -18,6 +18,8 @@
 #define TCP_MSL_NS (30 * NS_PER_S)           /* 2 MSL is 60 s, as Linux (RFC 9293 §3.4.2 has 2 min) */
 #define TCP_DELACK_NS (40 * NS_PER_MS)       /* RFC 9293 §3.8.6.3: below 0.5 s */
 #define TCP_CORK_NS (200 * NS_PER_MS)        /* a corked partial segment waits at most this long */
+#define TCP_STARVED_SHIFT 23                 /* memory is asked for every 2^23 ns, about 8 ms */
+#define TCP_INVALID_NS (500 * NS_PER_MS)     /* pure ACKs out of window are answered so often at most (as Linux) */
 #define TCP_ORPHAN_NS (60 * NS_PER_S)        /* FIN-WAIT-2 without endpoint */
 #define TCP_WS_MAX 14                        /* RFC 7323 §2.3 */
 #define TCP_MSS_FLOOR 88                     /* smallest MSS we send by (TCP-014, CVE-2019-11479) */
@@ -26,6 +28,8 @@
 #define TCP_TS_OPT_LEN 12                    /* NOP NOP timestamps */
 #define TCP_RETRIES1 3                       /* R1: IP is told */
 #define TCP_RETRIES2 15                      /* R2: about 15 minutes with doubling from 200 ms (RFC 9293 §3.8.3: >= 100 s) */
+#define TCP_R2_NS (925 * NS_PER_S)           /* what R2 retries take, for what never left the interface queue */
+#define TCP_R2_ORPHAN_NS (102 * NS_PER_S)
 #define TCP_RETRIES_ORPHAN 8                 /* R2 of a connection without endpoint */
 #define TCP_RETRIES_SYN 7                    /* 1+2+...+64+120 s: at least 3 minutes (MUST-23) */
 #define TCP_RETRIES_SYNACK 5                 /* as Linux: a half-open entry is worth less than a connect() */
@@ -73,6 +77,7 @@ struct tcp_conn {
 	uint32_t rto_3s : 1;        /* SYN was retransmitted: RTO starts at 3 s (RFC 6298 §5.7) */
 	uint32_t iw_one : 1;        /* SYN resent more than once: IW is one segment (RFC 5681 §3.1) */
 	uint32_t nodelay : 1, cork : 1, more : 1, keepalive : 1;
+	uint32_t starved : 2;       /* the user was told to wait for memory: turns of the timer until it is asked for; 0: no */
 
 	/* send sequence space (RFC 9293 §3.3.1) */
 	uint32_t snd_una, snd_nxt, snd_wnd, snd_wl1, snd_wl2;
@@ -104,7 +109,8 @@ struct tcp_conn {
 
 	uint16_t mss;               /* effective send MSS, options of a data segment subtracted (RFC 9293 §3.7.1) */
 	uint16_t peer_mss;          /* as received, raised to the floor */
-	uint16_t rcv_mss;           /* largest segment seen */
+	uint16_t rcv_mss;           /* the peer's full segment, as seen lately */
+	uint16_t rcv_size;          /* of the last shorter one: two alike are full ones (as Linux) */
 	uint16_t challenge_tick;    /* second of the budget below */
 	uint8_t challenge_left;     /* challenge ACKs left in this second (RFC 5961 §7) */
 	uint8_t snd_ws, rcv_ws;     /* Snd.Wind.Shift, Rcv.Wind.Shift */
@@ -140,10 +146,16 @@ struct tcp_active {
 	uint16_t dupacks;
 	uint32_t recover;           /* SND.NXT when recovery began */
 	uint32_t reduced_at;        /* SND.NXT at the last window reduction */
+	uint16_t dup_segs;          /* segments in flight at the first duplicate, without SACK */
+	uint16_t dup_size;          /* bytes of one of them, on average */
 	uint32_t dup_flight;        /* FlightSize at the first duplicate: limited transmit does not count (RFC 5681 §3.2) */
 	uint32_t limited_at;        /* SND.NXT when cwnd last stopped us */
 	uint32_t snd_sml;           /* end of the last small segment (Nagle as Minshall has it) */
 	uint64_t cc[TCP_CC_WORDS];  /* the congestion control's own */
+
+	/* A piece of a lost range that could not be split is under way: the range goes on when SND.UNA has passed it. */
+	bool has_piece;
+	uint32_t piece_seq;
 
 	uint32_t below;             /* packets given to the stack that no tcp_sent() has told of yet */
 
@@ -174,6 +186,7 @@ struct tcp_synrcvd {
 	uint32_t ts_recent, ts_offset;
 	int64_t sent_at;            /* of the first SYN-ACK */
 	uint32_t again_tick;        /* last SYN-ACK that answered a repeated SYN */
+	uint32_t invalid_tick;      /* last answer to what was out of window; 0: none */
 	uint16_t mss;
 	uint8_t snd_ws, rcv_ws;
 	bool ts_ok, ws_ok, sack_ok;
@@ -186,6 +199,7 @@ struct tcp_timewait {
 	uint32_t snd_nxt, rcv_nxt, rcv_wnd;
 	uint32_t iss, irs;
 	uint32_t ts_recent, ts_recent_tick, ts_offset;
+	uint32_t invalid_tick;      /* last answer to what was out of window; 0: none */
 	uint8_t rcv_ws;
 	bool ts_ok;
 };
@@ -195,6 +209,7 @@ struct tcp_state_tab {
 	struct pool conns, actives, rares, synrcvds, timewaits, listeners;
 	struct list all;            /* every node, by tcp_entry.all */
 	struct list dirty, held;    /* tcp_conn, by q */
+	uint64_t room_told;         /* interfaces (by index mod 64) that have room since the last flush */
 	struct prf_key isn_key, ts_key;
 	struct prf_stream random;
 	uint32_t n_orphans;

@@ -8,9 +8,39 @@
 
 #define Q_OFF offsetof(struct tcp_conn, q)
 
+static uint64_t room_bit(uint16_t ifindex) { return UINT64_C(1) << (ifindex & 63); }
+
+/* Interfaces have room: who was held there first goes first, as many as the room allows. The one that is told "no room" in the end
+ * is whom the interface tells of room again. */
+static void wake_held(struct tcp_env *env)
+{
+	struct tcp_state_tab *t = tcp_tab(env);
+	uint64_t told = t->room_told;
+	ref_t r = t->held.head;
+
+	t->room_told = 0;
+	for (uint32_t n = t->held.n; n > 0 && told; n--) {
+		struct tcp_conn *c = tcp_conn_at(env, r);
+		uint64_t bit = room_bit(tcp_path_of(env, &c->e)->ifindex);
+		r = list_next(env->arena, r, Q_OFF); /* before c joins the end of the list again */
+		if (!(told & bit))
+			continue;
+		if (!env->ops->tx_room(env->ctx, c->e.node.path)) {
+			told &= ~bit;
+			continue;
+		}
+		tcp_conn_unqueue(env, c);
+		tcp_output(env, c, false);
+		tcp_conn_settle(env, c);
+	}
+}
+
 void tcp_flush(struct tcp_env *env)
 {
 	struct tcp_state_tab *t = tcp_tab(env);
+
+	if (t->room_told)
+		wake_held(env);
 
 	for (uint32_t n = t->dirty.n; n > 0 && t->dirty.head; n--) {
 		struct tcp_conn *c = tcp_conn_at(env, t->dirty.head);
@@ -22,20 +52,15 @@ void tcp_flush(struct tcp_env *env)
 
 bool tcp_is_dirty(const struct tcp_env *env)
 {
-	return tcp_tab(env)->dirty.n != 0;
+	return tcp_tab(env)->dirty.n || tcp_tab(env)->room_told;
 }
 
 void tcp_tx_room(struct tcp_env *env, uint16_t ifindex)
 {
 	struct tcp_state_tab *t = tcp_tab(env);
-	ref_t r = t->held.head;
 
-	while (r) {
-		struct tcp_conn *c = tcp_conn_at(env, r);
-		r = list_next(env->arena, r, Q_OFF);
-		if (tcp_path_of(env, &c->e)->ifindex == ifindex)
-			tcp_conn_mark_dirty(env, c);
-	}
+	if (t->held.n)
+		t->room_told |= room_bit(ifindex);
 }
 
 void tcp_sent(struct tcp_env *env, ref_t conn, uint32_t gen, uint32_t seq_end, int64_t at)

@@ -3,6 +3,7 @@
 #define TCP_INPUT_H
 
 #include "tcp/segment.h"
+#include "tcp/timers.h"
 
 /* Each step answers: go on with the next one, or the segment is done with. */
 enum tcp_step { TCP_CONTINUE, TCP_DONE };
@@ -16,6 +17,17 @@ void tcp_input_end(struct tcp_env *env, struct tcp_conn *c);
 static inline bool tcp_paws_rejects(uint32_t tsval, uint32_t recent, uint32_t age_ticks)
 {
 	return seq_lt(tsval, recent) && age_ticks < TCP_PAWS_TICKS;
+}
+/* May what is out of window be answered? Text may, it is no ACK that answers ours; else once in TCP_INVALID_NS, so that two confused
+ * ends do not answer each other for ever (RFC 5961 §7; as Linux). *tick: of the last answer, 0: none; moves if the answer is yes. */
+static inline bool tcp_invalid_may_answer(const struct tcp_env *env, uint32_t *tick, const struct tcp_seg *s)
+{
+	if (tcp_seg_length(s) && !(s->h.flags & TCP_SYN))
+		return true;
+	if (*tick && tcp_since_tick(env, *tick) < TCP_INVALID_NS)
+		return false;
+	*tick = MAX(tcp_tick_now(env), 1u);
+	return true;
 }
 /* Table 6 of RFC 9293 §3.10.7.4: is [seq, seq+len) acceptable in the window? */
 bool tcp_is_acceptable(uint32_t rcv_nxt, uint32_t wnd, uint32_t seq, uint32_t len);

@@ -26,12 +26,15 @@ static struct tcp_hdr header(struct tcp_env *env, struct tcp_conn *c, uint32_t s
 	return h;
 }
 
-static void send_header(struct tcp_env *env, struct tcp_conn *c, const struct tcp_hdr *h, enum why why)
+/* False: no memory. */
+static bool send_header(struct tcp_env *env, struct tcp_conn *c, const struct tcp_hdr *h, enum why why)
 {
 	const struct tcp_rare *r = tcp_rare_of(env, c);
 
-	if (tcp_seg_send(env, c->e.node.path, h, why, conn_ttl(r), conn_tos(r)))
-		c->segs_out++;
+	if (!tcp_seg_send(env, c->e.node.path, h, why, conn_ttl(r), conn_tos(r)))
+		return false;
+	c->segs_out++;
+	return true;
 }
 
 /* --- segments without data --- */
@@ -106,11 +109,11 @@ void tcp_output_ack(struct tcp_env *env, struct tcp_conn *c, enum why why)
 	tcp_ack_sent(c);
 }
 
-void tcp_output_probe(struct tcp_env *env, struct tcp_conn *c, enum why why)
+bool tcp_output_probe(struct tcp_env *env, struct tcp_conn *c, enum why why)
 {
 	struct tcp_hdr h = header(env, c, c->snd_una - 1, TCP_ACK);
 
-	send_header(env, c, &h, why); /* does not acknowledge: the peer drops it as old before it looks at the ACK */
+	return send_header(env, c, &h, why); /* does not acknowledge: the peer drops it as old before it looks at the ACK */
 }
 
 void tcp_output_rst(struct tcp_env *env, struct tcp_conn *c)
@@ -248,7 +251,7 @@ static bool resend(struct tcp_env *env, struct tcp_conn *c, struct tcp_active *a
 		return false;
 	c->segs_retrans += o.p->m.gso_segs ? o.p->m.gso_segs : 1;
 	a->force = false;
-	/* With no room to split, the range stays lost as a whole and goes on when this piece is acknowledged. */
+	/* With no room to split, the range stays lost as a whole and goes on when this piece is acknowledged (or by the time-out). */
 	bool is_told = seq + o.len == end || tcp_ranges_split(env->arena, &a->sent, i, seq + o.len);
 	if (is_told) {
 		struct tcp_range *r = &tcp_ranges_at(env->arena, &a->sent)[i];
@@ -257,6 +260,8 @@ static bool resend(struct tcp_env *env, struct tcp_conn *c, struct tcp_active *a
 		tcp_ranges_mark(env->arena, &a->sent, i, TCP_RANGE_AGAIN | TCP_RANGE_EVER | TCP_RANGE_QUEUED, TCP_RANGE_LOST);
 	} else {
 		tcp_ranges_mark(env->arena, &a->sent, i, TCP_RANGE_EVER, 0);
+		a->has_piece = true;
+		a->piece_seq = seq;
 	}
 	launch(env, c, a, &o);
 	return is_told;
@@ -269,6 +274,9 @@ static bool send_lost(struct tcp_env *env, struct tcp_conn *c, struct tcp_active
 	if (i == a->sent.n)
 		return false;
 	const struct tcp_range *r = &tcp_ranges_at(env->arena, &a->sent)[i];
+	a->has_piece &= seq_le(c->snd_una, a->piece_seq);
+	if (a->has_piece && r->seq == a->piece_seq)
+		return false;
 	if (!c->was_open && r->seq == c->iss) { /* closed before the handshake ended */
 		tcp_output_syn(env, c, WHY_SYN_RETRANS, false);
 		return false;

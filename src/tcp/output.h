@@ -15,8 +15,8 @@ void tcp_output(struct tcp_env *env, struct tcp_conn *c, bool override);
 void tcp_output_syn(struct tcp_env *env, struct tcp_conn *c, enum why why, bool first);
 /* A pure ACK now; if the link has no room it stays owed. */
 void tcp_output_ack(struct tcp_env *env, struct tcp_conn *c, enum why why);
-/* Keep-alive or window probe: an ACK one byte in the past, which the peer must answer (RFC 9293 §3.8.4). */
-void tcp_output_probe(struct tcp_env *env, struct tcp_conn *c, enum why why);
+/* Keep-alive or window probe: an ACK one byte in the past, which the peer must answer (RFC 9293 §3.8.4). False: no memory. */
+bool tcp_output_probe(struct tcp_env *env, struct tcp_conn *c, enum why why);
 /* RST in the connection's name. */
 void tcp_output_rst(struct tcp_env *env, struct tcp_conn *c);
 /* RST for one bad segment: seq = SEG.ACK (RFC 9293 §3.10.7.3, .4). */

@@ -9,7 +9,7 @@ uint32_t tcp_pipe(const struct tcp_conn *c, const struct tcp_active *a)
 	uint64_t gone = (uint64_t)a->sent.sacked + a->sent.lost;
 
 	if (!c->sack_ok)
-		gone += (uint64_t)a->dupacks * c->mss;
+		gone += (uint64_t)a->dupacks * a->dup_size;
 	return gone < tcp_flight(c) ? tcp_flight(c) - (uint32_t)gone : 0;
 }
 
@@ -161,18 +161,33 @@ static void recovery_enter(struct tcp_env *env, struct tcp_conn *c, struct tcp_a
 	mark_first(env, c, a, WHY_RETRANS_FAST);
 }
 
+/* Segments in flight, as they were cut. */
+static uint32_t segments(const struct tcp_env *env, const struct tcp_conn *c, struct tcp_active *a)
+{
+	const struct tcp_range *v = tcp_ranges_at(env->arena, &a->sent);
+	uint32_t n = 0;
+
+	for (unsigned i = 0; i < a->sent.n; i++)
+		n += (v[i].end - v[i].seq + c->mss - 1) / c->mss;
+	return n;
+}
+
 /* Duplicates, counted; true when they call for fast retransmit. */
-static bool count_dup(struct tcp_conn *c, struct tcp_active *a, const struct tcp_ack_ctx *x)
+static bool count_dup(const struct tcp_env *env, struct tcp_conn *c, struct tcp_active *a, const struct tcp_ack_ctx *x)
 {
 	if (!x->is_dup || (a->ca == TCP_CA_LOSS && !c->sack_ok)) /* after a time-out they tell of our own repetitions */
 		return false;
-	if (a->dupacks == 0)
+	uint32_t segs = c->sack_ok ? 0 : segments(env, c, a);
+	if (a->dupacks == 0) {
 		a->dup_flight = x->flight_before;
+		a->dup_segs = (uint16_t)MIN(segs, UINT16_MAX);
+		a->dup_size = (uint16_t)(segs ? MAX(tcp_flight(c) / segs, 1u) : 0);
+	}
 	if (a->dupacks < UINT16_MAX)
 		a->dupacks++;
 	/* No more segments can have left the network than were out when it began (RFC 5681 §3.2 step 4, CC-008). */
 	if (!c->sack_ok)
-		a->dupacks = (uint16_t)MIN(a->dupacks, MIN(a->dup_flight, tcp_flight(c)) / c->mss);
+		a->dupacks = (uint16_t)MIN(a->dupacks, MIN(a->dup_segs, segs));
 	return a->dupacks >= (c->sack_ok ? dup_thresh(c) : TCP_DUP_THRESH);
 }
 
@@ -215,7 +230,7 @@ static void marks_follow(const struct tcp_conn *c, struct tcp_active *a)
 void tcp_recovery_ack(struct tcp_env *env, struct tcp_conn *c, struct tcp_active *a, const struct tcp_ack_ctx *x)
 {
 	bool again = false, was_recovery = a->ca == TCP_CA_RECOVERY;
-	bool dups = count_dup(c, a, x);
+	bool dups = count_dup(env, c, a, x);
 	bool lost = c->sack_ok && (x->sacked || (x->acked && a->sent.sacked)) && mark_by_sack(env, c, a, &again);
 
 	if (a->ca != TCP_CA_OPEN && seq_le(a->recover, c->snd_una))
@@ -233,6 +248,11 @@ void tcp_recovery_ack(struct tcp_env *env, struct tcp_conn *c, struct tcp_active
 			partial_ack(env, c, a, x);
 		return; /* no growth in recovery */
 	case TCP_CA_LOSS:
+		if (again) { /* the repetition was lost too (RFC 8961 §4) */
+			uint32_t cwnd = c->cwnd;
+			reduce(env, c, a, x->pipe_before);
+			c->cwnd = MIN(c->cwnd, cwnd);
+		}
 		if (x->acked)
 			partial_ack(env, c, a, x);
 		break;
@@ -263,6 +283,7 @@ void tcp_recovery_rto(struct tcp_env *env, struct tcp_conn *c, struct tcp_active
 	a->recover = a->reduced_at = c->snd_nxt;
 	a->has_recover = true;
 	a->dupacks = 0;
+	a->has_piece = false;
 	a->force = true;
 	c->reordering = TCP_DUP_THRESH; /* so long a silence says it was over-estimated (as Linux) */
 }
@@ -279,6 +300,7 @@ void tcp_recovery_mtu(struct tcp_env *env, struct tcp_conn *c, struct tcp_active
 		a->recover = c->snd_nxt;
 		a->has_recover = true;
 	}
+	a->has_piece = false;
 	a->force = true;
 }
 

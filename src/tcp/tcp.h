@@ -130,7 +130,8 @@ struct tcp_listener *tcp_listener_at(struct tcp_env *env, ref_t listener);
 /* Take the oldest queued connection and give it an endpoint; 0 when none. */
 ref_t tcp_user_accept(struct tcp_env *env, ref_t listener, ref_t owner);
 
-/* Bytes taken; -EAGAIN (buffer full; TCP_EV_WRITABLE follows), -EPIPE (shut or closed), -ENOTCONN, the pending error. more: MSG_MORE. */
+/* Bytes taken; -EAGAIN (buffer full, or memory out: TCP_EV_WRITABLE follows), -EPIPE (shut or closed), -ENOTCONN, the pending error.
+ * more: MSG_MORE. */
 int64_t tcp_user_send(struct tcp_env *env, ref_t conn, const void *data, uint32_t len, bool more);
 int tcp_user_send_reserve(struct tcp_env *env, ref_t conn, struct via_iov *iov, int n, uint32_t want);
 int tcp_user_send_commit(struct tcp_env *env, ref_t conn, uint32_t len);

@@ -23,6 +23,17 @@ bool tcp_is_acceptable(uint32_t rcv_nxt, uint32_t wnd, uint32_t seq, uint32_t le
 
 /* --- first: the sequence number --- */
 
+/* A duplicate ACK that others overtook: older by its timestamp, but recent, and it can change nothing but what we know of loss. Linux
+ * lets it pass (tcp_disordered_ack()), where RFC 7323 §5.3 R1 drops it. */
+static bool is_disordered_ack(const struct tcp_conn *c, const struct tcp_seg *s)
+{
+	uint32_t wnd = (uint32_t)s->h.wnd << c->snd_ws;
+	bool moves_wnd = seq_lt(c->snd_wl1, s->h.seq) || (c->snd_wl1 == s->h.seq && wnd > c->snd_wnd);
+	bool is_recent = c->ts_recent - s->h.tsval <= (uint32_t)(tcp_rto(c) * 6 / 5 / NS_PER_MS); /* its clock: 1 ms or slower */
+
+	return s->h.flags & TCP_ACK && tcp_seg_length(s) == 0 && s->h.seq == c->rcv_nxt && s->h.ack == c->snd_una && !moves_wnd && is_recent;
+}
+
 /* RFC 7323 §5.3 R1, §3.2. */
 static enum tcp_step step_paws(struct tcp_env *env, struct tcp_conn *c, struct tcp_seg *s)
 {
@@ -32,7 +43,7 @@ static enum tcp_step step_paws(struct tcp_env *env, struct tcp_conn *c, struct t
 		s->drop = DROP_TCP_NO_TS;
 		return TCP_DONE;
 	}
-	if (tcp_paws_rejects(s->h.tsval, c->ts_recent, tcp_tick_now(env) - c->ts_recent_tick)) {
+	if (tcp_paws_rejects(s->h.tsval, c->ts_recent, tcp_tick_now(env) - c->ts_recent_tick) && !is_disordered_ack(c, s)) {
 		if (s->len)
 			tcp_ack_now(c, WHY_ACK_DUP);
 		else
@@ -43,7 +54,7 @@ static enum tcp_step step_paws(struct tcp_env *env, struct tcp_conn *c, struct t
 	return TCP_CONTINUE;
 }
 
-/* Outside the window: acknowledge and drop, unless it is RST. Pure ACKs are answered on a budget, so that two confused
+/* Outside the window: acknowledge and drop, unless it is RST. Pure ACKs and SYNs are answered on a budget, so that two confused
  * ends do not answer each other for ever (RFC 5961 §7). */
 static enum tcp_step unacceptable(struct tcp_env *env, struct tcp_conn *c, struct tcp_seg *s, uint32_t len)
 {
@@ -56,7 +67,7 @@ static enum tcp_step unacceptable(struct tcp_env *env, struct tcp_conn *c, struc
 	}
 	if (is_old && s->len)
 		tcp_reorder_duplicate(env, c, s->h.seq, s->h.seq + s->len);
-	if (len)
+	if (len && !(s->h.flags & TCP_SYN))
 		tcp_ack_now(c, WHY_ACK_DUP);
 	else
 		tcp_ack_challenge(env, c);
@@ -165,6 +176,24 @@ static void choose_ack(struct tcp_env *env, struct tcp_conn *c, const struct tcp
 		tcp_ack_data(env, c);
 }
 
+/* What is a full segment of this peer? A longer one than before; or, since its MSS may have fallen, the size of two in a row that it
+ * had no reason to cut short: not pushed, or of a usual size (as Linux, tcp_measure_rcv_mss()). */
+static void learn_rcv_mss(struct tcp_conn *c, const struct tcp_seg *s)
+{
+	uint16_t size = (uint16_t)MIN(s->seg_size, UINT16_MAX);
+	bool is_cut_short = s->h.flags & (TCP_PSH | TCP_FIN | TCP_URG) && size < TCP_MSS_DEFAULT4;
+
+	if (size >= c->rcv_mss || s->segs > 1) {
+		c->rcv_mss = size;
+		return;
+	}
+	if (is_cut_short || size < TCP_MSS_FLOOR)
+		return;
+	if (size == c->rcv_size)
+		c->rcv_mss = size;
+	c->rcv_size = size;
+}
+
 static enum tcp_step step_text(struct tcp_env *env, struct tcp_conn *c, struct tcp_seg *s, bool *fin)
 {
 	const struct tcp_active *a = tcp_active_of(env, c);
@@ -179,7 +208,7 @@ static enum tcp_step step_text(struct tcp_env *env, struct tcp_conn *c, struct t
 		s->drop = DROP_TCP_CLOSED;
 		return TCP_DONE;
 	}
-	c->rcv_mss = (uint16_t)MIN(MAX(c->rcv_mss, s->seg_size), UINT16_MAX);
+	learn_rcv_mss(c, s);
 	s->drop = tcp_reorder_add(env, c, s, fin);
 	choose_ack(env, c, s, before, had_gap);
 	if (c->rcv_nxt - *fin != before)

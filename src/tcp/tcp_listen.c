@@ -97,8 +97,10 @@ static void send_synack(struct tcp_env *env, struct tcp_synrcvd *q, enum why why
 }
 
 /* <SEQ=SND.NXT><ACK=RCV.NXT><CTL=ACK>, for what is not acceptable. */
-static void send_ack(struct tcp_env *env, const struct tcp_synrcvd *q)
+static void send_ack(struct tcp_env *env, struct tcp_synrcvd *q, const struct tcp_seg *s)
 {
+	if (!tcp_invalid_may_answer(env, &q->invalid_tick, s))
+		return;
 	struct tcp_hdr h = {.sport = q->e.node.lport, .dport = q->e.node.rport, .seq = q->iss + 1, .ack = q->irs + 1, .flags = TCP_ACK,
 			    .wnd = (uint16_t)(q->rcv_wnd >> q->rcv_ws), .has_ts = q->ts_ok, .tsecr = q->ts_recent};
 
@@ -230,6 +232,12 @@ enum drop tcp_listen_arrives(struct tcp_env *env, ref_t listener, struct pkt *p,
 
 /* --- SYN-RECEIVED (§3.10.7.4) --- */
 
+/* Was the SYN-ACK sent more than once, so that nobody knows which of them the ACK answers (Karn)? */
+static bool synack_was_repeated(const struct tcp_synrcvd *q)
+{
+	return q->retries || q->again_tick != (uint32_t)(q->sent_at >> WHEEL_TICK_SHIFT);
+}
+
 /* What the entry knows becomes a connection, still in SYN-RECEIVED, its SYN-ACK in flight. NULL: no memory. */
 static struct tcp_conn *conn_of(struct tcp_env *env, const struct tcp_synrcvd *q)
 {
@@ -249,7 +257,7 @@ static struct tcp_conn *conn_of(struct tcp_env *env, const struct tcp_synrcvd *q
 	}
 	r->opts = l->opts;
 	r->listener = q->listener;
-	tcp_ranges_push(env->arena, &a->sent, q->iss, q->iss + 1, q->retries ? TCP_RANGE_EVER : 0, q->sent_at);
+	tcp_ranges_push(env->arena, &a->sent, q->iss, q->iss + 1, synack_was_repeated(q) ? TCP_RANGE_EVER : 0, q->sent_at);
 	sbuf_init(&c->snd, q->iss + 1);
 	sbuf_init(&c->rcv, q->irs + 1);
 	c->is_passive = 1;
@@ -307,18 +315,19 @@ enum drop tcp_synrcvd_arrives(struct tcp_env *env, ref_t node, struct tcp_seg *s
 	if ((h->flags & (TCP_SYN | TCP_ACK | TCP_RST)) == TCP_SYN && h->seq == q->irs) { /* the SYN again: our answer was lost */
 		if (tcp_since_tick(env, q->again_tick) >= TCP_RTO_INIT_NS / 2) {
 			q->again_tick = tcp_tick_now(env);
-			send_synack(env, q, WHY_SYN_RETRANS);
+			send_synack(env, q, WHY_SYN_ACK_AGAIN);
+			wheel_arm(env->arena, env->wheel, node, env->now + tcp_rto_initial_backed(q->retries)); /* as Linux */
 		}
 		return DROP_TCP_DUPLICATE;
 	}
 	if (q->ts_ok && !(h->flags & TCP_RST) && (!h->has_ts || tcp_paws_rejects(h->tsval, q->ts_recent, 0))) {
 		if (h->has_ts)
-			send_ack(env, q);
+			send_ack(env, q, s);
 		return h->has_ts ? DROP_TCP_PAWS : DROP_TCP_NO_TS;
 	}
 	if (!tcp_is_acceptable(rcv_nxt, q->rcv_wnd, h->seq, tcp_seg_length(s))) { /* first */
 		if (!(h->flags & TCP_RST))
-			send_ack(env, q);
+			send_ack(env, q, s);
 		return h->flags & TCP_RST ? DROP_TCP_RST_INVALID : DROP_TCP_WINDOW;
 	}
 	if (h->flags & TCP_RST && h->seq == rcv_nxt) { /* second: back to LISTEN, nobody is told (MUST-11) */
@@ -327,7 +336,7 @@ enum drop tcp_synrcvd_arrives(struct tcp_env *env, ref_t node, struct tcp_seg *s
 		return DROP_NONE;
 	}
 	if (h->flags & (TCP_RST | TCP_SYN)) { /* RFC 5961 §3.2, §4.2 */
-		send_ack(env, q);
+		send_ack(env, q, s);
 		return h->flags & TCP_RST ? DROP_TCP_RST_INVALID : DROP_TCP_SYN_INVALID;
 	}
 	if (!(h->flags & TCP_ACK)) /* fifth */

@@ -32,6 +32,8 @@ void tcp_timers_arm(struct tcp_env *env, struct tcp_conn *c)
 		at = MIN(at, tick_time(env, c->delack_tick));
 	if (c->slow_tick)
 		at = MIN(at, tick_time(env, c->slow_tick));
+	if (c->starved)
+		at = MIN(at, ((env->now >> TCP_STARVED_SHIFT) + 1) << TCP_STARVED_SHIFT);
 	if (at != TIME_NEVER && (!w->where || at < w->deadline))
 		wheel_arm(env->arena, env->wheel, tcp_conn_ref(env, c), at);
 }
@@ -110,10 +112,10 @@ static void persist_fires(struct tcp_env *env, struct tcp_conn *c, struct tcp_ac
 		if (c->snd_una != c->snd_nxt || c->queue == TCP_Q_HELD)
 			return;
 	}
-	if (!c->snd_wnd || c->snd_una != c->snd_nxt)
-		tcp_output_probe(env, c, WHY_PROBE);
-	a->probes += a->probes < UINT8_MAX;
-	a->backoff += a->backoff < 16;
+	if ((!c->snd_wnd || c->snd_una != c->snd_nxt) && tcp_output_probe(env, c, WHY_PROBE)) {
+		a->probes += a->probes < UINT8_MAX; /* only what was asked can stay unanswered */
+		a->backoff += a->backoff < 16;
+	}
 	a->rtx_at = env->now + tcp_rto_backed(c, a->backoff);
 }
 
@@ -122,6 +124,10 @@ static void rto_fires(struct tcp_env *env, struct tcp_conn *c, struct tcp_active
 	bool is_syn = c->state == TCP_SYN_SENT || c->state == TCP_SYN_RECEIVED;
 
 	if (tcp_ranges_at(env->arena, &a->sent)[0].flags & TCP_RANGE_QUEUED) { /* never left: the network lost nothing */
+		/* No try is counted, so R2 is told by the time that its tries would take. */
+		bool is_late = env->now - a->since >= (c->is_orphan ? TCP_R2_ORPHAN_NS : TCP_R2_NS);
+		if (gives_up(env, c, a, is_late ? UINT8_MAX : 0))
+			return;
 		a->rtx_at = env->now + tcp_rto_backed(c, a->backoff);
 		return;
 	}
@@ -180,6 +186,27 @@ static void slow_fires(struct tcp_env *env, struct tcp_conn *c)
 		keepalive_fires(env, c);
 }
 
+/* The user waits for memory: is there some? Asked as the user would. */
+static void starved_asks(struct tcp_env *env, struct tcp_conn *c)
+{
+	struct sbuf_iov iov;
+
+	if (c->state == TCP_CLOSED || c->fin_queued) { /* who has closed waits for nothing */
+		c->starved = 0;
+		return;
+	}
+	if (c->starved > 1) {
+		c->starved--;
+		return;
+	}
+	if (!tcp_conn_activate(env, c) || !sbuf_reserve(env->arena, env->mem, &c->snd, &iov, 1, 1))
+		return;
+	sbuf_commit(env->arena, env->mem, &c->snd, 0);
+	c->starved = 0;
+	if (tcp_conn_is_writable(c))
+		tcp_conn_notify(env, c, TCP_EV_WRITABLE);
+}
+
 static void conn_timeout(struct tcp_env *env, struct tcp_conn *c)
 {
 	struct tcp_active *a = tcp_active_of(env, c);
@@ -196,6 +223,8 @@ static void conn_timeout(struct tcp_env *env, struct tcp_conn *c)
 	}
 	if (c->state != TCP_CLOSED && c->slow_tick && tick_due(env, c->slow_tick))
 		slow_fires(env, c);
+	if (c->starved)
+		starved_asks(env, c);
 	if (c->state != TCP_CLOSED)
 		tcp_timers_arm(env, c);
 	tcp_conn_settle(env, c);

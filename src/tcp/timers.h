@@ -6,7 +6,8 @@
  *   persist:        nothing is in flight, data waits for window, for a fuller segment or for memory (RFC 9293 §3.8.6.1);
  *   delayed ACK:    data was received and not acknowledged for 40 ms (§3.8.6.3);
  *   keep-alive:     the peer was silent for keep_idle (§3.8.4);
- *   orphan:         in FIN-WAIT-2 without a user for 60 s. */
+ *   orphan:         in FIN-WAIT-2 without a user for 60 s;
+ *   memory:         the user wanted to send and memory was out: asked for every 8 ms. */
 #ifndef TCP_TIMERS_H
 #define TCP_TIMERS_H
 

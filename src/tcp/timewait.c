@@ -1,6 +1,7 @@
 /* tcp/timewait.c - TIME-WAIT: 2 MSL of memory of a four-tuple in a small struct (RFC 9293 §3.6.1, RFC 1337, RFC 6191).
  *
- * Only a repeated FIN, or anything with text, is answered; a FIN starts the 2 MSL again. RST is ignored, against RFC 9293,
+ * Only a repeated FIN, or anything with text, is answered; a FIN starts the 2 MSL again. What carries
+ * no text is answered twice a second at most. RST is ignored, against RFC 9293,
  * so that old duplicates cannot end the state early (RFC 1337 §3). A SYN that cannot be an old one ends it (RFC 6191).
  * Out of memory, or at the cap, the connection simply closes, as on Linux. */
 #include "tcp/input.h"
@@ -62,13 +63,15 @@ void tcp_timewait_timeout(struct tcp_env *env, ref_t node)
 	tcp_timewait_free(env, node);
 }
 
-static void send_ack(struct tcp_env *env, const struct tcp_timewait *t)
+static void send_ack(struct tcp_env *env, struct tcp_timewait *t, const struct tcp_seg *s)
 {
+	if (!tcp_invalid_may_answer(env, &t->invalid_tick, s))
+		return;
 	struct tcp_hdr h = {.sport = t->e.node.lport, .dport = t->e.node.rport, .seq = t->snd_nxt, .ack = t->rcv_nxt, .flags = TCP_ACK,
 			    .wnd = (uint16_t)MIN(t->rcv_wnd >> t->rcv_ws, 65535u), .has_ts = t->ts_ok, .tsecr = t->ts_recent};
 
 	h.tsval = tcp_ts_now(env, t->ts_offset);
-	tcp_seg_send(env, t->e.node.path, &h, WHY_ACK, 0, 0);
+	tcp_seg_send(env, t->e.node.path, &h, WHY_ACK_DUP, 0, 0);
 }
 
 enum drop tcp_timewait_arrives(struct tcp_env *env, ref_t node, struct tcp_seg *s)
@@ -82,9 +85,9 @@ enum drop tcp_timewait_arrives(struct tcp_env *env, ref_t node, struct tcp_seg *
 	if (s->h.flags & TCP_FIN && !paws && s->h.seq + len == t->rcv_nxt) /* the peer's FIN again: our ACK was lost */
 		wheel_arm(env->arena, env->wheel, node, env->now + 2 * TCP_MSL_NS);
 	if (paws || !tcp_is_acceptable(t->rcv_nxt, t->rcv_wnd, s->h.seq, len)) /* first */
-		send_ack(env, t);
+		send_ack(env, t, s);
 	else if (s->h.flags & TCP_SYN || (s->h.flags & TCP_ACK && len)) /* fourth (RFC 5961 §4.2), fifth */
-		send_ack(env, t);
+		send_ack(env, t, s);
 	return DROP_TCP_TIMEWAIT;
 }
 

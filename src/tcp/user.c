@@ -82,6 +82,16 @@ static void sent_more(struct tcp_env *env, struct tcp_conn *c, bool more)
 	tcp_conn_mark_dirty(env, c);
 }
 
+/* Memory is out, perhaps for others' sake: the user waits for TCP_EV_WRITABLE, which a timer gives when there is some. Who got
+ * a part of it lets the others ask first. */
+static int starve(struct tcp_env *env, struct tcp_conn *c, bool got_some)
+{
+	c->starved = got_some ? 2 : 1;
+	tcp_timers_arm(env, c);
+	tcp_conn_settle(env, c);
+	return -EAGAIN;
+}
+
 int64_t tcp_user_send(struct tcp_env *env, ref_t conn, const void *data, uint32_t len, bool more)
 {
 	struct tcp_conn *c = tcp_conn_at(env, conn);
@@ -90,13 +100,15 @@ int64_t tcp_user_send(struct tcp_env *env, ref_t conn, const void *data, uint32_
 	if (err || !len)
 		return err;
 	if (!tcp_conn_activate(env, c))
-		return -ENOBUFS;
-	uint32_t n = sbuf_append(env->arena, env->mem, &c->snd, data, MIN(len, c->sndbuf - sbuf_len(&c->snd)));
+		return starve(env, c, false);
+	uint32_t want = MIN(len, c->sndbuf - sbuf_len(&c->snd));
+	uint32_t n = sbuf_append(env->arena, env->mem, &c->snd, data, want);
 	if (n)
 		sent_more(env, c, more);
-	else
-		tcp_conn_settle(env, c);
-	return n ? (int64_t)n : -ENOBUFS;
+	c->starved = 0;
+	if (n < want) /* also when some was taken: who acts on events waits for one now */
+		err = starve(env, c, n > 0);
+	return n ? (int64_t)n : err;
 }
 
 int tcp_user_send_reserve(struct tcp_env *env, ref_t conn, struct via_iov *iov, int n, uint32_t want)
@@ -106,9 +118,17 @@ int tcp_user_send_reserve(struct tcp_env *env, ref_t conn, struct via_iov *iov, 
 
 	if (err)
 		return err;
+	if (!tcp_conn_activate(env, c)) /* now, so that what is written there can be committed */
+		return starve(env, c, false);
 	want = MIN(want, c->sndbuf - sbuf_len(&c->snd));
 	int k = sbuf_reserve(env->arena, env->mem, &c->snd, (struct sbuf_iov *)(void *)iov, n, want);
-	return k || !want || n <= 0 ? k : -ENOBUFS;
+	c->starved = 0;
+	if (k)
+		return k;
+	if (want && n > 0)
+		return starve(env, c, false);
+	tcp_conn_settle(env, c);
+	return 0;
 }
 
 int tcp_user_send_commit(struct tcp_env *env, ref_t conn, uint32_t len)
@@ -118,7 +138,7 @@ int tcp_user_send_commit(struct tcp_env *env, ref_t conn, uint32_t len)
 	if (c->fin_queued || c->state == TCP_CLOSED)
 		return -EPIPE;
 	if (!tcp_conn_activate(env, c))
-		return -ENOBUFS;
+		return starve(env, c, false);
 	int err = sbuf_commit(env->arena, env->mem, &c->snd, len);
 	if (!err && len)
 		sent_more(env, c, false);
@@ -138,18 +158,19 @@ int64_t tcp_user_send_lend(struct tcp_env *env, ref_t conn, const void *data, ui
 	if (err || !len)
 		return err;
 	if (!tcp_conn_activate(env, c))
-		return -ENOBUFS;
+		return starve(env, c, false);
 	uint32_t n = MIN(MIN(len, c->sndbuf - sbuf_len(&c->snd)), LEND_MAX);
 	blk_t b = blk_lend(env->mem, data, n, done, ctx, token);
 	if (!b || sbuf_append_blk(env->arena, env->mem, &c->snd, b, 0, n) < 0)
 		n = 0;
+	c->starved = 0;
 	if (n)
 		sent_more(env, c, false);
 	else
-		tcp_conn_settle(env, c);
+		err = starve(env, c, false);
 	if (b)
 		blk_drop(env->mem, b); /* the stream holds it now, or done() is called */
-	return n ? (int64_t)n : -ENOBUFS;
+	return n ? (int64_t)n : err;
 }
 
 /* --- RECEIVE --- */

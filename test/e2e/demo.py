@@ -90,7 +90,7 @@ def read_frames(path):
 
 
 def is_repeat(f):
-    return any(w.startswith("retransmit-") or w == "syn-retransmit" for w in f.words)
+    return any(w.startswith("retransmit-") or w in ("syn-retransmit", "syn-ack-again") for w in f.words)
 
 
 class Net:
@@ -410,6 +410,9 @@ def check_tables(t, text, told):
         want, end = [i["interface"], i["address"], str(i["packets"])], [str(i["lost"]), str(i["reordered"])]
         if not any(r[:3] == want and r[-2:] == end for r in rows):
             wrong.append(f"no row {' '.join(want)} ... {' '.join(end)}")
+    for d in told["drops"]:
+        if not any(r[:3] == [d["node"], str(d["count"]), d["name"] + ":"] for r in rows):
+            wrong.append(f"no row {d['node']} {d['count']} {d['name']}")
     k = told["totals"]
     want = f"{k['packets']} packets sent on all links, " + ", ".join(f"{k[w]} {w}" for w in ("lost", "reordered", "retransmitted"))
     if want not in text:

@@ -37,6 +37,7 @@ topology:
   nodes:
     a: {kind: host, services: {echo: {}}}
     b: {kind: host}
+    s: {kind: switch}
   links:
     - endpoints: ["a:eth1", "b:eth1"]
 Y
@@ -51,11 +52,15 @@ chmod 755 "$dir"
 
 try 2 '^.*malformed.yaml:[0-9]+:[0-9]+: ' "malformed YAML names line and column" "$VIA" lab check "$dir/malformed.yaml"
 try 2 "typo.yaml:5:[0-9]+: .*kimd.*kind" "unknown key names line, column and the nearest" "$VIA" lab check "$dir/typo.yaml"
-try 2 "nonode.yaml:7:[0-9]+: .*'?c'?" "link to a node that does not exist" "$VIA" lab check "$dir/nonode.yaml"
+try 2 "nonode.yaml:8:[0-9]+: .*'c:eth1' names no node$" "link to a node that does not exist" "$VIA" lab check "$dir/nonode.yaml"
 try 2 "kind.yaml:5:[0-9]+: .*hots.*host" "unknown kind names the nearest" "$VIA" lab check "$dir/kind.yaml"
 try 2 "absent.yaml: .*No such file" "topology file that does not exist" "$VIA" lab exec -t "$dir/absent.yaml" a -- true
 try 2 "malformed.yaml:[0-9]+:[0-9]+" "exec with malformed YAML" "$VIA" lab exec -t "$dir/malformed.yaml" a -- true
 try 2 "no host or router named 'aa'.*did you mean 'a'" "node that does not exist" "$VIA" lab exec -t "$dir/good.yaml" aa -- true
+try 2 "no host or router named 'zz' in lab 'errors'$" "node that is like no other" "$VIA" lab exec -t "$dir/good.yaml" zz -- true
+try 2 "'s' is a switch; programs run on hosts and routers" "program on a switch" "$VIA" lab exec -t "$dir/good.yaml" s -- true
+try 2 "^via: cannot capture into '/no/such/folder/x': No such" "capture that cannot be written" \
+	"$VIA" lab exec -t "$dir/good.yaml" --pcapng /no/such/folder/x a -- true
 try 127 "no-such-program" "program that does not exist" "$VIA" -q lab exec -t "$dir/good.yaml" a -- no-such-program
 : > "$dir/plain"
 try 126 "plain" "program that is not executable" "$VIA" -q lab exec -t "$dir/good.yaml" a -- "$dir/plain"
@@ -77,6 +82,7 @@ n=$((n + 1))
 grep -qx "lab errors is up" "$dir/out" && echo "ok $n - lab up -d says it is up" || echo "not ok $n - lab up -d says it is up"
 try 1 "already up" "a second lab of that name" "$VIA" lab up -t "$dir/good.yaml" -d
 try 2 "did you mean 'a'" "node that does not exist in a running lab" "$VIA" lab exec errors aa -- true
+try 2 "'s' is a switch; programs run on hosts and routers" "program on a switch of a running lab" "$VIA" lab exec errors s -- true
 try 127 "no-such-program" "program that does not exist in a running lab" "$VIA" -q lab exec errors a -- no-such-program
 cat > "$dir/bind.py" <<'PY'
 import socket, sys

@@ -348,6 +348,32 @@ def check_closed_streams(kind, where):
         case(f"{kind}: a closed stream {stream} stays no socket", p.returncode == 0 and seen in ("-", "/dev/null"), p.stdout)
 
 
+BURST = """import socket
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+for i in range(140):
+    s.sendto(bytes(1000), ('10.0.1.99', 9))
+"""
+
+
+def check_drops(private, running):
+    """140 datagrams at once to a neighbour that is not there: 104 wait for ARP, 36 are dropped, and that is told."""
+    p = via("lab", "inspect", "-t", private)
+    case("no table of drops when nothing was dropped", "DROPPED" not in p.stdout, p.stdout)
+    want = ["a", "36", "arp.queue_full:"]
+    told = lambda text: any(line.split()[:3] == want for line in text.splitlines())
+    file = os.path.join(work, "drops.json")
+    expect("a burst to nobody", via("-q", "lab", "exec", "-t", private, "--story", file, "a", "--", "python3", "-c", BURST), 0)
+    with open(file) as f:
+        parses("the story has the drops", f.read(), lambda o: {"node": "a", "name": "arp.queue_full", "count": 36} in o["drops"])
+    p = via("lab", "story", file)
+    case("lab story tells them, and nothing of connections that were not", told(p.stdout) and "CLIENT" not in p.stdout, p.stdout)
+    expect("a burst in a running lab", via("-q", "lab", "exec", running, "a", "--", "python3", "-c", BURST), 0)
+    parses("lab inspect -j has the drops", via("-j", "lab", "inspect", running).stdout,
+           lambda o: o["nodes"][0]["drops"]["arp.queue_full"] == 36)
+    p = via("lab", "inspect", running)
+    case("lab inspect shows them in a table", told(p.stdout), p.stdout)
+
+
 def check_failed_writes(private):
     with open("/dev/full", "w", encoding="utf-8") as full:
         p = subprocess.run([VIA, "lab", "inspect", "-t", private], stdout=full, stderr=subprocess.PIPE, text=True, env=env, timeout=20)
@@ -385,6 +411,7 @@ def main():
         check_terminal("running lab", running)
         check_closed_streams("running lab", running)
         check_two_programs()
+        check_drops(labs["private"], "first")
         check_joined_ends(labs["second"])
         expect("lab down", via("lab", "down", "first"), 0, "lab first is down\n", "")
         check_ordinary_uid()

@@ -75,6 +75,8 @@ static int exec__keeps_the_sockets(void)
 	return 0;
 }
 
+static struct door_stats last_stats; /* of spawn_and_run() */
+
 static int spawn_and_run(char *const *argv, char err[256])
 {
 	struct loop *l = loop_new();
@@ -89,6 +91,7 @@ static int spawn_and_run(char *const *argv, char err[256])
 	struct door *d;
 	if (door_spawn(&c, &d, err) == 0) {
 		loop_run(l);
+		door_stats_get(d, &last_stats);
 		door_free(d);
 	}
 	close(quiet);
@@ -97,6 +100,17 @@ static int spawn_and_run(char *const *argv, char err[256])
 	host_pktmem_free(mem);
 	loop_free(l);
 	return door_run.status;
+}
+
+/* What a shell put into the background outlives it. */
+static void spawn__says_who_is_left(void)
+{
+	char err[256], *none[] = {(char[]){"true"}, NULL};
+	char *two[] = {(char[]){"sh"}, (char[]){"-c"}, (char[]){"sleep 3 & sleep 3 & :"}, NULL};
+	assert_int_equal(spawn_and_run(none, err), 0);
+	assert_int_equal(last_stats.processes_left, 0);
+	assert_int_equal(spawn_and_run(two, err), 0);
+	assert_int_equal(last_stats.processes_left, 2);
 }
 
 static void spawn__status_is_a_shell_s(void **state)
@@ -111,6 +125,7 @@ static void spawn__status_is_a_shell_s(void **state)
 	char err[256];
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++)
 		assert_int_equal(spawn_and_run((char *const *)(uintptr_t)cases[i].argv, err), cases[i].status);
+	spawn__says_who_is_left(); /* here: no scenario has left anybody yet */
 }
 
 /* A process has one notify listener: a second door inside the first is refused with a sentence. */

@@ -468,6 +468,58 @@ static int many__at_once(void)
 	return 0;
 }
 
+/* Two names for a broken connection: it lives on under the second, however long ago the first was closed. */
+static int reset__outlives_one_of_two_names(void)
+{
+	int fd[2];
+	struct linger hard = {1, 0};
+	CHECK(stream_pair(fd) == 0);
+	int twin = dup(fd[1]);
+	CHECK(setsockopt(fd[0], SOL_SOCKET, SO_LINGER, &hard, sizeof(hard)) == 0 && close(fd[0]) == 0);
+	CHECK((polled(fd[1], POLLIN, 2000) & POLLERR) && port_of(fd[1]) != 0 && close(fd[1]) == 0);
+	sleep(2);
+	CHECK(port_of(twin) != 0 && so_error(twin) == ECONNRESET);
+	return 0;
+}
+
+/* Both directions shut and still open: what arrives then is answered with a reset. */
+static int shutdown__of_both_refuses_bytes(void)
+{
+	int fd[2];
+	char c;
+	CHECK(stream_pair(fd) == 0);
+	CHECK(shutdown(fd[0], SHUT_RDWR) == 0 && read(fd[1], &c, 1) == 0);
+	CHECK(send(fd[1], "x", 1, MSG_NOSIGNAL) == 1);
+	CHECK(polled(fd[1], POLLIN, 2000) & POLLIN);
+	for (int i = 0; i < 100 && send(fd[1], "x", 1, MSG_NOSIGNAL) == 1; i++)
+		usleep(10000);
+	CHECK(send(fd[1], "x", 1, MSG_NOSIGNAL) < 0 && errno == EPIPE);
+	return 0;
+}
+
+/* What a fresh socket swallows is not on its way to anybody. */
+static int fresh__bytes_are_not_waiting(void)
+{
+	int fd = socket(AF_INET, SOCK_STREAM, 0), l = bound(SOCK_STREAM);
+	char info[256] = {0}, c;
+	socklen_t len = sizeof(info);
+	CHECK(send(fd, "lost", 4, MSG_NOSIGNAL) == 4);
+	CHECK(getsockopt(fd, IPPROTO_TCP, TCP_INFO, info, &len) == 0);
+	CHECK(len >= 148 && memcmp(info + 144, "\0\0\0", 4) == 0); /* tcpi_notsent_bytes, which libc's struct ends before */
+	CHECK(connect_to(fd, port_of(l)) == 0);
+	int a = accept(l, NULL, NULL);
+	CHECK(write(fd, "y", 1) == 1 && read(a, &c, 1) == 1 && c == 'y' && polled(a, POLLIN, 20) == 0);
+	return 0;
+}
+
+static int options__that_need_rights(void)
+{
+	int fd = socket(AF_INET, SOCK_STREAM, 0), mark = 1;
+	CHECK(setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, "lo", 3) < 0 && errno == EPERM);
+	CHECK(setsockopt(fd, SOL_SOCKET, SO_MARK, &mark, sizeof(mark)) < 0 && errno == EPERM);
+	return 0;
+}
+
 #define S(f) {#f, f, WAYS_BOTH}
 static const struct scenario scenarios[] = {
 	S(refused__blocking),
@@ -478,7 +530,11 @@ static const struct scenario scenarios[] = {
 	S(reset__after_a_clean_end),
 	S(reset__by_linger),
 	S(reset__by_unread_bytes),
+	S(reset__outlives_one_of_two_names),
 	S(half_close__each_way),
+	S(shutdown__of_both_refuses_bytes),
+	{"fresh__bytes_are_not_waiting", fresh__bytes_are_not_waiting, WAYS_DOOR},
+	{"options__that_need_rights", options__that_need_rights, WAYS_DOOR},
 	S(shutdown__of_what_is_not_connected),
 	S(backpressure__both_ways),
 	S(bytes__all_of_them),

@@ -10,6 +10,7 @@
 
 #include "base/rng.h"
 #include "pkt/mem.h"
+#include "pkt/pkt.h"
 #include "region.h"
 
 #define BYTES (32 * (size_t)ARENA_PAGE_SIZE)
@@ -110,6 +111,26 @@ static void blk_new__until_memory_is_out(void **state)
 	mem_free(&m);
 }
 
+/* However small the region and however full of blocks: there is a packet to send some of them in. */
+static void blk_new__leaves_room_for_a_packet(void **state)
+{
+	for (unsigned pages = 4; pages < 20; pages++) {
+		struct pktmem m;
+		blk_t b[20 * 16];
+		unsigned n = 0;
+		mem_new(&m, pages * ARENA_PAGE_SIZE);
+		while ((b[n] = blk_new(&m)))
+			n++;
+		assert_true(n >= 16);
+		struct pkt *p = pkt_new(&m, 0);
+		assert_non_null(p);
+		pkt_free(&m, p);
+		while (n)
+			blk_drop(&m, b[--n]);
+		mem_free(&m);
+	}
+}
+
 struct done_log {
 	unsigned n;
 	uint64_t token;
@@ -154,7 +175,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(pktmem_init__refuses_bad_regions),
-		cmocka_unit_test(pktmem_init__uses_at_most_16_gib),
+		cmocka_unit_test(pktmem_init__uses_at_most_16_gib), cmocka_unit_test(blk_new__leaves_room_for_a_packet),
 		cmocka_unit_test(blk__counts),
 		cmocka_unit_test(blk_new__until_memory_is_out),
 		cmocka_unit_test(blk_lend__returns_once_at_the_last_drop),

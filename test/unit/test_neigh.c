@@ -120,14 +120,16 @@ static void req_ARP_004__queue_is_capped_and_keeps_the_latest(void **state)
 	struct pktq q = {0}, ready = {0};
 	struct via_addr to = host(1);
 	ref_t r;
-	for (uint32_t i = 0; i < NEIGH_QUEUE + 3; i++)
+	const uint32_t room = 212992 / PKT_BYTES; /* Linux's unres_qlen_bytes in our packets */
+	assert_true(room > 100);
+	for (uint32_t i = 0; i < room + 3; i++)
 		send(x, 1, i, &ask, &q);
 	assert_int_equal(q.n, 3);
 	assert_int_equal(pktq_peek(&x->mem, &q)->m.flow_hash, 0);
 	assert_int_equal(pktq_peek(&x->mem, &q)->m.drop, DROP_ARP_QUEUE);
 	pktq_clear(&x->mem, &q);
 	neigh_heard(&x->e, &x->c, IF, &to, mac_a, NEIGH_ANSWERED, &ready, &r);
-	assert_int_equal(ready.n, NEIGH_QUEUE);
+	assert_int_equal(ready.n, room);
 	assert_int_equal(pktq_peek(&x->mem, &ready)->m.flow_hash, 3);
 	pktq_clear(&x->mem, &ready);
 	/* and in all */
@@ -136,6 +138,39 @@ static void req_ARP_004__queue_is_capped_and_keeps_the_latest(void **state)
 			send(x, 10 + i, k, &ask, &q);
 	assert_int_equal(x->c.n_queued, NEIGH_QUEUE_TOTAL);
 	assert_int_equal(q.n, 1600 - NEIGH_QUEUE_TOTAL);
+	pktq_clear(&x->mem, &q);
+}
+
+/* A packet pins what its blocks take, not what it says: long ones wait fewer, and one alone always may. */
+static void req_ARP_004__queue_counts_memory(void **state)
+{
+	static const uint8_t huge[65535];
+	struct world *x = *state;
+	struct neigh_ask ask;
+	struct pktq q = {0}, ready = {0};
+	struct via_addr to = host(1);
+	ref_t r;
+	for (uint32_t i = 0; i < 60; i++) { /* a packet and a block: 34 of 6144 bytes each fit */
+		struct pkt *p = pkt_new(&x->mem, PKT_HEADROOM);
+		blk_t b = blk_new(&x->mem);
+		assert_int_equal(pkt_append_slice(&x->mem, p, b, 0, 1), 0);
+		blk_drop(&x->mem, b);
+		assert_int_equal(neigh_resolve(&x->e, &x->c, IF, &to, p, &ask, &q, &r), NEIGH_WAITS);
+	}
+	assert_int_equal(x->c.n_queued, 34);
+	assert_int_equal(q.n, 26);
+	struct pkt *p = pkt_new(&x->mem, PKT_HEADROOM);
+	for (int i = 0; i < 4; i++) {
+		blk_t b = blk_lend(&x->mem, huge, sizeof(huge), NULL, NULL, 0);
+		assert_int_equal(pkt_append_slice(&x->mem, p, b, 0, sizeof(huge)), 0);
+		blk_drop(&x->mem, b);
+	}
+	assert_int_equal(neigh_resolve(&x->e, &x->c, IF, &to, p, &ask, &q, &r), NEIGH_WAITS);
+	assert_int_equal(x->c.n_queued, 1);
+	neigh_heard(&x->e, &x->c, IF, &to, mac_a, NEIGH_ANSWERED, &ready, &r);
+	assert_int_equal(ready.n, 1);
+	assert_int_equal(neigh_at(x->a, r)->pinned, 0);
+	pktq_clear(&x->mem, &ready);
 	pktq_clear(&x->mem, &q);
 }
 
@@ -416,6 +451,7 @@ int main(void)
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		T(req_ARP_004__packets_wait_and_leave_in_order), T(req_ARP_004__queue_is_capped_and_keeps_the_latest),
+		T(req_ARP_004__queue_counts_memory),
 		T(req_ARP_003__asks_three_times_a_second_apart_then_fails), T(req_ARP_003__entries_expire),
 		T(neigh__stale_is_used_then_probed_by_unicast), T(req_ARP_006__unsolicited_replies_create_nothing),
 		T(req_ARP_006__a_scan_cannot_push_out_resolved_ones), T(neigh__changed_mac_raises_the_generation),

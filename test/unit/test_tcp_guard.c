@@ -120,9 +120,10 @@ static void tcp_guard__ts_recent_is_echoed_by_the_rule(void **state)
 {
 	th_conn(&t, c)->quick = 0;
 	q.tsval = 2000;
-	th_send(&t, &q, TCP_ACK, 1, 1, data, 200); /* delayed: Last.ACK.sent stays */
+	/* pushed, so that two alike are not taken for full segments */
+	th_send(&t, &q, TCP_ACK | TCP_PSH, 1, 1, data, 200); /* delayed: Last.ACK.sent stays */
 	q.tsval = 2005;
-	th_send(&t, &q, TCP_ACK, 201, 1, data, 200); /* its SEG.SEQ is above Last.ACK.sent: not taken */
+	th_send(&t, &q, TCP_ACK | TCP_PSH, 201, 1, data, 200); /* its SEG.SEQ is above Last.ACK.sent: not taken */
 	th_drain(&t);
 	q.tsval = 2010;
 	th_run(&t, 50 * NS_PER_MS);

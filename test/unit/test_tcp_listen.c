@@ -119,6 +119,40 @@ static void tcp_listen__syn_again_gets_syn_ack_again(void **state)
 	done(0);
 }
 
+/* The answer to a repeated SYN says so, and the entry's own timer starts anew: not two SYN-ACKs in a row (as Linux). */
+static void tcp_listen__syn_again_restarts_the_timer(void **state)
+{
+	th_listen(&t, 4, NULL);
+	assert_int_equal(syn()->why, WHY_SYN_ACK);
+	th_run(&t, 900 * NS_PER_MS);
+	assert_int_equal(syn()->why, WHY_SYN_ACK_AGAIN);
+	th_run(&t, 980 * NS_PER_MS);
+	th_expect_none(&t);
+	th_run(&t, 40 * NS_PER_MS);
+	const struct th_seg *s = th_next(&t);
+	assert_non_null(s);
+	assert_int_equal(s->why, WHY_SYN_RETRANS);
+	done(0);
+}
+
+/* Karn: whichever SYN-ACK the third ACK answers, no round trip is known. */
+static void tcp_listen__no_rtt_sample_after_a_repeated_syn(void **state)
+{
+	for (int again = 0; again < 2; again++) {
+		th_listen(&t, 4, NULL);
+		syn();
+		th_run(&t, 900 * NS_PER_MS);
+		if (again)
+			syn();
+		th_send(&t, &q, TCP_ACK, 1, 1, NULL, 0);
+		ref_t c = tcp_user_accept(&t.env, t.listener, TH_OWNER);
+		assert_int_equal(th_conn(&t, c)->srtt_us != 0, !again);
+		done(c);
+		setup(state);
+	}
+	th_fini(&t);
+}
+
 static void tcp_listen__syn_ack_is_repeated_then_forgotten(void **state)
 {
 	th_listen(&t, 4, NULL);
@@ -284,7 +318,8 @@ int main(void)
 #define T(f) cmocka_unit_test_setup(f, setup)
 	const struct CMUnitTest tests[] = {
 		T(tcp_listen__handshake), T(tcp_listen__options_echo_what_was_offered), T(tcp_listen__data_and_fin_on_the_third_ack),
-		T(req_TCP_028__listen_table), T(tcp_listen__syn_again_gets_syn_ack_again), T(tcp_listen__syn_ack_is_repeated_then_forgotten),
+		T(req_TCP_028__listen_table), T(tcp_listen__syn_again_gets_syn_ack_again), T(tcp_listen__syn_again_restarts_the_timer),
+		T(tcp_listen__no_rtt_sample_after_a_repeated_syn), T(tcp_listen__syn_ack_is_repeated_then_forgotten),
 		T(req_TCP_023__rst_returns_to_listen), T(tcp_listen__bad_third_ack_is_reset), T(tcp_listen__accept_queue_full),
 		T(tcp_listen__third_ack_with_full_queue_stays), T(tcp_listen__syn_queue_cap), T(tcp_listen__unlisten_resets_the_queued),
 		T(tcp_listen__reset_while_queued_is_accepted_as_reset), T(req_TCP_026__broadcast_and_multicast_syn),

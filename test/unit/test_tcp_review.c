@@ -224,10 +224,6 @@ static void user_writes(int k, int i)
 			return;
 		}
 		assert_true(r <= (int64_t)m);
-		if (r == -ENOBUFS) { /* packet memory is out: try later */
-			s->wait_write = now() + 20 * NS_PER_MS;
-			return;
-		}
 		if (r < 0) {
 			failed(k, i, (int)-r);
 			return;
