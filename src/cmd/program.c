@@ -65,7 +65,8 @@ json_t *program_summary(const struct program *p)
 		"bytes", "sent", (json_int_t)s.bytes_out, "received", (json_int_t)s.bytes_in,
 		"connects", (json_int_t)s.connects, "accepts", (json_int_t)s.accepts, "dns_questions", (json_int_t)s.dns_questions,
 		"retransmissions", (json_int_t)(counter(p->stack, "tcp.retransmitted") - p->retrans_before),
-		"processes_left", (json_int_t)s.processes_left, "sync_wake_up", s.has_sync_wake_up, "seconds", (double)(loop_now() - p->started) / 1e9);
+		"processes_left", (json_int_t)s.processes_left, "sync_wake_up", s.has_sync_wake_up,
+		"seconds", (double)(loop_now() - p->started) / 1e9);
 }
 
 static json_int_t number(const json_t *o, const char *group, const char *key)

@@ -133,11 +133,12 @@ void door_dgram_offer(struct dsock *s)
 	}
 }
 
-/* The program has read the head, if its memory is free again. */
+/* The program has read the head, if its memory is free again. The kernel gives the edge before it takes the last byte of
+ * the charge away (sock_wfree), and no edge after that: one byte is none. A message is charged with hundreds. */
 static void dgram_look(struct dsock *s)
 {
 	int queued = 0;
-	if (!s->head || ioctl(s->end, SIOCOUTQ, &queued) < 0 || queued > 0)
+	if (!s->head || ioctl(s->end, SIOCOUTQ, &queued) < 0 || queued > 1)
 		return;
 	s->head = false;
 	if (s->head_is_error)

@@ -148,6 +148,7 @@ struct door {
 	void *ctx;
 
 	pid_t pid;
+	uint64_t born;             /* when it began, as /proc tells it */
 	bool child_gone;
 	int status;                /* of the program, as a shell has it */
 	int64_t drain_until;
@@ -219,7 +220,10 @@ int door_target_borrow_known(struct door *d, struct dsock *s);
 /* Somebody of the program's tree who holds s, put into s->pid and s->fd. Slow; for what was lost sight of. With NULL the
  * same for all broken ones in one walk, and false. */
 bool door_target_search(struct door *d, const struct dsock *s);
-/* Processes of the program's tree that live, when the program itself has ended; at most 256 are looked at. */
+/* When a process began, in the kernel's ticks; 0: unknown. */
+uint64_t door_target_born(pid_t pid);
+/* Processes of the program's tree that live, when the program itself has ended; at most 256 are looked at. Orphans that
+ * other programs of this supervisor left since ours began are counted too: nothing tells them apart. */
 unsigned door_target_count(struct door *d);
 /* Is the caller's descriptor of s non-blocking? */
 bool door_target_nonblock(struct door *d, const struct call *c, struct dsock *s);

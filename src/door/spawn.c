@@ -253,6 +253,7 @@ int door_spawn(const struct door_config *c, struct door **out, char err_text[256
 		door_free(d);
 		return err;
 	}
+	d->born = door_target_born(d->pid);
 	loop_task_add(c->loop, &d->task);
 	spawn_limit_raise();
 	send(talk[0], "", 1, MSG_NOSIGNAL); /* go; a child that died meanwhile says so by its status */

@@ -286,6 +286,24 @@ bool door_target_search(struct door *d, const struct dsock *s)
 	return false;
 }
 
+uint64_t door_target_born(pid_t pid)
+{
+	char path[48], line[512];
+	unsigned long long ticks = 0;
+	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+	FILE *f = fopen(path, "re");
+	size_t n = f ? fread(line, 1, sizeof(line) - 1, f) : 0;
+	line[n] = '\0';
+	const char *at = strrchr(line, ')'); /* the name before it may hold anything */
+	for (int field = 2; at && field < 22; field++)
+		at = strchr(at + 1, ' ');
+	if (at)
+		sscanf(at, "%llu", &ticks);
+	if (f)
+		fclose(f);
+	return ticks;
+}
+
 unsigned door_target_count(struct door *d)
 {
 	pid_t tree[256];
@@ -293,7 +311,8 @@ unsigned door_target_count(struct door *d)
 	int n = target_children(getpid(), tree, ARRAY_LEN(tree));
 	for (int i = 0; i < n; i++) {
 		char path[48], exe[8];
-		if (loop_has_child(d->loop, tree[i])) /* another program, or a helper of ours */
+		/* Another program, a helper of ours, or what an earlier program left behind. */
+		if (loop_has_child(d->loop, tree[i]) || door_target_born(tree[i]) < d->born)
 			continue;
 		snprintf(path, sizeof(path), "/proc/%d/exe", tree[i]);
 		alive += readlink(path, exe, sizeof(exe)) >= 0 || errno != ENOENT; /* a zombie has none */

@@ -111,6 +111,9 @@ static void spawn__says_who_is_left(void)
 	assert_int_equal(last_stats.processes_left, 0);
 	assert_int_equal(spawn_and_run(two, err), 0);
 	assert_int_equal(last_stats.processes_left, 2);
+	usleep(50000); /* the kernel tells ages in ticks */
+	assert_int_equal(spawn_and_run(none, err), 0);
+	assert_int_equal(last_stats.processes_left, 0); /* not those two again */
 }
 
 static void spawn__status_is_a_shell_s(void **state)
