@@ -124,6 +124,14 @@ options edns0 trust-ad
 	resolv "DNS over TCP" "nameserver 192.0.2.1
 options use-vc
 "
+	# None at all: /etc once more, without it.
+	cp -a /etc "$dir/etc" 2> /dev/null
+	rm -f "$dir/etc/resolv.conf"
+	cat > "$dir/in-mount.sh" <<-M
+		mount --bind "$dir/etc" /etc && ! [ -e /etc/resolv.conf ] && exec "\$@"
+	M
+	fetch "names: no resolv.conf" unshare -m sh "$dir/in-mount.sh" -- curl -sS --max-time 20 http://sina.lab/
+	[ -n "$go" ] && fetch "names, static Go: no resolv.conf" unshare -m sh "$dir/in-mount.sh" -- "$go" http://sina.lab/
 else
 	skip "names: other resolv.confs" "needs root to bind-mount one"
 fi
