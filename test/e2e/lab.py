@@ -314,7 +314,7 @@ def check_ordinary_uid():
 
     def run(*args):
         return subprocess.run([*as_uid, os.path.join(copy, "via"), "-q", "lab", *args], stdin=subprocess.DEVNULL,
-                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=20, env=bare)
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=20, env=bare, cwd=copy)
     topology = os.path.join(copy, "examples", "internet.yaml")
     fetch = ["home", "--", "curl", "-q", "-sS", "http://sina.lab/"]
     expect("an ordinary uid with no home: curl fetches the page", run("exec", "-t", topology, *fetch), 0, page)
