@@ -3,6 +3,7 @@
 #   make                 build/via, release
 #   make demo            an unmodified curl across a lossy internet
 #   make test            everything; ends with "N passed, N failed"; GROUP=unit|fuzz|checks|sim|e2e for one group, ONLY=REGEX for some
+#   make conformance     runs what names rules and writes doc/conformance.md, the state of each rule of doc/requirements.md
 #   make install         PREFIX=/usr/local DESTDIR=: the program, the library for C programs, headers, viaduct.pc, the manual page
 #   make check-gcc       everything compiled by gcc, warnings are errors (make check-clang: by clang)
 #   make clean           removes the build folders
@@ -14,7 +15,7 @@ NINJA = ninja $(NINJAFLAGS)
 QUIET_NINJA = $(NINJA) --quiet
 GROUP ?=
 
-.PHONY: all demo test install check-gcc check-clang clean build-release build-tests
+.PHONY: all demo test conformance install check-gcc check-clang clean build-release build-tests
 
 all: build-release
 
@@ -70,6 +71,14 @@ test:
 	@$(MAKE) --no-print-directory build-release
 	@$(MAKE) --no-print-directory build-tests
 	@tools/test.sh $(GROUP)
+
+# The groups that hold no rule tests are left out; a rule whose test is red is told by both.
+conformance:
+	@tools/setup.sh test
+	@$(MAKE) --no-print-directory build-release
+	@$(MAKE) --no-print-directory build-tests
+	@tools/test.sh unit sim e2e || true
+	@tools/conformance
 
 check-gcc check-clang: check-%:
 	@tools/setup.sh test

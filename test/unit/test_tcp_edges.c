@@ -306,7 +306,7 @@ static void req_CC_020__a_repetition_lost_after_a_time_out(void **state)
 /* --- receiving --- */
 
 /* RFC 9293 §3.8.6.3 MUST-40: an ACK for at least every second full segment; a path or peer may come to send smaller ones. */
-static void req_MUST_40__after_the_peers_segments_became_smaller(void **state)
+static void req_TCP_071__MUST_40_after_the_peers_segments_became_smaller(void **state)
 {
 	uint32_t seq = 1;
 	k()->quick = 0;
@@ -435,7 +435,7 @@ int main(void)
 		T(tcp_edges__user_timeout_though_nothing_left_the_queue), T(tcp_edges__r2_though_nothing_left_the_queue),
 		T(tcp_edges__no_probe_sent_is_no_try), T(tcp_edges__a_piece_of_a_lost_range_goes_once),
 		R(req_CC_006__three_duplicates_of_small_segments), R(req_CC_008__two_segments_give_no_three_duplicates),
-		T(req_CC_020__a_repetition_lost_after_a_time_out), T(req_MUST_40__after_the_peers_segments_became_smaller),
+		T(req_CC_020__a_repetition_lost_after_a_time_out), T(req_TCP_071__MUST_40_after_the_peers_segments_became_smaller),
 		T(tcp_edges__pushed_small_segments_are_not_full), cmocka_unit_test_setup(tcp_edges__paws_and_an_overtaken_ack, setup_ts),
 		T(tcp_edges__room_wakes_as_many_as_it_allows),
 	};
