@@ -49,8 +49,26 @@ void tcp_trace(struct tcp_env *env, const struct tcp_conn *c, enum trace_kind ki
 		env->trace->emit(env->trace->ctx, &e);
 }
 
+/* RFC 4022's tcpActiveOpens and its neighbours are counts of edges of the state diagram. */
+static void count_edge(struct tcp_env *env, uint8_t from, uint8_t to)
+{
+	uint64_t *counts = tcp_tab(env)->counts;
+	bool was_opening = from == TCP_SYN_SENT || from == TCP_SYN_RECEIVED;
+
+	counts[TCP_COUNT_ACTIVE_OPENS] += from == TCP_CLOSED && to == TCP_SYN_SENT;
+	counts[TCP_COUNT_PASSIVE_OPENS] += from == TCP_LISTEN && to == TCP_SYN_RECEIVED;
+	counts[TCP_COUNT_ATTEMPT_FAILS] += was_opening && (to == TCP_CLOSED || to == TCP_LISTEN);
+	counts[TCP_COUNT_ESTAB_RESETS] += (from == TCP_ESTABLISHED || from == TCP_CLOSE_WAIT) && to == TCP_CLOSED;
+}
+
+const uint64_t *tcp_counts(const struct tcp_env *env)
+{
+	return tcp_tab(env)->counts;
+}
+
 void tcp_trace_state(struct tcp_env *env, const struct tcp_node *n, uint8_t from, uint8_t to)
 {
+	count_edge(env, from, to);
 	struct trace_event e = {.now = env->now, .stack = env->name, .kind = TRACE_TCP_STATE, .lport = n->lport, .rport = n->rport,
 				.a = from, .b = to};
 

@@ -213,6 +213,7 @@ struct tcp_state_tab {
 	struct prf_key isn_key, ts_key;
 	struct prf_stream random;
 	uint32_t n_orphans;
+	uint64_t counts[TCP_COUNTS];
 	/* The TIME-WAIT entry that just yielded to a SYN: its successor's ISN begins above it (RFC 6191 §2). */
 	bool has_reuse;
 	uint16_t reuse_lport, reuse_rport;
@@ -261,7 +262,7 @@ bool tcp_state_may_go(uint8_t from, uint8_t to);
  * succeeds. NULL: no memory. */
 struct tcp_conn *tcp_conn_new(struct tcp_env *env, ref_t path, uint16_t lport, uint16_t rport, const struct tcp_opts *o);
 void tcp_conn_set_state(struct tcp_env *env, struct tcp_conn *c, enum tcp_state to);
-/* The one place where a state change is told. */
+/* The one place where a state change is told and counted. */
 void tcp_trace_state(struct tcp_env *env, const struct tcp_node *n, uint8_t from, uint8_t to);
 void tcp_trace(struct tcp_env *env, const struct tcp_conn *c, enum trace_kind kind, uint32_t reason, uint32_t seq, uint32_t seq_end,
 	       uint32_t a, uint32_t b);

@@ -76,6 +76,14 @@ enum {
 	TCP_EV_LISTEN = 64,  /* on a listener: accept queue became or grew non-empty */
 };
 
+/* Counters of the whole stack. */
+enum tcp_count {
+#define COUNT(e, name) TCP_COUNT_##e,
+#include "tcp/count.def"
+#undef COUNT
+	TCP_COUNTS
+};
+
 struct tcp_env;
 
 /* How TCP reaches the rest; ctx is the stack. None may call back into TCP. */
@@ -155,8 +163,10 @@ uint32_t tcp_user_inq(struct tcp_env *env, ref_t conn);
 uint32_t tcp_user_outq(struct tcp_env *env, ref_t conn);
 enum tcp_state tcp_conn_state(struct tcp_env *env, ref_t conn);
 struct tcp_node *tcp_node_at(struct tcp_env *env, ref_t node);
-/* Fill all TCP fields of `out` for a conn, synrcvd or timewait node. */
+/* Fill all TCP fields of `out` for a conn, synrcvd or timewait node; out->tcp_info too, if there is room. */
 void tcp_node_info(struct tcp_env *env, ref_t node, struct via_sock_info *out);
+/* The same for a listener: queue and backlog stand for the byte counts, as on Linux. */
+void tcp_listener_info(struct tcp_env *env, ref_t listener, struct via_sock_info *out);
 /* Linux's struct tcp_info as far as values are known (len: room; returns bytes written). */
 uint32_t tcp_conn_linux_info(struct tcp_env *env, ref_t conn, void *out, uint32_t len);
 
@@ -187,6 +197,8 @@ void tcp_tx_room(struct tcp_env *env, uint16_t ifindex);
 void tcp_flush(struct tcp_env *env);
 /* Is any connection waiting for tcp_flush()? */
 bool tcp_is_dirty(const struct tcp_env *env);
+/* TCP_COUNTS values, borrowed. */
+const uint64_t *tcp_counts(const struct tcp_env *env);
 /* Walk all nodes for listing. cursor 0 at the start; 0 at the end. */
 ref_t tcp_node_next(struct tcp_env *env, ref_t after);
 /* Abort everything silently (stack going away). */
