@@ -15,6 +15,7 @@
 enum tcp_cc_event {
 	TCP_CC_ACK,       /* new data acknowledged, outside fast recovery */
 	TCP_CC_LOSS,      /* recovery begins, or a retransmission was lost */
+	TCP_CC_ECN,       /* the peer saw a CE mark: as a loss, but nothing was lost (RFC 3168 §6.1.2) */
 	TCP_CC_RTO,       /* first expiry of a backoff series */
 	TCP_CC_RTO_AGAIN, /* a later one: ssthresh stays (RFC 5681 §3.1) */
 	TCP_CC_EXIT,      /* recovery ends */
@@ -33,6 +34,7 @@ struct tcp_cc_sample {
 	bool is_limited;  /* cwnd was what held the sender */
 	bool iw_one;      /* initial window is one segment */
 	bool is_paced;    /* what leaves is spread over the round trip */
+	bool is_abe;      /* TCP_CC_ECN: the milder factor of RFC 8511 */
 };
 struct tcp_cc_out {
 	uint32_t cwnd, ssthresh;

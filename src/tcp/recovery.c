@@ -2,6 +2,7 @@
 #include "tcp/recovery.h"
 
 #include "tcp/cc.h"
+#include "tcp/ecn.h"
 #include "tcp/rtt.h"
 
 uint32_t tcp_pipe(const struct tcp_conn *c, const struct tcp_active *a)
@@ -19,7 +20,7 @@ static void cc_event(struct tcp_env *env, struct tcp_conn *c, struct tcp_active 
 {
 	const struct tcp_rare *r = tcp_rare_of(env, c);
 	struct tcp_cc_sample s = {.event = e, .now = env->now, .mss = c->mss, .flight = flight, .pipe = tcp_pipe(c, a), .srtt_us = c->srtt_us,
-				  .snd_una = c->snd_una, .snd_nxt = c->snd_nxt, .iw_one = c->iw_one};
+				  .snd_una = c->snd_una, .snd_nxt = c->snd_nxt, .iw_one = c->iw_one, .is_abe = env->ecn_abe};
 	struct tcp_cc_out o = {.cwnd = c->cwnd, .ssthresh = c->ssthresh};
 
 	if (x) {
@@ -147,6 +148,13 @@ static void reduce(struct tcp_env *env, struct tcp_conn *c, struct tcp_active *a
 {
 	cc_event(env, c, a, TCP_CC_LOSS, NULL, flight);
 	a->reduced_at = c->snd_nxt;
+	tcp_ecn_reduced(c, a);
+}
+
+void tcp_recovery_reduce_ecn(struct tcp_env *env, struct tcp_conn *c, struct tcp_active *a, const struct tcp_ack_ctx *x)
+{
+	cc_event(env, c, a, TCP_CC_ECN, NULL, x->flight_before);
+	a->reduced_at = c->snd_nxt;
 }
 
 static void recovery_enter(struct tcp_env *env, struct tcp_conn *c, struct tcp_active *a, const struct tcp_ack_ctx *x)
@@ -157,7 +165,8 @@ static void recovery_enter(struct tcp_env *env, struct tcp_conn *c, struct tcp_a
 	a->force = true;
 	a->is_partial = false;
 	/* FlightSize without what limited transmit added (RFC 5681 §3.2 step 2) */
-	reduce(env, c, a, a->dupacks ? MIN(a->dup_flight, x->flight_before) : x->flight_before);
+	if (!tcp_ecn_has_reduced(c, a))
+		reduce(env, c, a, a->dupacks ? MIN(a->dup_flight, x->flight_before) : x->flight_before);
 	mark_first(env, c, a, WHY_RETRANS_FAST);
 }
 
@@ -225,6 +234,8 @@ static void marks_follow(const struct tcp_conn *c, struct tcp_active *a)
 		a->snd_sml = c->snd_una;
 	if (a->ca == TCP_CA_OPEN && seq_lt(a->recover, c->snd_una))
 		a->has_recover = false;
+	if (seq_lt(a->signal_high, c->snd_una))
+		a->signal = TCP_SIGNAL_NONE;
 }
 
 void tcp_recovery_ack(struct tcp_env *env, struct tcp_conn *c, struct tcp_active *a, const struct tcp_ack_ctx *x)
@@ -258,12 +269,14 @@ void tcp_recovery_ack(struct tcp_env *env, struct tcp_conn *c, struct tcp_active
 		break;
 	}
 	if (x->acked) {
-		if (!was_recovery) /* what it acknowledges was sent before the reduction: cwnd is as recovery left it (RFC 6582 §3.2) */
+		if (!was_recovery && !x->ece) /* what it acknowledges was sent before the reduction: cwnd is as recovery left it (RFC 6582 §3.2) */
 			cc_event(env, c, a, TCP_CC_ACK, x, x->flight_before);
 		if (a->ca == TCP_CA_OPEN)
 			a->dupacks = 0;
 		marks_follow(c, a);
 	}
+	if (a->ca == TCP_CA_OPEN)
+		tcp_ecn_ack(env, c, a, x);
 }
 
 void tcp_recovery_rto(struct tcp_env *env, struct tcp_conn *c, struct tcp_active *a)
@@ -277,7 +290,9 @@ void tcp_recovery_rto(struct tcp_env *env, struct tcp_conn *c, struct tcp_active
 		if (!(v[i].flags & (TCP_RANGE_SACKED | TCP_RANGE_QUEUED)))
 			tcp_ranges_mark(env->arena, &a->sent, (uint16_t)i, TCP_RANGE_LOST, TCP_RANGE_AGAIN);
 	}
-	cc_event(env, c, a, a->retries ? TCP_CC_RTO_AGAIN : TCP_CC_RTO, NULL, tcp_flight(c));
+	cc_event(env, c, a, a->retries || tcp_ecn_has_reduced(c, a) ? TCP_CC_RTO_AGAIN : TCP_CC_RTO, NULL, tcp_flight(c));
+	tcp_ecn_reduced(c, a);
+	a->ece_waits = false;
 	a->ca = TCP_CA_LOSS;
 	a->rto_ts = tcp_ts_now(env, c->ts_offset);
 	a->recover = a->reduced_at = c->snd_nxt;
