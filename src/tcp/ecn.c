@@ -2,6 +2,7 @@
 #include "tcp/ecn.h"
 
 #include "tcp/ack.h"
+#include "tcp/cwnd.h"
 #include "tcp/timers.h"
 
 #define SYN_ASKS (TCP_ECE | TCP_CWR)
@@ -79,8 +80,9 @@ void tcp_ecn_ack(struct tcp_env *env, struct tcp_conn *c, struct tcp_active *a, 
 	if (a->signal && seq_le(c->snd_una, a->signal_high))
 		return;
 	uint32_t cwnd = c->cwnd;
-	tcp_recovery_reduce_ecn(env, c, a, x);
+	tcp_cwnd_event(env, c, a, TCP_CC_ECN, NULL, x->flight_before);
 	c->cwnd = MIN(c->cwnd, cwnd);
+	a->reduced_at = c->snd_nxt;
 	note(c, a, TCP_SIGNAL_ECE);
 	if (cwnd <= c->mss) {
 		a->ece_waits = true;

@@ -36,8 +36,6 @@ void tcp_recovery_note_order(struct tcp_env *env, struct tcp_conn *c, struct tcp
 void tcp_recovery_sack(struct tcp_env *env, struct tcp_conn *c, struct tcp_active *a, struct tcp_ack_ctx *x);
 /* After una moved or not: loss detection, recovery's beginning and end, window growth. */
 void tcp_recovery_ack(struct tcp_env *env, struct tcp_conn *c, struct tcp_active *a, const struct tcp_ack_ctx *x);
-/* The congestion control hears of a CE mark; x: the ACK that told (RFC 3168 §6.1.2). */
-void tcp_recovery_reduce_ecn(struct tcp_env *env, struct tcp_conn *c, struct tcp_active *a, const struct tcp_ack_ctx *x);
 /* The retransmission timer fired (RFC 6298 §5.4, RFC 6675 §5.1). */
 void tcp_recovery_rto(struct tcp_env *env, struct tcp_conn *c, struct tcp_active *a);
 /* Everything in flight larger than the new MSS is to be sent again, cut smaller (RFC 1191 §6.5). */

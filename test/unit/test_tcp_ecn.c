@@ -334,9 +334,8 @@ static void req_ECN_03__receiver_echoes_until_cwr(void **state)
 	th_run(&t, 50 * NS_PER_MS);
 	th_expect(&t, &q, TCP_ACK, 1, 101, 0);
 	t.ecn = IP_ECN_CE;
-	struct pkt *p = th_make(&t, &(struct tcp_hdr){.sport = TH_RPORT, .dport = TH_LPORT, .flags = TCP_ACK, .seq = q.iss + 101, .ack = q.irs + 1,
-						       .wnd = q.wnd}, data, 100);
-	th_deliver(&t, p);
+	struct tcp_hdr h = th_hdr(&q, TCP_ACK, 101, 1);
+	th_deliver(&t, th_make(&t, &h, data, 100));
 	assert_int_equal(t.txq.n, 1); /* at once: before the next segment is looked at, and before the flush */
 	th_flush(&t);
 	th_expect(&t, &q, TCP_ACK | TCP_ECE, 1, 201, 0);
@@ -345,6 +344,7 @@ static void req_ECN_03__receiver_echoes_until_cwr(void **state)
 		th_run(&t, 50 * NS_PER_MS);
 		th_expect(&t, &q, TCP_ACK | TCP_ECE, 1, 301 + 100 * i, 0);
 	}
+	t.ecn = 0;
 	fill(1);
 	th_expect(&t, &q, TCP_ACK | TCP_ECE, 1, 701, MSS);
 	th_send(&t, &q, TCP_ACK | TCP_CWR, 701, 1 + MSS, NULL, 0); /* on a pure ACK it says nothing about data */
