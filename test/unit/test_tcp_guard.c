@@ -63,6 +63,22 @@ static void tcp_guard__challenges_have_a_budget(void **state)
 	th_finish(&t, c);
 }
 
+/* Nobody can know how many are left: the budget of a second is random (RFC 5961 §7 would have one counter for all). */
+static void req_TX_009__the_budget_is_random(void **state)
+{
+	unsigned seen = 0;
+	for (int i = 0; i < 20; i++) {
+		th_run(&t, NS_PER_S);
+		th_drain(&t);
+		for (int k = 0; k < 20; k++)
+			th_send(&t, &q, TCP_SYN, 1, 0, NULL, 0);
+		assert_in_range(t.n_out, 5, 12);
+		seen |= 1u << t.n_out;
+	}
+	assert_true(__builtin_popcount(seen) >= 3); /* of 8 equally likely ones: fewer by chance once in 10^9 */
+	th_finish(&t, c);
+}
+
 static void tcp_guard__very_old_ack_is_refused(void **state)
 {
 	th_send(&t, &q, TCP_ACK, 1, (uint32_t)-70000, "evil", 4); /* RFC 5961 §5.2 */
@@ -371,7 +387,8 @@ int main(void)
 #define S(f) cmocka_unit_test_setup(f, setup_ts)
 	const struct CMUnitTest tests[] = {
 		T(tcp_guard__rst_in_window_is_challenged), T(tcp_guard__syn_is_challenged), T(tcp_guard__challenges_have_a_budget),
-		T(tcp_guard__very_old_ack_is_refused), S(req_TX_004__an_older_one_is_acked_and_dropped),
+		T(tcp_guard__very_old_ack_is_refused), T(req_TX_009__the_budget_is_random),
+		S(req_TX_004__an_older_one_is_acked_and_dropped),
 		S(req_TX_004__recent_expires_after_24_idle_days), S(req_TX_002__a_segment_without_one_is_dropped_and_aborts_nothing),
 		S(req_TX_003__recent_moves_only_at_the_left_edge), S(req_TX_003__tsecr_goes_with_ack), S(req_TX_002__on_every_segment_but_rst),
 		S(req_TX_005__tick_is_between_1_ms_and_1_s), S(req_TX_005__offset_is_per_connection), T(req_TCP_083__soft_errors_do_not_abort),

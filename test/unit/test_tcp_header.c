@@ -105,6 +105,27 @@ static void req_TCP_015__reserved_bits(void **state)
 	th_finish(&t, c);
 }
 
+/* The window of a SYN-ACK is what it says, that of every later segment is shifted (RFC 7323 §2.2). */
+static void req_TX_001__the_window_of_a_syn_is_not_scaled(void **state)
+{
+	th_finish(&t, c);
+	th_init(&t, TH_A, TH_B, NULL, 2);
+	q = (struct peer){.iss = 5000, .wnd = 3000};
+	struct tcp_hdr opts = {.has_mss = true, .mss = 1000, .has_ws = true, .ws = 7};
+	c = th_connect(&t, &q, &opts, &(struct tcp_opts){.nodelay = true});
+	assert_int_equal(tcp_user_send(&t.env, c, data, 8000, false), 8000);
+	th_flush(&t);
+	assert_int_equal(t.n_out, 3);
+	th_drain(&t);
+	q.wnd = 40; /* 5120 bytes */
+	th_send(&t, &q, TCP_ACK, 1, 3001, NULL, 0);
+	uint32_t n = 0;
+	for (const struct th_seg *s; (s = th_next(&t));)
+		n += s->len;
+	assert_int_equal(n, 5000);
+	th_finish(&t, c);
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup(f, setup)
@@ -112,6 +133,7 @@ int main(void)
 		T(req_TCP_002__checksum_of_even_and_odd_lengths),
 		T(req_TCP_012__advertised_mss_fits_what_arrives),
 		T(req_TCP_015__reserved_bits),
+		T(req_TX_001__the_window_of_a_syn_is_not_scaled),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
