@@ -17,6 +17,7 @@ enum tcp_cc_event {
 	TCP_CC_BEGIN,     /* data is about to leave and nothing is in flight */
 	TCP_CC_ACK,       /* new data acknowledged, outside fast recovery */
 	TCP_CC_LOSS,      /* recovery begins, or a retransmission was lost */
+	TCP_CC_ECN,       /* the peer saw a CE mark: as a loss, but nothing was lost (RFC 3168 §6.1.2) */
 	TCP_CC_RTO,       /* first expiry of a backoff series */
 	TCP_CC_RTO_AGAIN, /* a later one: ssthresh stays (RFC 5681 §3.1) */
 	TCP_CC_EXIT,      /* recovery ends */
@@ -40,6 +41,7 @@ struct tcp_cc_sample {
 	uint32_t c_delivered; /* bytes delivered so far, modulo 2^32 */
 	const struct tcp_rate_sample *rs; /* of the newest ACK; never NULL */
 	struct prf_stream *random;        /* for choices nobody is to foresee */
+	bool is_abe;      /* TCP_CC_ECN: the milder factor of RFC 8511 */
 };
 struct tcp_cc_out {
 	uint32_t cwnd, ssthresh;

@@ -41,6 +41,11 @@ static void on(uint64_t *scratch, const struct tcp_cc_sample *s, struct tcp_cc_o
 		io->cwnd = half;
 		nr->bytes_acked = 0;
 		break;
+	case TCP_CC_ECN: /* RFC 3168 §6.1.2; RFC 8511 §3: 0.8 */
+		io->ssthresh = s->is_abe ? (uint32_t)MAX((uint64_t)s->flight * 8 / 10, 2 * (uint64_t)s->mss) : half;
+		io->cwnd = MIN(io->cwnd, io->ssthresh);
+		nr->bytes_acked = 0;
+		break;
 	case TCP_CC_RTO:
 		io->ssthresh = half;
 		/* fall through */

@@ -10,7 +10,7 @@ void tcp_cwnd_event(struct tcp_env *env, struct tcp_conn *c, struct tcp_active *
 	struct tcp_cc_sample s = {.event = e, .now = env->now, .mss = c->mss, .flight = flight, .pipe = tcp_pipe(c, a), .srtt_us = c->srtt_us,
 				  .snd_una = c->snd_una, .snd_nxt = c->snd_nxt, .iw_one = c->iw_one, .is_paced = a->pacing_rate != 0,
 				  .in_recovery = a->ca != TCP_CA_OPEN, .c_delivered = a->sent.rate.delivered, .rs = &a->rs,
-				  .random = &tcp_tab(env)->random};
+				  .random = &tcp_tab(env)->random, .is_abe = env->ecn_abe};
 	struct tcp_cc_out o = {.cwnd = c->cwnd, .ssthresh = c->ssthresh};
 
 	if (x) {

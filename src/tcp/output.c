@@ -3,6 +3,7 @@
 
 #include "tcp/ack.h"
 #include "tcp/cwnd.h"
+#include "tcp/ecn.h"
 #include "tcp/pacing.h"
 #include "tcp/recovery.h"
 #include "tcp/rtt.h"
@@ -19,6 +20,8 @@ static struct tcp_hdr header(struct tcp_env *env, struct tcp_conn *c, uint32_t s
 
 	if (flags & TCP_ACK)
 		h.ack = c->rcv_nxt;
+	if (c->ece && (flags & (TCP_ACK | TCP_SYN | TCP_RST)) == TCP_ACK)
+		h.flags |= TCP_ECE;
 	if (c->ts_ok || (flags & TCP_SYN && !(flags & TCP_ACK))) {
 		h.has_ts = true;
 		h.tsval = tcp_ts_now(env, c->ts_offset);
@@ -48,6 +51,7 @@ void tcp_output_syn(struct tcp_env *env, struct tcp_conn *c, enum why why, bool 
 	const struct tcp_rare *r = tcp_rare_of(env, c);
 	struct tcp_active *a = tcp_active_of(env, c);
 
+	h.flags |= tcp_ecn_syn_flags(env, c, first);
 	h.has_mss = true; /* RFC 9293 §3.7.1 SHLD-5; and only here (MUST-65) */
 	h.mss = tcp_mss_advertised(tcp_path_of(env, &c->e), r ? &r->opts : NULL);
 	h.has_ws = !is_ack || c->ws_ok; /* an answer offers only what was offered (RFC 7323 §1.3, RFC 2018 §2) */
@@ -376,6 +380,10 @@ static bool send_new(struct tcp_env *env, struct tcp_conn *c, struct tcp_active 
 		tcp_cwnd_event(env, c, a, TCP_CC_BEGIN, NULL, 0);
 	if (usable && unsent)
 		n = new_data(env, c, a, usable, override, &why);
+	if (a->ece_waits && !override) {
+		why = HELD_CWND;
+		n = 0;
+	}
 	if (!usable || (unsent && !n)) {
 		held(env, c, why);
 		return false;
@@ -385,6 +393,8 @@ static bool send_new(struct tcp_env *env, struct tcp_conn *c, struct tcp_active 
 	bool fin = c->fin_queued && n == unsent && usable > n;
 	if (!prepare(env, c, c->snd_nxt, n, fin, n ? WHY_DATA : WHY_FIN, &o))
 		return false;
+	if (n)
+		tcp_ecn_new_data(c, o.p);
 	if (c->snd_una == c->snd_nxt)
 		a->since = env->now;
 	push(env, c, a, &o);
@@ -413,6 +423,7 @@ void tcp_output(struct tcp_env *env, struct tcp_conn *c, bool override)
 		if (a->sent.lost == 0)
 			while (send_new(env, c, a, override && c->snd_nxt == nxt))
 				;
+		a->ece_waits &= !override;
 		tcp_timers_rtx(env, c, false);
 	}
 	if (c->ack_due || c->ack_now)

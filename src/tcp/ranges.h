@@ -5,7 +5,8 @@
  * TCP_RANGES_MAX. At the cap, or out of memory, nothing fails: new data joins the last range, and a split that has no
  * room is not made, so a mark then covers only ranges that lie wholly inside it (less is known, never something false).
  * Ranges that are SACKed merge with their SACKed neighbours. Byte totals per mark are kept, so the pipe of RFC 6675 is a
- * subtraction. What is delivered or marked lost is told to the rate sampler here, so that nobody can forget it. Work per ACK is bounded by the cap (HARD-05). */
+ * subtraction. What is delivered or marked lost is told to the rate
+ * sampler here, so that nobody can forget it. Work per ACK is bounded by the cap (HARD-05). */
 #ifndef TCP_RANGES_H
 #define TCP_RANGES_H
 

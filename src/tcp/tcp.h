@@ -114,6 +114,8 @@ struct tcp_env {
 	uint64_t *drops;           /* counters by enum drop */
 	uint32_t rmem, wmem;       /* default buffers */
 	bool paces;                /* every connection is paced, not only those that ask for it */
+	uint8_t ecn;               /* as Linux's tcp_ecn: 0 off, 1 asked for and accepted, 2 accepted */
+	bool ecn_abe;              /* ECE reduces by the factors of RFC 8511 */
 };
 
 /* Create TCP's pools, keys (from seed) and lists in the arena; sets env->tab. 0 or -ENOMEM. */

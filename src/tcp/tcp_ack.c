@@ -4,6 +4,7 @@
 
 #include "tcp/ack.h"
 #include "tcp/cwnd.h"
+#include "tcp/ecn.h"
 #include "tcp/output.h"
 #include "tcp/recovery.h"
 #include "tcp/rtt.h"
@@ -79,7 +80,7 @@ static void accept_new(struct tcp_env *env, struct tcp_conn *c, struct tcp_activ
 static void acknowledge(struct tcp_env *env, struct tcp_conn *c, const struct tcp_seg *s)
 {
 	struct tcp_active *a = tcp_active_of(env, c);
-	struct tcp_ack_ctx x = {.s = s, .una_before = c->snd_una, .flight_before = tcp_flight(c)};
+	struct tcp_ack_ctx x = {.s = s, .una_before = c->snd_una, .flight_before = tcp_flight(c), .ece = tcp_ecn_echoes(c, s)};
 	bool was_shut = c->snd_wnd == 0;
 
 	x.wnd_moved = update_window(c, s);
