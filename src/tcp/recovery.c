@@ -2,6 +2,7 @@
 #include "tcp/recovery.h"
 
 #include "tcp/cwnd.h"
+#include "tcp/ecn.h"
 #include "tcp/rtt.h"
 
 uint32_t tcp_pipe(const struct tcp_conn *c, const struct tcp_active *a)
@@ -126,6 +127,7 @@ static void reduce(struct tcp_env *env, struct tcp_conn *c, struct tcp_active *a
 {
 	tcp_cwnd_event(env, c, a, TCP_CC_LOSS, NULL, flight);
 	a->reduced_at = c->snd_nxt;
+	tcp_ecn_reduced(c, a);
 }
 
 static void recovery_enter(struct tcp_env *env, struct tcp_conn *c, struct tcp_active *a, const struct tcp_ack_ctx *x)
@@ -136,7 +138,8 @@ static void recovery_enter(struct tcp_env *env, struct tcp_conn *c, struct tcp_a
 	a->force = true;
 	a->is_partial = false;
 	/* FlightSize without what limited transmit added (RFC 5681 §3.2 step 2) */
-	reduce(env, c, a, a->dupacks ? MIN(a->dup_flight, x->flight_before) : x->flight_before);
+	if (!tcp_ecn_has_reduced(c, a))
+		reduce(env, c, a, a->dupacks ? MIN(a->dup_flight, x->flight_before) : x->flight_before);
 	mark_first(env, c, a, WHY_RETRANS_FAST);
 }
 
@@ -204,6 +207,8 @@ static void marks_follow(const struct tcp_conn *c, struct tcp_active *a)
 		a->snd_sml = c->snd_una;
 	if (a->ca == TCP_CA_OPEN && seq_lt(a->recover, c->snd_una))
 		a->has_recover = false;
+	if (seq_lt(a->signal_high, c->snd_una))
+		a->signal = TCP_SIGNAL_NONE;
 }
 
 void tcp_recovery_ack(struct tcp_env *env, struct tcp_conn *c, struct tcp_active *a, const struct tcp_ack_ctx *x)
@@ -237,12 +242,14 @@ void tcp_recovery_ack(struct tcp_env *env, struct tcp_conn *c, struct tcp_active
 		break;
 	}
 	if (x->acked) {
-		if (!was_recovery) /* what it acknowledges was sent before the reduction: cwnd is as recovery left it (RFC 6582 §3.2) */
+		if (!was_recovery && !x->ece) /* what it acknowledges was sent before the reduction: cwnd is as recovery left it (RFC 6582 §3.2) */
 			tcp_cwnd_event(env, c, a, TCP_CC_ACK, x, x->flight_before);
 		if (a->ca == TCP_CA_OPEN)
 			a->dupacks = 0;
 		marks_follow(c, a);
 	}
+	if (a->ca == TCP_CA_OPEN)
+		tcp_ecn_ack(env, c, a, x);
 }
 
 void tcp_recovery_rto(struct tcp_env *env, struct tcp_conn *c, struct tcp_active *a)
@@ -256,7 +263,9 @@ void tcp_recovery_rto(struct tcp_env *env, struct tcp_conn *c, struct tcp_active
 		if (!(v[i].flags & (TCP_RANGE_SACKED | TCP_RANGE_QUEUED)))
 			tcp_ranges_mark(env->arena, &a->sent, (uint16_t)i, TCP_RANGE_LOST, TCP_RANGE_AGAIN);
 	}
-	tcp_cwnd_event(env, c, a, a->retries ? TCP_CC_RTO_AGAIN : TCP_CC_RTO, NULL, tcp_flight(c));
+	tcp_cwnd_event(env, c, a, a->retries || tcp_ecn_has_reduced(c, a) ? TCP_CC_RTO_AGAIN : TCP_CC_RTO, NULL, tcp_flight(c));
+	tcp_ecn_reduced(c, a);
+	a->ece_waits = false;
 	a->ca = TCP_CA_LOSS;
 	a->rto_ts = tcp_ts_now(env, c->ts_offset);
 	a->recover = a->reduced_at = c->snd_nxt;
