@@ -31,8 +31,16 @@ int tcp_init(struct tcp_env *env, const uint8_t seed[32])
 	t->isn_key = prf_derive(seed, "tcp-isn");
 	t->ts_key = prf_derive(seed, "tcp-timestamp");
 	t->random.key = prf_derive(seed, "tcp-random");
+	t->cookie_key[0] = prf_derive(seed, "tcp-cookie-base");
+	t->cookie_key[1] = prf_derive(seed, "tcp-cookie");
+	t->set = (struct tcp_settings){.syncookies = 1, .fin_timeout_s = TCP_FIN_TIMEOUT_S, .orphans_max = TCP_ORPHANS_MAX};
 	env->tab = r;
 	return 0;
+}
+
+struct tcp_settings *tcp_settings_of(struct tcp_env *env)
+{
+	return &tcp_tab(env)->set;
 }
 
 /* --- traces, state --- */
@@ -259,7 +267,7 @@ static uint32_t buffer_size(uint32_t asked, uint32_t stack)
 bool tcp_opts_are_rare(const struct tcp_opts *o)
 {
 	return o->mss_clamp || o->ttl || o->tos || o->keep_idle_s || o->keep_intvl_s || o->keep_cnt || o->syn_retries ||
-	       o->user_timeout_ms || o->cc || o->pacing_max;
+	       o->user_timeout_ms || o->cc || o->pacing_max || o->fin_wait2_s;
 }
 
 void tcp_conn_apply_opts(struct tcp_env *env, struct tcp_conn *c, const struct tcp_opts *o)

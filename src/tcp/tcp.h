@@ -55,6 +55,15 @@ struct tcp_opts {
 	uint32_t user_timeout_ms;  /* 0: default R2 */
 	uint8_t cc;                /* congestion control index, 0: default */
 	uint64_t pacing_max;       /* SO_MAX_PACING_RATE, bytes/s; 0: none */
+	int8_t fin_wait2_s;        /* TCP_LINGER2: FIN-WAIT-2 of an orphan; 0: the stack's, negative: reset instead */
+	uint8_t defer;             /* listener: for so many time-outs of the SYN-ACK a third ACK without text does not count */
+};
+
+/* What the stack's owner may set; Linux's names and numbers. */
+struct tcp_settings {
+	uint8_t syncookies;        /* 0: never, 1: when the SYN queue is full, 2: always */
+	uint16_t fin_timeout_s;    /* FIN-WAIT-2 of an orphan */
+	uint32_t orphans_max;      /* connections without endpoint; beyond it close() resets */
 };
 
 /* A listener's TCP side: owned by its endpoint in sock/, allocated by tcp_user_listen(). */
@@ -63,6 +72,7 @@ struct tcp_listener {
 	struct list synrcvd;    /* its SYN-RECEIVED entries */
 	uint32_t backlog;       /* accept queue holds backlog + 1 */
 	uint32_t syn_max;       /* cap on SYN-RECEIVED entries */
+	int64_t cookie_at;      /* when the last SYN cookie was sent; INT64_MIN: never */
 	ref_t owner;            /* endpoint */
 	struct via_addr local;  /* any or bound */
 	uint16_t lport;
@@ -128,6 +138,8 @@ struct tcp_env {
 
 /* Create TCP's pools, keys (from seed) and lists in the arena; sets env->tab. 0 or -ENOMEM. */
 int tcp_init(struct tcp_env *env, const uint8_t seed[32]);
+/* To read and to change; valid until the stack goes. */
+struct tcp_settings *tcp_settings_of(struct tcp_env *env);
 
 /* --- user calls (RFC 9293 §3.9.1) --- */
 
