@@ -69,6 +69,8 @@ static bool is_retransmission(const struct pkt *p)
 	case WHY_RETRANS_PARTIAL:
 	case WHY_RETRANS_RTO:
 	case WHY_RETRANS_SACK:
+	case WHY_RETRANS_RACK:
+	case WHY_RETRANS_TLP:
 		return true;
 	default:
 		return false;

@@ -181,7 +181,7 @@ static void active_give(struct tcp_env *env, struct tcp_conn *c)
 static bool is_drained(const struct tcp_conn *c, const struct tcp_active *a)
 {
 	return a->below == 0 && c->snd_una == c->snd_nxt && tcp_unsent(c) == 0 && !(c->fin_queued && !c->fin_sent) &&
-	       !tcp_reorder_has(a) && !a->has_dsack;
+	       !tcp_reorder_has(a) && !a->has_dsack && !(a->tlp.is_out && a->tlp.is_retrans);
 }
 
 void tcp_conn_free(struct tcp_env *env, struct tcp_conn *c)
@@ -241,6 +241,7 @@ void tcp_conn_finish(struct tcp_env *env, struct tcp_conn *c, int err)
 		tcp_reorder_free(env, a);
 		a->has_dsack = false;
 		a->rtx = TCP_RTX_NONE;
+		a->tlp.is_out = false;
 	}
 	c->err = (uint8_t)err;
 	tcp_conn_notify(env, c, TCP_EV_READABLE | TCP_EV_WRITABLE | TCP_EV_PEER_FIN | (err ? TCP_EV_ERROR : 0u));
@@ -354,6 +355,7 @@ void tcp_conn_update_mss(struct tcp_env *env, struct tcp_conn *c)
 void tcp_conn_established(struct tcp_env *env, struct tcp_conn *c)
 {
 	c->was_open = 1;
+	c->rack = c->sack_ok && !env->no_rack;
 	tcp_conn_update_mss(env, c);
 	c->cwnd = c->iw_one ? c->mss : tcp_cc_initial_window(c->mss); /* RFC 6928 §2, RFC 5681 §3.1 */
 	c->rcv_mss = MIN(c->mss, TCP_MSS_DEFAULT4); /* grows with what arrives */

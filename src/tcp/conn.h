@@ -77,6 +77,7 @@ struct tcp_conn {
 	uint32_t rto_3s : 1;        /* SYN was retransmitted: RTO starts at 3 s (RFC 6298 §5.7) */
 	uint32_t iw_one : 1;        /* SYN resent more than once: IW is one segment (RFC 5681 §3.1) */
 	uint32_t nodelay : 1, cork : 1, more : 1, keepalive : 1;
+	uint32_t rack : 1;          /* RACK-TLP tells what is lost: SACK is agreed and nobody wanted RFC 6675 */
 	uint32_t starved : 2;       /* the user was told to wait for memory: turns of the timer until it is asked for; 0: no */
 
 	/* send sequence space (RFC 9293 §3.3.1) */
@@ -128,23 +129,45 @@ _Static_assert(sizeof(struct tcp_conn) <= 256, "hot is at most 4 cache lines");
 #define TCP_REORDERING_MAX 127
 
 enum tcp_ca { TCP_CA_OPEN, TCP_CA_RECOVERY, TCP_CA_LOSS };
+/* Which of the timers below is armed: one at a time (RFC 8985 §8). The first three watch over data in flight. */
+enum tcp_rtx { TCP_RTX_NONE, TCP_RTX_RTO, TCP_RTX_PROBE, TCP_RTX_REORDER, TCP_RTX_PERSIST, TCP_RTX_SETTLE };
+
+/* RACK (rack.h): the segment sent last of those that arrived, and how long its round trip took. */
+struct tcp_rack {
+	int64_t xmit_ts;            /* RACK.xmit_ts, if has */
+	int64_t rtt;                /* RACK.rtt, ns */
+	int64_t reo_at;             /* when the reordering window of what is overdue ends; 0: nothing is */
+	uint32_t end_seq;           /* RACK.end_seq */
+	uint32_t dsack_round;       /* RACK.dsack_round, if has_round */
+	bool has, has_round;
+};
+
+/* Tail loss probe (tlp.h). */
+struct tcp_tlp {
+	int64_t from;               /* new data left, or SND.UNA moved: PTO counts from here */
+	uint32_t end_seq;           /* TLP.end_seq, if is_out */
+	uint32_t flight;            /* FlightSize when it left */
+	bool is_out, is_retrans;    /* TLP.is_retrans */
+};
 /* What may be done with ECN's bits (RFC 3168 §6.1.1). ECHO: agreed, but a SYN of ours went without the bits, so ECT must not be set. */
 enum tcp_ecn { TCP_ECN_OFF, TCP_ECN_ASKED, TCP_ECN_ECHO, TCP_ECN_FULL };
 /* Which signal the last reduction of the window answered, while what was sent before it is in flight. */
 enum tcp_signal { TCP_SIGNAL_NONE, TCP_SIGNAL_LOSS, TCP_SIGNAL_ECE };
-enum tcp_rtx { TCP_RTX_NONE, TCP_RTX_RTO, TCP_RTX_PERSIST };
 
 struct tcp_active {
 	struct tcp_ranges sent;     /* what is in flight */
 
-	/* one timer of two: retransmission or zero-window probe */
-	int64_t rtx_at;             /* deadline, ns */
+	/* one timer of four */
+	int64_t rtx_at;             /* deadline of what is armed, ns */
+	int64_t rto_at;             /* when the retransmission time-out comes, whatever is armed */
 	int64_t since;              /* when the oldest unanswered data, or the zero window, began */
 	uint8_t rtx;                /* enum tcp_rtx */
 	uint8_t backoff;            /* doublings of the RTO */
 	uint8_t retries;            /* expiries since the last progress */
 	uint8_t probes;             /* zero-window probes unanswered */
 	uint32_t rto_ts;            /* our timestamp clock at the last expiry */
+	struct tcp_rack rack;
+	struct tcp_tlp tlp;
 
 	/* loss recovery */
 	uint8_t ca;                 /* enum tcp_ca */
@@ -261,6 +284,16 @@ static inline struct tcp_rare *tcp_rare_of(const struct tcp_env *env, const stru
 {
 	return c->rare ? arena_at(env->arena, c->rare) : NULL;
 }
+
+/* What RACK-TLP keeps of a connection that has drained. It lives in the bytes that the wheel leaves to its owner. */
+struct tcp_kept {
+	uint8_t reo_wnd_more;         /* RACK.reo_wnd_mult - 1 */
+	uint8_t reo_wnd_persist : 5;  /* RACK.reo_wnd_persist */
+	uint8_t reordering_seen : 1;  /* RACK.reordering_seen */
+	uint8_t tlp_spent : 1;        /* no RTT sample since the last probe */
+};
+static inline struct tcp_kept *tcp_kept(struct tcp_conn *c) { return (void *)c->e.node.timer.pad; }
+_Static_assert(sizeof(struct tcp_kept) <= sizeof(((struct wheel_node *)0)->pad), "fits");
 
 /* Bytes of the send sequence space not yet sent, FIN not counted. */
 static inline uint32_t tcp_unsent(const struct tcp_conn *c)

@@ -77,8 +77,11 @@ void tcp_sent(struct tcp_env *env, ref_t conn, uint32_t gen, uint32_t seq_end, i
 		bool is_first = a->sent.n && tcp_ranges_at(env->arena, &a->sent)->flags & TCP_RANGE_QUEUED;
 		tcp_ranges_taken(env->arena, &a->sent, seq_end, at);
 		/* The timer of the oldest range begins when it has really left. */
-		if (is_first && a->rtx == TCP_RTX_RTO && !(tcp_ranges_at(env->arena, &a->sent)->flags & TCP_RANGE_QUEUED))
-			tcp_timers_set_rtx(env, c, a, MAX(a->rtx_at, at + tcp_rto_backed(c, a->backoff)));
+		if (is_first && !(tcp_ranges_at(env->arena, &a->sent)->flags & TCP_RANGE_QUEUED))
+			tcp_timers_set_rtx(env, c, a, MAX(a->rto_at, at + tcp_rto_backed(c, a->backoff)));
+		a->tlp.from = MAX(a->tlp.from, at);
+		if (c->snd_una != c->snd_nxt)
+			tcp_timers_rtx(env, c, false);
 		bool waits = tcp_unsent(c) || a->sent.lost || (c->fin_queued && !c->fin_sent);
 		if (waits && c->queue == TCP_Q_NONE)
 			tcp_conn_mark_dirty(env, c);

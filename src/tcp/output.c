@@ -258,22 +258,14 @@ static void launch(struct tcp_env *env, struct tcp_conn *c, struct tcp_active *a
 	env->ops->tx(env->ctx, o->p, c->e.node.path, conn_ttl(r), conn_tos(r));
 }
 
-static enum why retrans_why(const struct tcp_conn *c, const struct tcp_active *a)
-{
-	if (a->ca == TCP_CA_LOSS)
-		return WHY_RETRANS_RTO;
-	if (c->sack_ok)
-		return WHY_RETRANS_SACK;
-	return a->is_partial ? WHY_RETRANS_PARTIAL : WHY_RETRANS_FAST;
-}
-
-/* Send again n bytes, and FIN, from the front of range i. True: there may be more to do. */
+/* Send again n bytes, and FIN, from the front of range i, for the reason it is marked with. True: there may be more to do. */
 static bool resend(struct tcp_env *env, struct tcp_conn *c, struct tcp_active *a, uint16_t i, uint32_t n, bool fin)
 {
 	struct outgoing o;
-	uint32_t seq = tcp_ranges_at(env->arena, &a->sent)[i].seq, end = tcp_ranges_at(env->arena, &a->sent)[i].end;
+	const struct tcp_range *v = &tcp_ranges_at(env->arena, &a->sent)[i];
+	uint32_t seq = v->seq, end = v->end;
 
-	if (!prepare(env, c, seq, n, fin, retrans_why(c, a), &o))
+	if (!prepare(env, c, seq, n, fin, v->why, &o))
 		return false;
 	c->segs_retrans += o.p->m.gso_segs ? o.p->m.gso_segs : 1;
 	tcp_tab(env)->counts[TCP_COUNT_RETRANS_SEGS] += o.p->m.gso_segs ? o.p->m.gso_segs : 1;
@@ -284,6 +276,7 @@ static bool resend(struct tcp_env *env, struct tcp_conn *c, struct tcp_active *a
 		struct tcp_range *r = &tcp_ranges_at(env->arena, &a->sent)[i];
 		r->sent_at = env->now;
 		r->mark = c->snd_nxt;
+		r->ts = tcp_ts_now(env, c->ts_offset);
 		tcp_ranges_note(env->arena, &a->sent, i, env->now, tcp_pipe(c, a));
 		tcp_ranges_mark(env->arena, &a->sent, i, TCP_RANGE_AGAIN | TCP_RANGE_EVER | TCP_RANGE_QUEUED, TCP_RANGE_LOST);
 	} else {
@@ -375,6 +368,31 @@ static void push(struct tcp_env *env, const struct tcp_conn *c, struct tcp_activ
 	tcp_ranges_push(env->arena, &a->sent, o->seq, o->seq + o->len, TCP_RANGE_QUEUED, env->now);
 	if (a->sent.n > n)
 		tcp_ranges_note(env->arena, &a->sent, (uint16_t)n, env->now, pipe);
+	tcp_ranges_at(env->arena, &a->sent)[a->sent.n - 1].ts = tcp_ts_now(env, c->ts_offset);
+	a->tlp.from = env->now;
+}
+
+/* n bytes from SND.NXT, and FIN if asked. False: no memory. */
+static bool send_fresh(struct tcp_env *env, struct tcp_conn *c, struct tcp_active *a, uint32_t n, bool fin, enum why why)
+{
+	struct outgoing o;
+
+	if (!prepare(env, c, c->snd_nxt, n, fin, why, &o))
+		return false;
+	if (n)
+		tcp_ecn_new_data(c, o.p);
+	if (c->snd_una == c->snd_nxt)
+		a->since = env->now;
+	push(env, c, a, &o);
+	uint32_t data = seq_lt(c->snd.end, o.seq + o.len) ? o.len - 1 : o.len;
+	if ((uint32_t)(o.seq - c->iss - 1) + data < data) /* 2^32 bytes more have been sent */
+		c->sent_hi++;
+	c->fin_sent = data < o.len;
+	c->snd_nxt += o.len;
+	if (data % c->mss)
+		a->snd_sml = c->snd_nxt;
+	launch(env, c, a, &o);
+	return true;
 }
 
 /* One segment of new data, or FIN. True: there may be more to do. */
@@ -383,7 +401,6 @@ static bool send_new(struct tcp_env *env, struct tcp_conn *c, struct tcp_active 
 	uint32_t unsent = tcp_unsent(c), edge = c->snd_una + c->snd_wnd, n = 0;
 	uint32_t usable = seq_lt(c->snd_nxt, edge) ? edge - c->snd_nxt : 0;
 	enum trace_held why = HELD_RWND;
-	struct outgoing o;
 
 	if (!c->was_open || !tcp_state_may_send(c->state) || (!unsent && (!c->fin_queued || c->fin_sent)))
 		return false;
@@ -404,22 +421,44 @@ static bool send_new(struct tcp_env *env, struct tcp_conn *c, struct tcp_active 
 	if (!may_leave(env, c, a, &n))
 		return false;
 	bool fin = c->fin_queued && n == unsent && usable > n;
-	if (!prepare(env, c, c->snd_nxt, n, fin, n ? WHY_DATA : WHY_FIN, &o))
+	return send_fresh(env, c, a, n, fin, n ? WHY_DATA : WHY_FIN);
+}
+
+/* The last segment sent, as it was cut: alone in range *i. False: it may not or cannot be sent. */
+static bool last_segment(struct tcp_env *env, struct tcp_conn *c, struct tcp_active *a, uint16_t *i, uint32_t *n, bool *fin)
+{
+	*i = (uint16_t)(a->sent.n - 1);
+	struct tcp_range *r = &tcp_ranges_at(env->arena, &a->sent)[*i];
+	*fin = c->fin_sent && r->end == c->snd.end + 1;
+	uint32_t data = r->end - r->seq - *fin;
+	*n = data ? (data - 1) % c->mss + 1 : 0;
+	if (r->flags & (TCP_RANGE_QUEUED | TCP_RANGE_SACKED) || seq_lt(c->snd_una + c->snd_wnd, r->end - *fin))
 		return false;
-	if (n)
-		tcp_ecn_new_data(c, o.p);
-	if (c->snd_una == c->snd_nxt)
-		a->since = env->now;
-	push(env, c, a, &o);
-	uint32_t data = seq_lt(c->snd.end, o.seq + o.len) ? o.len - 1 : o.len;
-	if ((uint32_t)(o.seq - c->iss - 1) + data < data) /* 2^32 bytes more have been sent */
-		c->sent_hi++;
-	c->fin_sent = data < o.len;
-	c->snd_nxt += o.len;
-	if (data % c->mss)
-		a->snd_sml = c->snd_nxt;
-	launch(env, c, a, &o);
+	if (*n < data) {
+		if (!tcp_ranges_split(env->arena, &a->sent, *i, r->end - *fin - *n))
+			return false;
+		(*i)++;
+	}
+	tcp_ranges_at(env->arena, &a->sent)[*i].why = WHY_RETRANS_TLP;
 	return true;
+}
+
+bool tcp_output_loss_probe(struct tcp_env *env, struct tcp_conn *c, bool *is_retrans)
+{
+	struct tcp_active *a = tcp_active_of(env, c);
+	uint32_t edge = c->snd_una + c->snd_wnd, room = seq_lt(c->snd_nxt, edge) ? edge - c->snd_nxt : 0;
+	uint32_t n = MIN(tcp_unsent(c), c->mss), out = c->segs_out;
+	uint16_t i;
+	bool fin;
+
+	if (env->ops->tx_room(env->ctx, c->e.node.path) == 0)
+		return false;
+	*is_retrans = n == 0 || room < n;
+	if (!*is_retrans)
+		return send_fresh(env, c, a, n, false, WHY_DATA_TLP);
+	if (last_segment(env, c, a, &i, &n, &fin))
+		resend(env, c, a, i, n, fin);
+	return c->segs_out != out;
 }
 
 void tcp_output(struct tcp_env *env, struct tcp_conn *c, bool override)

@@ -17,6 +17,9 @@ void tcp_output_syn(struct tcp_env *env, struct tcp_conn *c, enum why why, bool 
 void tcp_output_ack(struct tcp_env *env, struct tcp_conn *c, enum why why);
 /* Keep-alive or window probe: an ACK one byte in the past, which the peer must answer (RFC 9293 §3.8.4). False: no memory. */
 bool tcp_output_probe(struct tcp_env *env, struct tcp_conn *c, enum why why);
+/* One segment that cwnd does not hold: new data if the window allows, else the last segment again (RFC 8985 §7.3). False: nothing
+ * could be sent. */
+bool tcp_output_loss_probe(struct tcp_env *env, struct tcp_conn *c, bool *is_retrans);
 /* RST in the connection's name. */
 void tcp_output_rst(struct tcp_env *env, struct tcp_conn *c);
 /* RST for one bad segment: seq = SEG.ACK (RFC 9293 §3.10.7.3, .4). */

@@ -25,6 +25,8 @@ static void account(struct tcp_ranges *s, const struct tcp_range *r, int sign)
 		s->lost += len;
 	if (r->flags & TCP_RANGE_QUEUED)
 		s->queued += len;
+	if ((r->flags & (TCP_RANGE_EVER | TCP_RANGE_SACKED)) == TCP_RANGE_EVER)
+		s->ever += len;
 }
 
 /* Room for one more range. */

@@ -30,7 +30,9 @@ struct tcp_range {
 	uint32_t seq, end;
 	int64_t sent_at;  /* when the driver took it; before that, when we made it */
 	uint32_t mark;    /* SND.NXT at its last retransmission: data beyond it left later */
+	uint32_t ts;      /* our timestamp clock when it was last made: what a peer that had this copy echoes */
 	uint8_t flags;
+	uint8_t why;      /* if lost: why it is sent again (enum why) */
 	struct tcp_rate_note note; /* for the delivery rate */
 };
 
@@ -38,6 +40,7 @@ struct tcp_ranges {
 	ref_t more;            /* arena buffer, or 0: the inline ones are used */
 	uint16_t cap, n;
 	uint32_t sacked, lost, queued; /* bytes with that mark */
+	uint32_t ever;         /* bytes sent more than once and not SACKed */
 	struct tcp_rate rate;  /* told of all that is delivered or lost */
 	struct tcp_range first[TCP_RANGES_INLINE];
 };

@@ -3,7 +3,10 @@
 
 #include "tcp/cwnd.h"
 #include "tcp/ecn.h"
+#include "tcp/rack.h"
 #include "tcp/rtt.h"
+#include "tcp/scoreboard.h"
+#include "tcp/tlp.h"
 
 uint32_t tcp_pipe(const struct tcp_conn *c, const struct tcp_active *a)
 {
@@ -14,123 +17,29 @@ uint32_t tcp_pipe(const struct tcp_conn *c, const struct tcp_active *a)
 	return gone < tcp_flight(c) ? tcp_flight(c) - (uint32_t)gone : 0;
 }
 
-static void mark_lost(struct tcp_env *env, struct tcp_conn *c, struct tcp_active *a, uint16_t i, enum why why)
-{
-	tcp_ranges_mark(env->arena, &a->sent, i, TCP_RANGE_LOST, TCP_RANGE_AGAIN);
-	if (env->trace) {
-		const struct tcp_range *r = &tcp_ranges_at(env->arena, &a->sent)[i];
-		tcp_trace(env, c, TRACE_TCP_LOST, why, r->seq, r->end, 0, 0);
-	}
-}
-
-/* The first segment at SND.UNA is lost (fast retransmit, partial ACK). */
-static void mark_first(struct tcp_env *env, struct tcp_conn *c, struct tcp_active *a, enum why why)
-{
-	if (!a->sent.n)
-		return;
-	const struct tcp_range *r = tcp_ranges_at(env->arena, &a->sent);
-	if (r->flags & (TCP_RANGE_LOST | TCP_RANGE_QUEUED | TCP_RANGE_SACKED))
-		return;
-	if (r->end - r->seq > c->mss)
-		tcp_ranges_split(env->arena, &a->sent, 0, r->seq + c->mss);
-	mark_lost(env, c, a, 0, why);
-}
-
-/* --- the scoreboard --- */
-
-/* [seq, ...) came after bytes up to `high` had: remember by how many segments. */
-static void note_late(struct tcp_conn *c, uint32_t seq, uint32_t high)
-{
-	uint32_t segs = (high - seq + c->mss - 1) / c->mss;
-
-	c->reordering = (uint8_t)MIN(MAX(segs, c->reordering), TCP_REORDERING_MAX);
-}
-
-void tcp_recovery_note_order(struct tcp_env *env, struct tcp_conn *c, struct tcp_active *a, struct tcp_ack_ctx *x, uint32_t ack)
-{
-	const struct tcp_range *v = tcp_ranges_at(env->arena, &a->sent);
-	unsigned i = a->sent.n;
-
-	x->high = c->snd_una;
-	if (!a->sent.sacked)
-		return;
-	while (i > 0 && !(v[i - 1].flags & TCP_RANGE_SACKED))
-		i--;
-	x->high = v[i - 1].end;
-	for (i = 0; i < a->sent.n && seq_lt(v[i].seq, ack) && seq_lt(v[i].seq, x->high); i++)
-		if (!(v[i].flags & (TCP_RANGE_SACKED | TCP_RANGE_EVER))) {
-			note_late(c, v[i].seq, x->high);
-			return;
-		}
-}
-
-/* DupThresh: what reordering asks for, but never so much that a window could not show its own loss. */
-static uint32_t dup_thresh(const struct tcp_conn *c)
-{
-	uint32_t half = tcp_flight(c) / c->mss / 2;
-
-	return MIN(c->reordering, MAX(half, TCP_DUP_THRESH));
-}
-
-void tcp_recovery_sack(struct tcp_env *env, struct tcp_conn *c, struct tcp_active *a, struct tcp_ack_ctx *x)
-{
-	const struct tcp_hdr *h = &x->s->h;
-
-	if (!c->sack_ok) /* CC-009 */
-		return;
-	for (unsigned i = 0; i < h->n_sack; i++) {
-		struct iv b = h->sack[i];
-		/* Reversed, below what is acknowledged (a D-SACK is), beyond what was sent: no effect (CC-011). */
-		if (!seq_lt(b.lo, b.hi) || seq_lt(b.lo, c->snd_una) || seq_lt(b.lo, h->ack) || seq_lt(c->snd_nxt, b.hi))
-			continue;
-		const struct tcp_range *r = tcp_ranges_at(env->arena, &a->sent) + tcp_ranges_find(env->arena, &a->sent, b.lo);
-		if (!(r->flags & (TCP_RANGE_SACKED | TCP_RANGE_EVER)) && seq_lt(b.hi, x->high))
-			note_late(c, b.lo, x->high);
-		x->sacked += tcp_ranges_sack(env->arena, &a->sent, b.lo, b.hi);
-	}
-}
-
-/* IsLost() of RFC 6675 §4 for all ranges, in one walk from the top. Returns whether something was newly marked; *again
- * whether a retransmission was among it that left after the last window reduction. */
-static bool mark_by_sack(struct tcp_env *env, struct tcp_conn *c, struct tcp_active *a, bool *again)
-{
-	uint32_t thresh = dup_thresh(c), need = (thresh - 1) * c->mss, above = 0, blocks = 0, edge = c->snd_una;
-	bool enough = false, found = false;
-
-	for (unsigned i = a->sent.n; i-- > 0;) {
-		const struct tcp_range *r = &tcp_ranges_at(env->arena, &a->sent)[i];
-		if (r->flags & TCP_RANGE_SACKED) {
-			uint32_t len = r->end - r->seq;
-			if (!enough && (above + len > need || ++blocks >= thresh)) {
-				enough = true; /* that much was SACKed at or above `edge` */
-				edge = above + len > need ? r->end - (need - above) - 1 : r->seq;
-			}
-			above += len;
-			continue;
-		}
-		if (!enough || r->flags & (TCP_RANGE_LOST | TCP_RANGE_QUEUED))
-			continue;
-		if (r->flags & TCP_RANGE_AGAIN) {
-			if (seq_lt(edge, r->mark))
-				continue;
-			*again |= seq_le(a->reduced_at, r->mark);
-		}
-		mark_lost(env, c, a, (uint16_t)i, WHY_RETRANS_SACK);
-		found = true;
-	}
-	return found;
-}
-
 /* --- recovery --- */
 
 static void reduce(struct tcp_env *env, struct tcp_conn *c, struct tcp_active *a, uint32_t flight)
 {
 	tcp_cwnd_event(env, c, a, TCP_CC_LOSS, NULL, flight);
 	a->reduced_at = c->snd_nxt;
+	a->tlp.is_out = false; /* the reduction it might ask for is this one */
 	tcp_ecn_reduced(c, a);
 }
 
-static void recovery_enter(struct tcp_env *env, struct tcp_conn *c, struct tcp_active *a, const struct tcp_ack_ctx *x)
+/* A repetition was lost too: a second sign of congestion (RFC 5681 §4.3, RFC 8961 §4). */
+static void reduce_again(struct tcp_env *env, struct tcp_conn *c, struct tcp_active *a, uint32_t pipe)
+{
+	uint32_t cwnd = c->cwnd;
+
+	reduce(env, c, a, pipe);
+	a->force = true;
+	if (a->ca == TCP_CA_LOSS)
+		c->cwnd = MIN(c->cwnd, cwnd);
+}
+
+/* flight: FlightSize before the ACK or the timer that told. */
+static void recovery_enter(struct tcp_env *env, struct tcp_conn *c, struct tcp_active *a, uint32_t flight)
 {
 	a->ca = TCP_CA_RECOVERY;
 	a->recover = c->snd_nxt;
@@ -139,8 +48,9 @@ static void recovery_enter(struct tcp_env *env, struct tcp_conn *c, struct tcp_a
 	a->is_partial = false;
 	/* FlightSize without what limited transmit added (RFC 5681 §3.2 step 2) */
 	if (!tcp_ecn_has_reduced(c, a))
-		reduce(env, c, a, a->dupacks ? MIN(a->dup_flight, x->flight_before) : x->flight_before);
-	mark_first(env, c, a, WHY_RETRANS_FAST);
+		reduce(env, c, a, a->dupacks ? MIN(a->dup_flight, flight) : flight);
+	if (!c->rack)
+		tcp_mark_first(env, c, a, c->sack_ok ? WHY_RETRANS_SACK : WHY_RETRANS_FAST);
 }
 
 /* Segments in flight, as they were cut. */
@@ -170,7 +80,7 @@ static bool count_dup(const struct tcp_env *env, struct tcp_conn *c, struct tcp_
 	/* No more segments can have left the network than were out when it began (RFC 5681 §3.2 step 4, CC-008). */
 	if (!c->sack_ok)
 		a->dupacks = (uint16_t)MIN(a->dupacks, MIN(a->dup_segs, segs));
-	return a->dupacks >= (c->sack_ok ? dup_thresh(c) : TCP_DUP_THRESH);
+	return !c->rack && a->dupacks >= (c->sack_ok ? tcp_dup_thresh(c) : TCP_DUP_THRESH);
 }
 
 /* RFC 6582 §3.2 step 3, partial ACK: the next hole is lost too. */
@@ -182,7 +92,7 @@ static void partial_ack(struct tcp_env *env, struct tcp_conn *c, struct tcp_acti
 	a->dupacks = (uint16_t)(a->dupacks > segs - 1 ? a->dupacks - (segs - 1) : 0);
 	if (a->ca == TCP_CA_RECOVERY) {
 		a->is_partial = true;
-		mark_first(env, c, a, WHY_RETRANS_PARTIAL);
+		tcp_mark_first(env, c, a, WHY_RETRANS_PARTIAL);
 		a->force = true;
 	}
 }
@@ -191,6 +101,8 @@ static void recovery_exit(struct tcp_env *env, struct tcp_conn *c, struct tcp_ac
 {
 	if (a->ca == TCP_CA_RECOVERY)
 		tcp_cwnd_event(env, c, a, TCP_CC_EXIT, NULL, tcp_flight(c));
+	if (c->rack)
+		tcp_rack_exit(c);
 	a->ca = TCP_CA_OPEN;
 	a->dupacks = 0;
 	a->force = false;
@@ -211,38 +123,50 @@ static void marks_follow(const struct tcp_conn *c, struct tcp_active *a)
 		a->signal = TCP_SIGNAL_NONE;
 }
 
+/* What this ACK shows to be lost, by the one way that the connection has (CC-013: never by two). */
+static bool detect(struct tcp_env *env, struct tcp_conn *c, struct tcp_active *a, const struct tcp_ack_ctx *x, bool *again)
+{
+	if (c->rack)
+		return (x->acked || x->sacked || x->has_dsack) && tcp_rack_detect(env, c, a, x->s->rx_ns, again);
+	return c->sack_ok && (x->sacked || (x->acked && a->sent.sacked)) && tcp_scoreboard_mark(env, c, a, again);
+}
+
 void tcp_recovery_ack(struct tcp_env *env, struct tcp_conn *c, struct tcp_active *a, const struct tcp_ack_ctx *x)
 {
-	bool again = false, was_recovery = a->ca == TCP_CA_RECOVERY;
+	bool again = false, is_reduced = a->ca == TCP_CA_RECOVERY;
 	bool dups = count_dup(env, c, a, x);
-	bool lost = c->sack_ok && (x->sacked || (x->acked && a->sent.sacked)) && mark_by_sack(env, c, a, &again);
 
+	if (c->rack && x->has_dsack && !tcp_tlp_is_dsack(c, a, x)) /* a probe goes by the clock, no window would have held it back */
+		tcp_rack_dsack(c, a);
+	uint32_t probed = a->tlp.flight;
+	bool repaired = tcp_tlp_ack(c, a, x);
 	if (a->ca != TCP_CA_OPEN && seq_le(a->recover, c->snd_una))
 		recovery_exit(env, c, a);
+	bool lost = detect(env, c, a, x, &again);
 	switch ((enum tcp_ca)a->ca) {
 	case TCP_CA_OPEN:
 		/* After a time-out, duplicates of old data do not begin recovery again (RFC 6582 §3.2 step 2, §4). */
 		if (lost || a->sent.lost || (dups && (c->sack_ok || !a->has_recover || seq_lt(a->recover, c->snd_una))))
-			recovery_enter(env, c, a, x);
+			recovery_enter(env, c, a, x->flight_before);
+		else if (repaired)
+			reduce(env, c, a, probed);
+		is_reduced |= repaired;
 		break;
 	case TCP_CA_RECOVERY:
 		if (again)
-			reduce(env, c, a, x->pipe_before);
+			reduce_again(env, c, a, x->pipe_before);
 		if (x->acked)
 			partial_ack(env, c, a, x);
 		return; /* no growth in recovery */
 	case TCP_CA_LOSS:
-		if (again) { /* the repetition was lost too (RFC 8961 §4) */
-			uint32_t cwnd = c->cwnd;
-			reduce(env, c, a, x->pipe_before);
-			c->cwnd = MIN(c->cwnd, cwnd);
-		}
+		if (again)
+			reduce_again(env, c, a, x->pipe_before);
 		if (x->acked)
 			partial_ack(env, c, a, x);
 		break;
 	}
 	if (x->acked) {
-		if (!was_recovery && !x->ece) /* what it acknowledges was sent before the reduction: cwnd is as recovery left it (RFC 6582 §3.2) */
+		if (!is_reduced && !x->ece) /* what it acknowledges was sent before the reduction: cwnd is as that left it (RFC 6582 §3.2) */
 			tcp_cwnd_event(env, c, a, TCP_CC_ACK, x, x->flight_before);
 		if (a->ca == TCP_CA_OPEN)
 			a->dupacks = 0;
@@ -252,17 +176,47 @@ void tcp_recovery_ack(struct tcp_env *env, struct tcp_conn *c, struct tcp_active
 		tcp_ecn_ack(env, c, a, x);
 }
 
+void tcp_recovery_reorder(struct tcp_env *env, struct tcp_conn *c, struct tcp_active *a)
+{
+	bool again = false;
+	uint32_t pipe = tcp_pipe(c, a);
+
+	if (!tcp_rack_detect(env, c, a, env->now, &again))
+		return;
+	if (a->ca == TCP_CA_OPEN)
+		recovery_enter(env, c, a, tcp_flight(c));
+	else if (again)
+		reduce_again(env, c, a, pipe);
+}
+
+void tcp_recovery_settle(struct tcp_env *env, struct tcp_conn *c, struct tcp_active *a)
+{
+	if (a->tlp.is_out && a->tlp.is_retrans)
+		reduce(env, c, a, a->tlp.flight);
+	a->tlp.is_out = false;
+}
+
+/* A time-out says that all is lost; to RACK, that the first segment is, and what is overdue. */
+static void mark_on_rto(struct tcp_env *env, struct tcp_conn *c, struct tcp_active *a)
+{
+	bool reneged = a->sent.n && tcp_ranges_at(env->arena, &a->sent)->flags & TCP_RANGE_SACKED;
+
+	for (unsigned i = 0; reneged && i < a->sent.n; i++) /* RFC 2018 §8: forget all the peer said */
+		tcp_ranges_mark(env->arena, &a->sent, (uint16_t)i, 0, TCP_RANGE_SACKED);
+	tcp_mark_first(env, c, a, WHY_RETRANS_RTO);
+	for (unsigned i = 0; i < a->sent.n; i++) {
+		const struct tcp_range *r = &tcp_ranges_at(env->arena, &a->sent)[i];
+		if (r->flags & (TCP_RANGE_SACKED | TCP_RANGE_QUEUED | TCP_RANGE_LOST))
+			continue;
+		if (!c->rack || reneged || tcp_rack_is_overdue(env, c, a, r->sent_at))
+			tcp_mark_lost(env, c, a, (uint16_t)i, WHY_RETRANS_RTO);
+	}
+}
+
 void tcp_recovery_rto(struct tcp_env *env, struct tcp_conn *c, struct tcp_active *a)
 {
-	const struct tcp_range *v = tcp_ranges_at(env->arena, &a->sent);
-	bool reneged = a->sent.n && v[0].flags & TCP_RANGE_SACKED;
-
-	for (unsigned i = 0; i < a->sent.n; i++) {
-		if (reneged && v[i].flags & TCP_RANGE_SACKED) /* RFC 2018 §8: forget all the peer said */
-			tcp_ranges_mark(env->arena, &a->sent, (uint16_t)i, 0, TCP_RANGE_SACKED);
-		if (!(v[i].flags & (TCP_RANGE_SACKED | TCP_RANGE_QUEUED)))
-			tcp_ranges_mark(env->arena, &a->sent, (uint16_t)i, TCP_RANGE_LOST, TCP_RANGE_AGAIN);
-	}
+	mark_on_rto(env, c, a);
+	a->tlp.is_out = false;
 	tcp_cwnd_event(env, c, a, a->retries || tcp_ecn_has_reduced(c, a) ? TCP_CC_RTO_AGAIN : TCP_CC_RTO, NULL, tcp_flight(c));
 	tcp_ecn_reduced(c, a);
 	a->ece_waits = false;
@@ -281,7 +235,7 @@ void tcp_recovery_mtu(struct tcp_env *env, struct tcp_conn *c, struct tcp_active
 	for (unsigned i = 0; i < a->sent.n; i++) {
 		const struct tcp_range *r = &tcp_ranges_at(env->arena, &a->sent)[i];
 		if (!(r->flags & (TCP_RANGE_SACKED | TCP_RANGE_QUEUED | TCP_RANGE_LOST)))
-			mark_lost(env, c, a, (uint16_t)i, WHY_RETRANS_FAST);
+			tcp_mark_lost(env, c, a, (uint16_t)i, WHY_RETRANS_FAST);
 	}
 	if (a->ca == TCP_CA_OPEN) { /* no congestion: cwnd stays (RFC 1191 §6.5) */
 		a->ca = TCP_CA_RECOVERY;

@@ -132,6 +132,8 @@ struct tcp_env {
 	int64_t now;
 	uint64_t *drops;           /* counters by enum drop */
 	uint32_t rmem, wmem;       /* default buffers */
+	bool no_rack;              /* new connections find losses by RFC 6675 instead of RACK-TLP (RFC 8985) */
+	bool no_tlp;               /* no tail loss probes */
 	bool paces;                /* every connection is paced, not only those that ask for it */
 	uint8_t ecn;               /* as Linux's tcp_ecn: 0 off, 1 asked for and accepted, 2 accepted */
 	bool ecn_abe;              /* ECE reduces by the factors of RFC 8511 */

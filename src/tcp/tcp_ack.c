@@ -8,6 +8,7 @@
 #include "tcp/output.h"
 #include "tcp/recovery.h"
 #include "tcp/rtt.h"
+#include "tcp/scoreboard.h"
 #include "tcp/timers.h"
 
 /* SND.WND by the WL1/WL2 rule: an old segment never changes it. Returns whether it changed. */
@@ -61,11 +62,12 @@ static void accept_new(struct tcp_env *env, struct tcp_conn *c, struct tcp_activ
 	x->rtt_us = sample_rtt(env, c, a, s);
 	if (x->rtt_us) {
 		a->backoff = 0; /* Karn's second half: the backed-off RTO holds until a true sample */
+		tcp_kept(c)->tlp_spent = 0;
 		if (was_open)
 			c->rto_3s = 0;
 	}
 	a->retries = a->probes = 0;
-	a->since = env->now;
+	a->since = a->tlp.from = env->now;
 	c->err_soft = 0;
 	c->snd_una = s->h.ack;
 	tcp_ranges_cut_below(env->arena, &a->sent, c->snd_una);
@@ -88,10 +90,10 @@ static void acknowledge(struct tcp_env *env, struct tcp_conn *c, const struct tc
 		return;
 	x.pipe_before = tcp_pipe(c, a);
 	tcp_rate_begin(&a->sent.rate, s->rx_ns);
-	tcp_recovery_note_order(env, c, a, &x, s->h.ack);
+	tcp_scoreboard_acked(env, c, a, &x, s->h.ack);
 	if (s->h.ack != c->snd_una)
 		accept_new(env, c, a, &x);
-	tcp_recovery_sack(env, c, a, &x);
+	tcp_scoreboard_sack(env, c, a, &x);
 	a->probes = 0; /* whatever it says, the peer lives */
 	if (was_shut && c->snd_wnd)
 		a->backoff = a->retries = 0;

@@ -8,6 +8,7 @@
 #include "tcp/output.h"
 #include "tcp/recovery.h"
 #include "tcp/rtt.h"
+#include "tcp/tlp.h"
 
 /* A wheel tick as a time near now. */
 static int64_t tick_time(const struct tcp_env *env, uint32_t t)
@@ -61,25 +62,48 @@ void tcp_timers_set_rtx(struct tcp_env *env, const struct tcp_conn *c, struct tc
 {
 	int64_t user = user_timeout(tcp_rare_of(env, c));
 
-	a->rtx_at = user ? MIN(at, MAX(a->since + user, env->now)) : at;
+	a->rtx_at = a->rto_at = user ? MIN(at, MAX(a->since + user, env->now)) : at;
+}
+
+static bool is_watching(const struct tcp_active *a)
+{
+	return a->rtx == TCP_RTX_RTO || a->rtx == TCP_RTX_PROBE || a->rtx == TCP_RTX_REORDER;
+}
+
+/* Data is in flight: which of the three watches over it, and until when. The time-out's period goes on whatever is armed. */
+static void watch_flight(struct tcp_env *env, struct tcp_conn *c, struct tcp_active *a, bool restart)
+{
+	if (a->rtx == TCP_RTX_PERSIST)
+		a->backoff = a->probes = 0;
+	if (restart || !is_watching(a))
+		tcp_timers_set_rtx(env, c, a, env->now + tcp_rto_backed(c, a->backoff));
+	a->rtx = TCP_RTX_RTO;
+	a->rtx_at = a->rto_at;
+	if (a->rack.reo_at && a->rack.reo_at < a->rto_at) {
+		a->rtx = TCP_RTX_REORDER;
+		a->rtx_at = a->rack.reo_at;
+	} else if (tcp_tlp_may_arm(env, c, a)) {
+		a->rtx = TCP_RTX_PROBE;
+		a->rtx_at = tcp_tlp_deadline(c, a);
+	}
+	tcp_timers_arm(env, c);
 }
 
 void tcp_timers_rtx(struct tcp_env *env, struct tcp_conn *c, bool restart)
 {
 	struct tcp_active *a = tcp_active_of(env, c);
-	enum tcp_rtx want;
 
 	if (!a)
 		return;
-	want = c->snd_una != c->snd_nxt ? TCP_RTX_RTO : wants_persist(c, a) ? TCP_RTX_PERSIST : TCP_RTX_NONE;
+	if (c->snd_una != c->snd_nxt) {
+		watch_flight(env, c, a, restart);
+		return;
+	}
+	enum tcp_rtx want = wants_persist(c, a) ? TCP_RTX_PERSIST : a->tlp.is_out ? TCP_RTX_SETTLE : TCP_RTX_NONE;
 	if (want == a->rtx && !restart)
 		return;
-	if (want != a->rtx && want != TCP_RTX_NONE) {
-		if (want == TCP_RTX_PERSIST)
-			a->since = env->now;
-		if (a->rtx == TCP_RTX_PERSIST)
-			a->backoff = a->probes = 0;
-	}
+	if (want == TCP_RTX_PERSIST && a->rtx != want)
+		a->since = env->now;
 	a->rtx = want;
 	tcp_timers_set_rtx(env, c, a, env->now + tcp_rto_backed(c, a->backoff));
 	if (want == TCP_RTX_PERSIST && c->snd_wnd && (c->cork || c->more)) /* held by the user, not by the peer */
@@ -175,6 +199,46 @@ static void rto_fires(struct tcp_env *env, struct tcp_conn *c, struct tcp_active
 	tcp_timers_set_rtx(env, c, a, env->now + (is_syn ? tcp_rto_initial_backed(a->backoff) : tcp_rto_backed(c, a->backoff)));
 }
 
+/* RFC 8985 §7.3: a probe if one can be sent; the retransmission timer follows in any case. */
+static void probe_fires(struct tcp_env *env, struct tcp_conn *c, struct tcp_active *a)
+{
+	a->tlp.from = env->now;
+	tcp_tlp_send(env, c, a);
+	a->rtx = TCP_RTX_RTO;
+	tcp_timers_set_rtx(env, c, a, env->now + tcp_rto_backed(c, a->backoff));
+}
+
+static void reorder_fires(struct tcp_env *env, struct tcp_conn *c, struct tcp_active *a)
+{
+	tcp_recovery_reorder(env, c, a);
+	tcp_output(env, c, false);
+}
+
+/* What watches over data in flight, or waits for window. */
+static void rtx_fires(struct tcp_env *env, struct tcp_conn *c, struct tcp_active *a)
+{
+	switch ((enum tcp_rtx)a->rtx) {
+	case TCP_RTX_NONE:
+		break;
+	case TCP_RTX_RTO:
+		rto_fires(env, c, a);
+		break;
+	case TCP_RTX_PROBE:
+		probe_fires(env, c, a);
+		break;
+	case TCP_RTX_REORDER:
+		reorder_fires(env, c, a);
+		break;
+	case TCP_RTX_PERSIST:
+		persist_fires(env, c, a);
+		break;
+	case TCP_RTX_SETTLE:
+		tcp_recovery_settle(env, c, a);
+		a->rtx = TCP_RTX_NONE;
+		break;
+	}
+}
+
 /* RFC 9293 §3.8.4; one lost probe kills nothing (MUST-28), not even if the user's time-out decides instead of the count (as Linux). */
 static void keepalive_fires(struct tcp_env *env, struct tcp_conn *c)
 {
@@ -239,12 +303,8 @@ static void conn_timeout(struct tcp_env *env, struct tcp_conn *c)
 		a->pacing_waits = false;
 		tcp_output(env, c, false);
 	}
-	if (a && a->rtx && a->rtx_at <= env->now) {
-		if (a->rtx == TCP_RTX_RTO)
-			rto_fires(env, c, a);
-		else
-			persist_fires(env, c, a);
-	}
+	if (a && a->rtx && a->rtx_at <= env->now)
+		rtx_fires(env, c, a);
 	if (c->state != TCP_CLOSED && c->slow_tick && tick_due(env, c->slow_tick))
 		slow_fires(env, c);
 	if (c->starved)

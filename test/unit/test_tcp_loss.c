@@ -13,9 +13,11 @@ static struct peer q;
 static ref_t c;
 static uint8_t data[400000];
 
+/* Without RACK-TLP: SACK means RFC 6675. The other way is in test_tcp_rack.c. */
 static void open_with(bool sack, bool ts)
 {
 	th_init(&t, TH_A, TH_B, NULL, 1);
+	t.env.no_rack = true;
 	q = (struct peer){.iss = 5000, .wnd = 60000, .ts = ts, .tsval = 7};
 	const struct tcp_opts reno = {.cc = (uint8_t)tcp_cc_find("reno")}; /* halves; what CUBIC does is in test_cc.c */
 	struct tcp_hdr opts = {.has_mss = true, .mss = (uint16_t)(MSS + (ts ? 12 : 0)), .sack_permitted = sack, .has_ws = true, .ws = 4};

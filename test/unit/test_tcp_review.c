@@ -150,7 +150,7 @@ static void check(struct th *t)
 		const struct tcp_active *a = tcp_active_of(&t->env, c);
 		bool waits = c->was_open && tcp_state_may_send(c->state) && (tcp_unsent(c) || (c->fin_queued && !c->fin_sent));
 		if (c->snd_una != c->snd_nxt)
-			assert_true(a && a->rtx == TCP_RTX_RTO && node->timer.where);
+			assert_true(a && a->rtx >= TCP_RTX_RTO && a->rtx <= TCP_RTX_REORDER && node->timer.where && a->rtx_at <= a->rto_at);
 		else if (waits && c->queue == TCP_Q_NONE)
 			assert_true(a && a->rtx == TCP_RTX_PERSIST && node->timer.where);
 		if (c->queue == TCP_Q_HELD)
