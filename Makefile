@@ -4,6 +4,7 @@
 #   make demo            an unmodified curl across a lossy internet
 #   make test            everything; ends with "N passed, N failed"; GROUP=unit|fuzz|checks|sim|e2e for one group, ONLY=REGEX for some
 #   make conformance     runs what names rules and writes doc/conformance.md, the state of each rule of doc/requirements.md
+#   make mutants         puts faults into a copy of the code, one at a time, and sees that tests turn red
 #   make install         PREFIX=/usr/local DESTDIR=: the program, the library for C programs, headers, viaduct.pc, the manual page
 #   make check-gcc       everything compiled by gcc, warnings are errors (make check-clang: by clang)
 #   make clean           removes the build folders
@@ -15,7 +16,7 @@ NINJA = ninja $(NINJAFLAGS)
 QUIET_NINJA = $(NINJA) --quiet
 GROUP ?=
 
-.PHONY: all demo test conformance install check-gcc check-clang clean build-release build-tests
+.PHONY: all demo test conformance mutants install check-gcc check-clang clean build-release build-tests
 
 all: build-release
 
@@ -80,10 +81,15 @@ conformance:
 	@tools/test.sh unit sim e2e || true
 	@tools/conformance
 
+# PICK=N: N of them, chosen by the date.
+mutants:
+	@tools/setup.sh test
+	@tools/mutants $(if $(PICK),--pick $(PICK))
+
 check-gcc check-clang: check-%:
 	@tools/setup.sh test
 	@$(MAKE) -s --no-print-directory build-$*/build.ninja
 	@$(NINJA) -C build-$* all meson-test-prereq
 
 clean:
-	rm -rf build build-san build-plain build-gcc build-clang build-fuzz
+	rm -rf build build-san build-plain build-gcc build-clang build-fuzz build-mutants

@@ -46,6 +46,9 @@ enum via_setting {
 	VIA_SET_TTL,
 	VIA_SET_TCP_RMEM,
 	VIA_SET_TCP_WMEM,
+	VIA_SET_TCP_PACING, /* not 0: spread all connections' data over the round trip, as Linux does with fq; else those that ask for it */
+	VIA_SET_TCP_ECN, /* as Linux's tcp_ecn: 0 off, 1 asked for and accepted (default), 2 accepted (RFC 3168) */
+	VIA_SET_TCP_ABE, /* 1: a mark lowers the window less than a loss does (RFC 8511); default 0 */
 	VIA_SET_DNS, /* addr: where the resolver of programs is answered */
 };
 struct via_change {

@@ -14,7 +14,7 @@
 
 const struct ep_opts ep_opts_default = {
 	.rcvlowat = 1, .ttl = -1, .mtu_discover = IP_PMTUDISC_WANT, .mcast_ttl = 1,
-	.keepidle = 7200, .keepintvl = 75, .keepcnt = 9, .syncnt = 6,
+	.keepidle = 7200, .keepintvl = 75, .keepcnt = 9, .syncnt = 6, .pacing_max = UINT64_MAX,
 };
 
 #define BOOL(l, n, t, bit) {l, n, t, OPT_BOOL, 0, bit, 0, 1}
@@ -35,6 +35,7 @@ static const struct opt table[] = {
 	ODD(SOL_SOCKET, SO_SNDBUF, OPT_ALL),
 	ODD(SOL_SOCKET, SO_RCVBUF, OPT_ALL),
 	ODD(SOL_SOCKET, SO_LINGER, OPT_ALL),
+	ODD(SOL_SOCKET, SO_MAX_PACING_RATE, OPT_ALL),
 	ODD(SOL_SOCKET, SO_RCVTIMEO, OPT_ALL),
 	ODD(SOL_SOCKET, SO_SNDTIMEO, OPT_ALL),
 	ODD(SOL_SOCKET, SO_ERROR, OPT_ALL | OPT_READ_ONLY),
@@ -91,6 +92,7 @@ void ep_tcp_opts(const struct sock_env *env, const struct endpoint *ep, struct t
 		.keep_cnt = (uint8_t)(v->keepcnt == 9 ? 0 : v->keepcnt),
 		.syn_retries = (uint8_t)(v->syncnt == 6 ? 0 : v->syncnt),
 		.user_timeout_ms = (uint32_t)v->user_timeout_ms, .cc = (uint8_t)v->cc,
+		.pacing_max = v->pacing_max == UINT64_MAX ? 0 : v->pacing_max, /* 0 is no limit either, as Linux */
 	};
 }
 

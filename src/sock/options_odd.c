@@ -81,6 +81,19 @@ static int32_t defer_rounded(int32_t s)
 	return period;
 }
 
+/* Bytes a second, as 32 or 64 bits; all ones: no limit. */
+static int pacing_set(struct sock_env *env, struct endpoint *ep, int32_t v, const void *val, uint32_t len)
+{
+	uint64_t rate = v == -1 ? UINT64_MAX : (uint32_t)v;
+	struct ep_opts *o = ep_opts_own(env, ep);
+	if (!o)
+		return -ENOMEM;
+	if (len >= sizeof(rate))
+		memcpy(&rate, val, sizeof(rate));
+	o->pacing_max = rate;
+	return 0;
+}
+
 static int socket_set(struct sock_env *env, struct endpoint *ep, int name, int32_t v, const void *val, uint32_t len)
 {
 	switch (name) {
@@ -92,6 +105,8 @@ static int socket_set(struct sock_env *env, struct endpoint *ep, int name, int32
 		return SET(rcvlowat, v < 0 ? INT32_MAX : v ? v : 1);
 	case SO_LINGER:
 		return linger_set(env, ep, val, len);
+	case SO_MAX_PACING_RATE:
+		return pacing_set(env, ep, v, val, len);
 	case SO_RCVTIMEO:
 	case SO_SNDTIMEO:
 		return timeo_set(env, ep, name, val, len);
@@ -208,6 +223,10 @@ static int socket_get(struct sock_env *env, struct endpoint *ep, const struct op
 		return opt_give(val, len, v->sndtimeo, sizeof(v->sndtimeo));
 	case SO_ERROR:
 		return opt_give_int(o, val, len, ep->type == VIA_STREAM ? stream_error(env, ep) : -ep_err_take(ep));
+	case SO_MAX_PACING_RATE:
+		if (*len >= sizeof(v->pacing_max))
+			return opt_give(val, len, &v->pacing_max, sizeof(v->pacing_max));
+		return opt_give_int(o, val, len, (int32_t)(uint32_t)MIN(v->pacing_max, UINT32_MAX));
 	case SO_TYPE:
 		return opt_give_int(o, val, len, ep->type == VIA_STREAM ? SOCK_STREAM : SOCK_DGRAM);
 	case SO_DOMAIN:

@@ -146,6 +146,17 @@ static int config_setting(struct via *v, const struct via_change *c)
 		else
 			v->tcp.wmem = st->tcp_wmem = (uint32_t)c->value;
 		return 0;
+	case VIA_SET_TCP_PACING:
+		v->tcp.paces = st->tcp_paces = c->value != 0;
+		return 0;
+	case VIA_SET_TCP_ECN:
+		if (c->value < 0 || c->value > 2)
+			return -EINVAL;
+		v->tcp.ecn = st->tcp_ecn = (uint8_t)c->value;
+		return 0;
+	case VIA_SET_TCP_ABE:
+		v->tcp.ecn_abe = st->tcp_abe = c->value != 0;
+		return 0;
 	case VIA_SET_DNS:
 		st->dns = c->addr;
 		return 0;

@@ -100,5 +100,8 @@ int via_restore(struct via *v, const void *in, size_t len)
 	v->now = v->tcp.now = v->sock.now = v->st->now;
 	v->tcp.rmem = v->st->tcp_rmem;
 	v->tcp.wmem = v->st->tcp_wmem;
+	v->tcp.paces = v->st->tcp_paces;
+	v->tcp.ecn = v->st->tcp_ecn;
+	v->tcp.ecn_abe = v->st->tcp_abe;
 	return 0;
 }

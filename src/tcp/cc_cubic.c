@@ -10,7 +10,7 @@
  * (§4.10), the stage begins with K = 0 and W_max = cwnd.
  * Named deviation: §4.4 adds (target - cwnd)/cwnd per ACK; here per segment acknowledged, as Linux has it, so that it makes
  * no difference to growth whether the receiver acknowledges every segment, every second or a superframe.
- * Not here: the response to ECN and to a spurious loss (§4.9). */
+ * Not here: the response to a spurious loss (§4.9). */
 #include "tcp/hystart.h"
 
 #define UNIT_SHIFT 10             /* a unit of time is 2^-10 s */
@@ -18,6 +18,8 @@
 #define D_MAX ((UINT64_C(1) << 21) - 1)
 #define C_NUM 4u                  /* C = 0.4 segments/s^3 (§5.1) */
 #define C_DEN 10u
+#define BETA 70u                  /* beta_cubic, hundredths (§4.6) */
+#define BETA_ECN 85u              /* RFC 8511 §3.1 */
 
 struct cubic {
 	uint32_t w_max;      /* W_max; 0: undefined */
@@ -144,12 +146,22 @@ static void stage_end(struct cubic *cu)
 	cu->in_stage = cu->is_counting = false;
 }
 
-/* §4.6: ssthresh = beta_cubic * flight_size, at least 2 SMSS. */
-static void reduce(struct cubic *cu, const struct tcp_cc_sample *s, struct tcp_cc_out *io)
+/* §4.6: ssthresh = beta_cubic * flight_size, at least 2 SMSS; beta in hundredths. */
+static void reduce(struct cubic *cu, const struct tcp_cc_sample *s, struct tcp_cc_out *io, uint32_t beta)
 {
 	cu->cwnd_prior = io->cwnd;
-	io->ssthresh = (uint32_t)MAX((uint64_t)s->flight * 7 / 10, 2 * (uint64_t)s->mss);
+	io->ssthresh = (uint32_t)MAX((uint64_t)s->flight * beta / 100, 2 * (uint64_t)s->mss);
 	stage_end(cu);
+}
+
+/* A loss, or a mark: fast convergence, a flow that lost before it came back to W_max gives way (§4.7). */
+static void on_congestion(struct cubic *cu, const struct tcp_cc_sample *s, struct tcp_cc_out *io)
+{
+	bool is_mild = s->event == TCP_CC_ECN && s->is_abe;
+
+	cu->w_max = io->cwnd < cu->w_max ? (uint32_t)((uint64_t)io->cwnd * 17 / 20) : io->cwnd;
+	reduce(cu, s, io, is_mild ? BETA_ECN : BETA);
+	io->cwnd = s->event == TCP_CC_ECN ? MIN(io->cwnd, io->ssthresh) : io->ssthresh;
 }
 
 static void on(uint64_t *scratch, const struct tcp_cc_sample *s, struct tcp_cc_out *io)
@@ -157,16 +169,18 @@ static void on(uint64_t *scratch, const struct tcp_cc_sample *s, struct tcp_cc_o
 	struct cubic *cu = (struct cubic *)(void *)scratch;
 
 	switch (s->event) {
+	case TCP_CC_BEGIN:
+	case TCP_CC_SAMPLE:
+		break;
 	case TCP_CC_ACK:
 		on_ack(cu, s, io);
 		break;
-	case TCP_CC_LOSS: /* fast convergence: a flow that lost before it came back to W_max gives way (§4.7) */
-		cu->w_max = io->cwnd < cu->w_max ? (uint32_t)((uint64_t)io->cwnd * 17 / 20) : io->cwnd;
-		reduce(cu, s, io);
-		io->cwnd = io->ssthresh;
+	case TCP_CC_LOSS:
+	case TCP_CC_ECN: /* §4.6: by beta_cubic; RFC 8511 §3: by 0.85 */
+		on_congestion(cu, s, io);
 		break;
 	case TCP_CC_RTO: /* §4.8: as Reno, but by beta_cubic; the next stage knows no W_max */
-		reduce(cu, s, io);
+		reduce(cu, s, io, BETA);
 		/* fall through */
 	case TCP_CC_RTO_AGAIN:
 		cu->w_max = 0;

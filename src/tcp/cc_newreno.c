@@ -30,12 +30,20 @@ static void on(uint64_t *scratch, const struct tcp_cc_sample *s, struct tcp_cc_o
 	uint32_t half = MAX(s->flight / 2, 2 * s->mss); /* RFC 5681 §3.1 eq. 4 */
 
 	switch (s->event) {
+	case TCP_CC_BEGIN:
+	case TCP_CC_SAMPLE:
+		break;
 	case TCP_CC_ACK:
 		on_ack(nr, s, io);
 		break;
 	case TCP_CC_LOSS:
 		io->ssthresh = half;
 		io->cwnd = half;
+		nr->bytes_acked = 0;
+		break;
+	case TCP_CC_ECN: /* RFC 3168 §6.1.2; RFC 8511 §3: 0.8 */
+		io->ssthresh = s->is_abe ? (uint32_t)MAX((uint64_t)s->flight * 8 / 10, 2 * (uint64_t)s->mss) : half;
+		io->cwnd = MIN(io->cwnd, io->ssthresh);
 		nr->bytes_acked = 0;
 		break;
 	case TCP_CC_RTO:

@@ -113,7 +113,11 @@ struct tcp_conn {
 	uint16_t rcv_size;          /* of the last shorter one: two alike are full ones (as Linux) */
 	uint16_t challenge_tick;    /* second of the budget below */
 	uint8_t challenge_left;     /* challenge ACKs left in this second (RFC 5961 §7) */
-	uint8_t snd_ws, rcv_ws;     /* Snd.Wind.Shift, Rcv.Wind.Shift */
+	uint8_t snd_ws : 4, rcv_ws : 4; /* Snd.Wind.Shift, Rcv.Wind.Shift: at most 14 */
+	uint8_t ecn : 2;            /* enum tcp_ecn */
+	uint8_t ece : 1;            /* CE came: ACKs carry ECE until CWR comes (RFC 3168 §6.1.3) */
+	uint8_t cwr : 1;            /* the window was reduced: the next new data says so */
+	uint8_t ecn_seen : 1;       /* data with ECT or CE has come */
 	uint8_t quick;              /* ACKs still to be sent undelayed */
 	uint8_t keep_probes;
 	uint8_t reordering;         /* segments by which this path has been seen to reorder; at least TCP_DUP_THRESH */
@@ -124,6 +128,10 @@ _Static_assert(sizeof(struct tcp_conn) <= 256, "hot is at most 4 cache lines");
 #define TCP_REORDERING_MAX 127
 
 enum tcp_ca { TCP_CA_OPEN, TCP_CA_RECOVERY, TCP_CA_LOSS };
+/* What may be done with ECN's bits (RFC 3168 §6.1.1). ECHO: agreed, but a SYN of ours went without the bits, so ECT must not be set. */
+enum tcp_ecn { TCP_ECN_OFF, TCP_ECN_ASKED, TCP_ECN_ECHO, TCP_ECN_FULL };
+/* Which signal the last reduction of the window answered, while what was sent before it is in flight. */
+enum tcp_signal { TCP_SIGNAL_NONE, TCP_SIGNAL_LOSS, TCP_SIGNAL_ECE };
 enum tcp_rtx { TCP_RTX_NONE, TCP_RTX_RTO, TCP_RTX_PERSIST };
 
 struct tcp_active {
@@ -146,12 +154,21 @@ struct tcp_active {
 	uint16_t dupacks;
 	uint32_t recover;           /* SND.NXT when recovery began */
 	uint32_t reduced_at;        /* SND.NXT at the last window reduction */
+	uint8_t signal;             /* enum tcp_signal */
+	bool ece_waits;             /* ECE with a window of one segment: nothing new until the timer fires (RFC 3168 §6.1.2) */
+	uint32_t signal_high;       /* SND.NXT at the reduction `signal` tells of */
 	uint16_t dup_segs;          /* segments in flight at the first duplicate, without SACK */
 	uint16_t dup_size;          /* bytes of one of them, on average */
 	uint32_t dup_flight;        /* FlightSize at the first duplicate: limited transmit does not count (RFC 5681 §3.2) */
 	uint32_t limited_at;        /* SND.NXT when cwnd last stopped us */
 	uint32_t snd_sml;           /* end of the last small segment (Nagle as Minshall has it) */
 	uint64_t cc[TCP_CC_WORDS];  /* the congestion control's own */
+
+	/* pacing (pacing.h) */
+	bool pacing_waits;          /* data waits for pacing_next */
+	uint64_t pacing_rate;       /* bytes/s; 0: not paced */
+	int64_t pacing_next;        /* when the next burst may leave */
+	struct tcp_rate_sample rs;  /* of the last ACK */
 
 	/* A piece of a lost range that could not be split is under way: the range goes on when SND.UNA has passed it. */
 	bool has_piece;
@@ -189,7 +206,7 @@ struct tcp_synrcvd {
 	uint32_t invalid_tick;      /* last answer to what was out of window; 0: none */
 	uint16_t mss;
 	uint8_t snd_ws, rcv_ws;
-	bool ts_ok, ws_ok, sack_ok;
+	bool ts_ok, ws_ok, sack_ok, ecn_ok;
 	uint8_t retries;
 };
 _Static_assert(sizeof(struct tcp_synrcvd) <= 128, "a half-open connection is small");

@@ -92,7 +92,7 @@ static void linux_info_active(struct tcp_env *env, const struct tcp_conn *c, str
 {
 	static const uint8_t ca[] = {[TCP_CA_OPEN] = 0, [TCP_CA_RECOVERY] = 3, [TCP_CA_LOSS] = 4};
 
-	i->tcpi_ca_state = ca[a->ca];
+	i->tcpi_ca_state = a->ca == TCP_CA_OPEN && a->signal == TCP_SIGNAL_ECE ? 2 /* CWR */ : ca[a->ca];
 	i->tcpi_retransmits = a->retries;
 	i->tcpi_probes = a->probes;
 	i->tcpi_backoff = a->backoff;
@@ -112,7 +112,8 @@ uint32_t tcp_conn_linux_info(struct tcp_env *env, ref_t conn, void *out, uint32_
 			     .tcpi_rcv_mss = c->rcv_mss, .tcpi_pmtu = p->pmtu, .tcpi_rtt = c->srtt_us, .tcpi_rttvar = c->rttvar_us,
 			     .tcpi_snd_cwnd = c->cwnd / MAX(c->mss, 1u), .tcpi_snd_ssthresh = c->ssthresh / MAX(c->mss, 1u)};
 
-	i.tcpi_options = (uint8_t)((c->ts_ok ? TCPI_OPT_TIMESTAMPS : 0) | (c->sack_ok ? TCPI_OPT_SACK : 0) | (c->ws_ok ? TCPI_OPT_WSCALE : 0));
+	i.tcpi_options = (uint8_t)((c->ts_ok ? TCPI_OPT_TIMESTAMPS : 0) | (c->sack_ok ? TCPI_OPT_SACK : 0) | (c->ws_ok ? TCPI_OPT_WSCALE : 0) |
+				   (c->ecn >= TCP_ECN_ECHO ? TCPI_OPT_ECN : 0) | (c->ecn_seen ? TCPI_OPT_ECN_SEEN : 0));
 	i.tcpi_advmss = tcp_mss_advertised(p, NULL);
 	i.tcpi_rcv_space = c->rcvbuf;
 	i.tcpi_min_rtt = c->min_rtt_us;

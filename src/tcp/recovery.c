@@ -1,7 +1,8 @@
 /* tcp/recovery.c - loss detection and recovery. See the header. */
 #include "tcp/recovery.h"
 
-#include "tcp/cc.h"
+#include "tcp/cwnd.h"
+#include "tcp/ecn.h"
 #include "tcp/rtt.h"
 
 uint32_t tcp_pipe(const struct tcp_conn *c, const struct tcp_active *a)
@@ -11,27 +12,6 @@ uint32_t tcp_pipe(const struct tcp_conn *c, const struct tcp_active *a)
 	if (!c->sack_ok)
 		gone += (uint64_t)a->dupacks * a->dup_size;
 	return gone < tcp_flight(c) ? tcp_flight(c) - (uint32_t)gone : 0;
-}
-
-/* x: the ACK it is about, or NULL. */
-static void cc_event(struct tcp_env *env, struct tcp_conn *c, struct tcp_active *a, enum tcp_cc_event e,
-		     const struct tcp_ack_ctx *x, uint32_t flight)
-{
-	const struct tcp_rare *r = tcp_rare_of(env, c);
-	struct tcp_cc_sample s = {.event = e, .now = env->now, .mss = c->mss, .flight = flight, .pipe = tcp_pipe(c, a), .srtt_us = c->srtt_us,
-				  .snd_una = c->snd_una, .snd_nxt = c->snd_nxt, .iw_one = c->iw_one};
-	struct tcp_cc_out o = {.cwnd = c->cwnd, .ssthresh = c->ssthresh};
-
-	if (x) {
-		s.acked = x->acked;
-		s.rtt_us = x->rtt_us;
-		s.is_limited = seq_le(x->una_before, a->limited_at);
-	}
-	tcp_cc_at(r ? r->opts.cc : 0)->on(a->cc, &s, &o);
-	c->cwnd = MAX(o.cwnd, c->mss); /* the loss window is the least (RFC 5681 §3.1) */
-	c->ssthresh = o.ssthresh;
-	if (env->trace && e != TCP_CC_ACK)
-		tcp_trace(env, c, TRACE_TCP_CC, 0, c->snd_una, c->snd_nxt, c->cwnd, c->ssthresh);
 }
 
 static void mark_lost(struct tcp_env *env, struct tcp_conn *c, struct tcp_active *a, uint16_t i, enum why why)
@@ -145,8 +125,9 @@ static bool mark_by_sack(struct tcp_env *env, struct tcp_conn *c, struct tcp_act
 
 static void reduce(struct tcp_env *env, struct tcp_conn *c, struct tcp_active *a, uint32_t flight)
 {
-	cc_event(env, c, a, TCP_CC_LOSS, NULL, flight);
+	tcp_cwnd_event(env, c, a, TCP_CC_LOSS, NULL, flight);
 	a->reduced_at = c->snd_nxt;
+	tcp_ecn_reduced(c, a);
 }
 
 static void recovery_enter(struct tcp_env *env, struct tcp_conn *c, struct tcp_active *a, const struct tcp_ack_ctx *x)
@@ -157,7 +138,8 @@ static void recovery_enter(struct tcp_env *env, struct tcp_conn *c, struct tcp_a
 	a->force = true;
 	a->is_partial = false;
 	/* FlightSize without what limited transmit added (RFC 5681 §3.2 step 2) */
-	reduce(env, c, a, a->dupacks ? MIN(a->dup_flight, x->flight_before) : x->flight_before);
+	if (!tcp_ecn_has_reduced(c, a))
+		reduce(env, c, a, a->dupacks ? MIN(a->dup_flight, x->flight_before) : x->flight_before);
 	mark_first(env, c, a, WHY_RETRANS_FAST);
 }
 
@@ -208,7 +190,7 @@ static void partial_ack(struct tcp_env *env, struct tcp_conn *c, struct tcp_acti
 static void recovery_exit(struct tcp_env *env, struct tcp_conn *c, struct tcp_active *a)
 {
 	if (a->ca == TCP_CA_RECOVERY)
-		cc_event(env, c, a, TCP_CC_EXIT, NULL, tcp_flight(c));
+		tcp_cwnd_event(env, c, a, TCP_CC_EXIT, NULL, tcp_flight(c));
 	a->ca = TCP_CA_OPEN;
 	a->dupacks = 0;
 	a->force = false;
@@ -225,6 +207,8 @@ static void marks_follow(const struct tcp_conn *c, struct tcp_active *a)
 		a->snd_sml = c->snd_una;
 	if (a->ca == TCP_CA_OPEN && seq_lt(a->recover, c->snd_una))
 		a->has_recover = false;
+	if (seq_lt(a->signal_high, c->snd_una))
+		a->signal = TCP_SIGNAL_NONE;
 }
 
 void tcp_recovery_ack(struct tcp_env *env, struct tcp_conn *c, struct tcp_active *a, const struct tcp_ack_ctx *x)
@@ -258,12 +242,14 @@ void tcp_recovery_ack(struct tcp_env *env, struct tcp_conn *c, struct tcp_active
 		break;
 	}
 	if (x->acked) {
-		if (!was_recovery) /* what it acknowledges was sent before the reduction: cwnd is as recovery left it (RFC 6582 §3.2) */
-			cc_event(env, c, a, TCP_CC_ACK, x, x->flight_before);
+		if (!was_recovery && !x->ece) /* what it acknowledges was sent before the reduction: cwnd is as recovery left it (RFC 6582 §3.2) */
+			tcp_cwnd_event(env, c, a, TCP_CC_ACK, x, x->flight_before);
 		if (a->ca == TCP_CA_OPEN)
 			a->dupacks = 0;
 		marks_follow(c, a);
 	}
+	if (a->ca == TCP_CA_OPEN)
+		tcp_ecn_ack(env, c, a, x);
 }
 
 void tcp_recovery_rto(struct tcp_env *env, struct tcp_conn *c, struct tcp_active *a)
@@ -277,7 +263,9 @@ void tcp_recovery_rto(struct tcp_env *env, struct tcp_conn *c, struct tcp_active
 		if (!(v[i].flags & (TCP_RANGE_SACKED | TCP_RANGE_QUEUED)))
 			tcp_ranges_mark(env->arena, &a->sent, (uint16_t)i, TCP_RANGE_LOST, TCP_RANGE_AGAIN);
 	}
-	cc_event(env, c, a, a->retries ? TCP_CC_RTO_AGAIN : TCP_CC_RTO, NULL, tcp_flight(c));
+	tcp_cwnd_event(env, c, a, a->retries || tcp_ecn_has_reduced(c, a) ? TCP_CC_RTO_AGAIN : TCP_CC_RTO, NULL, tcp_flight(c));
+	tcp_ecn_reduced(c, a);
+	a->ece_waits = false;
 	a->ca = TCP_CA_LOSS;
 	a->rto_ts = tcp_ts_now(env, c->ts_offset);
 	a->recover = a->reduced_at = c->snd_nxt;
@@ -306,5 +294,5 @@ void tcp_recovery_mtu(struct tcp_env *env, struct tcp_conn *c, struct tcp_active
 
 void tcp_recovery_idle(struct tcp_env *env, struct tcp_conn *c, struct tcp_active *a)
 {
-	cc_event(env, c, a, TCP_CC_IDLE, NULL, 0);
+	tcp_cwnd_event(env, c, a, TCP_CC_IDLE, NULL, 0);
 }

@@ -24,6 +24,7 @@ struct tcp_ack_ctx {
 	uint32_t pipe_before;
 	uint32_t high;          /* end of the highest SACKed byte before this ACK; una_before if none */
 	bool is_dup;            /* a duplicate by RFC 5681 §2 */
+	bool ece;               /* says that data of ours was marked CE (RFC 3168) */
 	bool wnd_moved;
 };
 

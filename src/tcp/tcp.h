@@ -54,6 +54,7 @@ struct tcp_opts {
 	uint8_t syn_retries;       /* 0: default giving at least 3 minutes */
 	uint32_t user_timeout_ms;  /* 0: default R2 */
 	uint8_t cc;                /* congestion control index, 0: default */
+	uint64_t pacing_max;       /* SO_MAX_PACING_RATE, bytes/s; 0: none */
 };
 
 /* A listener's TCP side: owned by its endpoint in sock/, allocated by tcp_user_listen(). */
@@ -112,6 +113,9 @@ struct tcp_env {
 	int64_t now;
 	uint64_t *drops;           /* counters by enum drop */
 	uint32_t rmem, wmem;       /* default buffers */
+	bool paces;                /* every connection is paced, not only those that ask for it */
+	uint8_t ecn;               /* as Linux's tcp_ecn: 0 off, 1 asked for and accepted, 2 accepted */
+	bool ecn_abe;              /* ECE reduces by the factors of RFC 8511 */
 };
 
 /* Create TCP's pools, keys (from seed) and lists in the arena; sets env->tab. 0 or -ENOMEM. */

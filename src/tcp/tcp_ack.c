@@ -3,6 +3,8 @@
 #include "tcp/input.h"
 
 #include "tcp/ack.h"
+#include "tcp/cwnd.h"
+#include "tcp/ecn.h"
 #include "tcp/output.h"
 #include "tcp/recovery.h"
 #include "tcp/rtt.h"
@@ -78,13 +80,14 @@ static void accept_new(struct tcp_env *env, struct tcp_conn *c, struct tcp_activ
 static void acknowledge(struct tcp_env *env, struct tcp_conn *c, const struct tcp_seg *s)
 {
 	struct tcp_active *a = tcp_active_of(env, c);
-	struct tcp_ack_ctx x = {.s = s, .una_before = c->snd_una, .flight_before = tcp_flight(c)};
+	struct tcp_ack_ctx x = {.s = s, .una_before = c->snd_una, .flight_before = tcp_flight(c), .ece = tcp_ecn_echoes(c, s)};
 	bool was_shut = c->snd_wnd == 0;
 
 	x.wnd_moved = update_window(c, s);
 	if (!a)
 		return;
 	x.pipe_before = tcp_pipe(c, a);
+	tcp_rate_begin(&a->sent.rate, s->rx_ns);
 	tcp_recovery_note_order(env, c, a, &x, s->h.ack);
 	if (s->h.ack != c->snd_una)
 		accept_new(env, c, a, &x);
@@ -93,8 +96,10 @@ static void acknowledge(struct tcp_env *env, struct tcp_conn *c, const struct tc
 	if (was_shut && c->snd_wnd)
 		a->backoff = a->retries = 0;
 	x.is_dup = x.flight_before && !x.acked && (c->sack_ok ? x.sacked != 0 : !tcp_seg_len(&s->h, s->len) && !x.wnd_moved);
-	if (c->was_open)
+	if (c->was_open) {
 		tcp_recovery_ack(env, c, a, &x);
+		tcp_cwnd_acked(env, c, a, &x);
+	}
 	tcp_timers_rtx(env, c, x.acked || (was_shut && c->snd_wnd)); /* RFC 6298 §5.3 */
 }
 

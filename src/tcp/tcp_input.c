@@ -9,6 +9,7 @@
 #include <errno.h>
 
 #include "tcp/ack.h"
+#include "tcp/ecn.h"
 #include "tcp/output.h"
 #include "tcp/rtt.h"
 #include "tcp/timers.h"
@@ -209,6 +210,7 @@ static enum tcp_step step_text(struct tcp_env *env, struct tcp_conn *c, struct t
 		return TCP_DONE;
 	}
 	learn_rcv_mss(c, s);
+	tcp_ecn_data(c, s);
 	s->drop = tcp_reorder_add(env, c, s, fin);
 	choose_ack(env, c, s, before, had_gap);
 	if (c->rcv_nxt - *fin != before)
@@ -261,6 +263,7 @@ void tcp_input_synchronized(struct tcp_env *env, struct tcp_conn *c, struct tcp_
 static void learn_syn(struct tcp_env *env, struct tcp_conn *c, const struct tcp_seg *s)
 {
 	const struct tcp_hdr *h = &s->h;
+	struct tcp_active *a = tcp_active_of(env, c);
 
 	c->irs = h->seq;
 	c->rcv_nxt = c->rcv_acked = h->seq + 1;
@@ -278,6 +281,7 @@ static void learn_syn(struct tcp_env *env, struct tcp_conn *c, const struct tcp_
 	c->snd_wnd = c->snd_wnd_max = h->wnd; /* a SYN's window is never scaled (RFC 7323 §2.2) */
 	c->snd_wl1 = h->seq;
 	c->snd_wl2 = h->ack;
+	tcp_ecn_learn(c, s, tcp_ranges_at(env->arena, &a->sent)->flags & TCP_RANGE_EVER);
 	tcp_conn_update_mss(env, c);
 }
 

@@ -9,6 +9,7 @@
 
 #include <errno.h>
 
+#include "tcp/ecn.h"
 #include "tcp/isn.h"
 #include "tcp/output.h"
 #include "tcp/rtt.h"
@@ -87,7 +88,8 @@ static void send_synack(struct tcp_env *env, struct tcp_synrcvd *q, enum why why
 {
 	const struct tcp_listener *l = tcp_listener_at(env, q->listener);
 	const struct tcp_node *n = &q->e.node;
-	struct tcp_hdr h = {.sport = n->lport, .dport = n->rport, .seq = q->iss, .ack = q->irs + 1, .flags = TCP_SYN | TCP_ACK,
+	struct tcp_hdr h = {.sport = n->lport, .dport = n->rport, .seq = q->iss, .ack = q->irs + 1,
+			    .flags = (uint8_t)(TCP_SYN | TCP_ACK | (q->ecn_ok ? TCP_ECE : 0)),
 			    .wnd = (uint16_t)q->rcv_wnd, .has_mss = true, .has_ws = q->ws_ok, .ws = q->rcv_ws,
 			    .sack_permitted = q->sack_ok, .has_ts = q->ts_ok, .tsecr = q->ts_recent};
 
@@ -176,6 +178,7 @@ static enum drop synrcvd_new(struct tcp_env *env, ref_t listener, const struct t
 	q->snd_ws = s->h.ws;
 	q->rcv_ws = q->ws_ok ? tcp_window_shift(listener_rcvbuf(env, l)) : 0;
 	q->sack_ok = s->h.sack_permitted;
+	q->ecn_ok = tcp_ecn_accepts(env, s);
 	q->mss = tcp_mss_peer(arena_at(env->arena, path), s->h.has_mss ? s->h.mss : 0);
 	q->sent_at = env->now;
 	q->again_tick = tcp_tick_now(env);
@@ -272,6 +275,7 @@ static struct tcp_conn *conn_of(struct tcp_env *env, const struct tcp_synrcvd *q
 	c->ts_recent_tick = tcp_tick_now(env);
 	c->ts_offset = q->ts_offset;
 	c->sack_ok = q->sack_ok;
+	c->ecn = q->ecn_ok ? TCP_ECN_FULL : TCP_ECN_OFF;
 	c->ws_ok = q->ws_ok;
 	c->snd_ws = q->snd_ws;
 	c->rcv_ws = q->rcv_ws;
@@ -313,6 +317,7 @@ enum drop tcp_synrcvd_arrives(struct tcp_env *env, ref_t node, struct tcp_seg *s
 	uint32_t rcv_nxt = q->irs + 1;
 
 	if ((h->flags & (TCP_SYN | TCP_ACK | TCP_RST)) == TCP_SYN && h->seq == q->irs) { /* the SYN again: our answer was lost */
+		q->ecn_ok &= tcp_ecn_accepts(env, s); /* one without the bits takes the request back (RFC 3168 §6.1.1) */
 		if (tcp_since_tick(env, q->again_tick) >= TCP_RTO_INIT_NS / 2) {
 			q->again_tick = tcp_tick_now(env);
 			send_synack(env, q, WHY_SYN_ACK_AGAIN);

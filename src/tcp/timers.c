@@ -32,6 +32,8 @@ void tcp_timers_arm(struct tcp_env *env, struct tcp_conn *c)
 		at = MIN(at, tick_time(env, c->delack_tick));
 	if (c->slow_tick)
 		at = MIN(at, tick_time(env, c->slow_tick));
+	if (a && a->pacing_waits)
+		at = MIN(at, a->pacing_next);
 	if (c->starved)
 		at = MIN(at, ((env->now >> TCP_STARVED_SHIFT) + 1) << TCP_STARVED_SHIFT);
 	if (at != TIME_NEVER && (!w->where || at < w->deadline))
@@ -45,9 +47,9 @@ void tcp_timers_delack(struct tcp_env *env, struct tcp_conn *c)
 }
 
 /* Data or FIN that waits although nothing is in flight. */
-static bool wants_persist(const struct tcp_conn *c)
+static bool wants_persist(const struct tcp_conn *c, const struct tcp_active *a)
 {
-	return tcp_state_may_send(c->state) && (tcp_unsent(c) || (c->fin_queued && !c->fin_sent)) && c->queue != TCP_Q_HELD;
+	return !a->pacing_waits && tcp_state_may_send(c->state) && (tcp_unsent(c) || (c->fin_queued && !c->fin_sent)) && c->queue != TCP_Q_HELD;
 }
 
 void tcp_timers_rtx(struct tcp_env *env, struct tcp_conn *c, bool restart)
@@ -57,7 +59,7 @@ void tcp_timers_rtx(struct tcp_env *env, struct tcp_conn *c, bool restart)
 
 	if (!a)
 		return;
-	want = c->snd_una != c->snd_nxt ? TCP_RTX_RTO : wants_persist(c) ? TCP_RTX_PERSIST : TCP_RTX_NONE;
+	want = c->snd_una != c->snd_nxt ? TCP_RTX_RTO : wants_persist(c, a) ? TCP_RTX_PERSIST : TCP_RTX_NONE;
 	if (want == a->rtx && !restart)
 		return;
 	if (want != a->rtx && want != TCP_RTX_NONE) {
@@ -214,6 +216,10 @@ static void conn_timeout(struct tcp_env *env, struct tcp_conn *c)
 	if (c->delack_tick && tick_due(env, c->delack_tick)) {
 		c->delack_tick = 0;
 		tcp_output_ack(env, c, WHY_ACK_DELAYED);
+	}
+	if (a && a->pacing_waits && a->pacing_next <= env->now) {
+		a->pacing_waits = false;
+		tcp_output(env, c, false);
 	}
 	if (a && a->rtx && a->rtx_at <= env->now) {
 		if (a->rtx == TCP_RTX_RTO)

@@ -5,6 +5,7 @@
 #include <errno.h>
 
 #include "tcp/ack.h"
+#include "tcp/cwnd.h"
 #include "tcp/isn.h"
 #include "tcp/output.h"
 #include "tcp/timers.h"
@@ -102,6 +103,7 @@ int64_t tcp_user_send(struct tcp_env *env, ref_t conn, const void *data, uint32_
 	if (!tcp_conn_activate(env, c))
 		return starve(env, c, false);
 	uint32_t want = MIN(len, c->sndbuf - sbuf_len(&c->snd));
+	tcp_cwnd_app_limited(c, tcp_active_of(env, c));
 	uint32_t n = sbuf_append(env->arena, env->mem, &c->snd, data, want);
 	if (n)
 		sent_more(env, c, more);
@@ -139,6 +141,7 @@ int tcp_user_send_commit(struct tcp_env *env, ref_t conn, uint32_t len)
 		return -EPIPE;
 	if (!tcp_conn_activate(env, c))
 		return starve(env, c, false);
+	tcp_cwnd_app_limited(c, tcp_active_of(env, c));
 	int err = sbuf_commit(env->arena, env->mem, &c->snd, len);
 	if (!err && len)
 		sent_more(env, c, false);
@@ -160,6 +163,7 @@ int64_t tcp_user_send_lend(struct tcp_env *env, ref_t conn, const void *data, ui
 	if (!tcp_conn_activate(env, c))
 		return starve(env, c, false);
 	uint32_t n = MIN(MIN(len, c->sndbuf - sbuf_len(&c->snd)), LEND_MAX);
+	tcp_cwnd_app_limited(c, tcp_active_of(env, c));
 	blk_t b = blk_lend(env->mem, data, n, done, ctx, token);
 	if (!b || sbuf_append_blk(env->arena, env->mem, &c->snd, b, 0, n) < 0)
 		n = 0;

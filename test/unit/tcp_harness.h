@@ -32,7 +32,7 @@ struct th_seg {
 	struct tcp_hdr h;
 	uint32_t len;
 	uint8_t data[2048];
-	uint8_t why;
+	uint8_t why, ecn;
 	uint16_t gso_segs; /* of the superframe it came in */
 	int64_t at;
 };
@@ -62,6 +62,7 @@ struct th {
 	uint32_t pkts_base, blks_base;
 	enum drop drop;             /* of the last segment */
 	uint64_t bad_csum;
+	uint8_t ecn;                /* IP's ECN bits of what arrives */
 };
 
 static inline struct th_path *th_path(struct th *t) { return arena_at(t->arena, t->path); }
@@ -211,11 +212,12 @@ static inline void th_record(struct th *t, struct pkt *p)
 		uint32_t n = MIN(size, p->len - off);
 		bool last = off + n == p->len;
 		assert_true(n <= sizeof(s->data));
-		*s = (struct th_seg){.h = h, .len = n, .why = p->m.why, .gso_segs = p->m.gso_segs, .at = t->env.now};
+		*s = (struct th_seg){.h = h, .len = n, .why = p->m.why, .ecn = p->m.ecn, .gso_segs = p->m.gso_segs, .at = t->env.now};
 		pkt_copy_out(t->env.mem, p, off, s->data, n);
 		if (!last)
 			s->h.flags &= (uint8_t)~(TCP_FIN | TCP_PSH);
 		h.seq += n;
+		h.flags &= (uint8_t)~TCP_CWR; /* the first cut says it (RFC 3168 §6.1.2) */
 		off += n;
 		segs++;
 	} while (off < p->len);
@@ -274,6 +276,7 @@ static inline struct pkt *th_make(struct th *t, const struct tcp_hdr *h, const v
 	put_be16(pkt_data(p) + 16, csum_field(pkt_csum(t->env.mem, p, 0, p->len, sum)));
 	p->m.l4 = p->head;
 	p->m.rx_ns = t->env.now;
+	p->m.ecn = t->ecn;
 	return p;
 }
 

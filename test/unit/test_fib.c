@@ -145,6 +145,31 @@ static void req_RT4_004__equal_paths_keep_a_flow_and_are_all_used(void **state)
 	region_free(a);
 }
 
+/* Shares are as the weights, wherever in the list the heavy path stands. */
+static void req_RT4_004__weights_are_shares(void **state)
+{
+	struct arena *a = region_new(8 * ARENA_PAGE_SIZE);
+	struct via_addr net = via_addr_v4(0x0a000000), dst = via_addr_v4(0x0a010203);
+	for (unsigned heavy = 2; heavy < 5; heavy++) {
+		ref_t fib = fib_new(a, (struct prf_key){1, 2});
+		int used[5] = {0};
+		for (uint16_t i = 2; i < 5; i++) {
+			struct fib_hop h = hop_via(i, 0xc0a80000u + i);
+			h.weight = i == heavy ? 6 : 1;
+			assert_int_equal(fib_add(a, fib, &net, 8, &h), 0);
+		}
+		for (uint32_t k = 0; k < 8000; k++) {
+			struct fib_hop x;
+			assert_true(fib_lookup(a, fib, &dst, k * 536870u, 0, &x)); /* evenly over all hashes */
+			used[x.ifindex]++;
+		}
+		for (unsigned i = 2; i < 5; i++)
+			assert_in_range(used[i], (i == heavy ? 6000 : 1000) - 2, (i == heavy ? 6000 : 1000) + 2);
+		fib_free(a, fib);
+	}
+	region_free(a);
+}
+
 static void fib__families_do_not_mix(void **state)
 {
 	struct arena *a = region_new(8 * ARENA_PAGE_SIZE);
@@ -239,6 +264,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(req_RT4_004__longest_match_as_a_naive_table),
 		cmocka_unit_test(req_RT4_004__equal_paths_keep_a_flow_and_are_all_used),
+		cmocka_unit_test(req_RT4_004__weights_are_shares),
 		cmocka_unit_test(fib__families_do_not_mix),
 		cmocka_unit_test(fib_add__without_memory),
 		cmocka_unit_test(fib_get_from__as_from_the_beginning),

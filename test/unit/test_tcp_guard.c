@@ -63,6 +63,22 @@ static void tcp_guard__challenges_have_a_budget(void **state)
 	th_finish(&t, c);
 }
 
+/* Nobody can know how many are left: the budget of a second is random (RFC 5961 §7 would have one counter for all). */
+static void req_TX_009__the_budget_is_random(void **state)
+{
+	unsigned seen = 0;
+	for (int i = 0; i < 20; i++) {
+		th_run(&t, NS_PER_S);
+		th_drain(&t);
+		for (int k = 0; k < 20; k++)
+			th_send(&t, &q, TCP_SYN, 1, 0, NULL, 0);
+		assert_in_range(t.n_out, 5, 12);
+		seen |= 1u << t.n_out;
+	}
+	assert_true(__builtin_popcount(seen) >= 3); /* of 8 equally likely ones: fewer by chance once in 10^9 */
+	th_finish(&t, c);
+}
+
 static void tcp_guard__very_old_ack_is_refused(void **state)
 {
 	th_send(&t, &q, TCP_ACK, 1, (uint32_t)-70000, "evil", 4); /* RFC 5961 §5.2 */
@@ -76,7 +92,7 @@ static void tcp_guard__very_old_ack_is_refused(void **state)
 
 /* --- timestamps (RFC 7323) --- */
 
-static void tcp_guard__paws(void **state)
+static void req_TX_004__an_older_one_is_acked_and_dropped(void **state)
 {
 	q.tsval = 2000;
 	th_send(&t, &q, TCP_ACK, 1, 1, "a", 1);
@@ -90,10 +106,13 @@ static void tcp_guard__paws(void **state)
 	q.tsval = 2000; /* equal is fine */
 	th_send(&t, &q, TCP_ACK, 2, 1, "b", 1);
 	assert_int_equal(tcp_user_inq(&t.env, c), 2);
+	q.tsval = 1; /* RST is exempt (RFC 7323 §5.3 R1) */
+	th_send(&t, &q, TCP_RST, 3, 0, NULL, 0);
+	assert_int_equal(st(), TCP_CLOSED);
 	th_finish(&t, c);
 }
 
-static void tcp_guard__paws_gives_up_after_24_days(void **state)
+static void req_TX_004__recent_expires_after_24_idle_days(void **state)
 {
 	q.tsval = 2000;
 	th_send(&t, &q, TCP_ACK, 1, 1, "a", 1);
@@ -105,7 +124,7 @@ static void tcp_guard__paws_gives_up_after_24_days(void **state)
 	th_finish(&t, c);
 }
 
-static void tcp_guard__segment_without_timestamp(void **state)
+static void req_TX_002__a_segment_without_one_is_dropped_and_aborts_nothing(void **state)
 {
 	q.ts = false;
 	th_send(&t, &q, TCP_ACK, 1, 1, "a", 1);
@@ -116,7 +135,7 @@ static void tcp_guard__segment_without_timestamp(void **state)
 	th_finish(&t, c);
 }
 
-static void tcp_guard__ts_recent_is_echoed_by_the_rule(void **state)
+static void req_TX_003__recent_moves_only_at_the_left_edge(void **state)
 {
 	th_conn(&t, c)->quick = 0;
 	q.tsval = 2000;
@@ -130,10 +149,80 @@ static void tcp_guard__ts_recent_is_echoed_by_the_rule(void **state)
 	const struct th_seg *s = t.n_out ? &t.out[0] : NULL;
 	assert_non_null(s);
 	assert_int_equal(s->h.tsecr, 2000); /* RFC 7323 §4.3: of the earliest unacknowledged segment */
+	q.tsval = 1999; /* older, though it begins at the edge: dropped by PAWS, and TS.Recent stays */
+	th_drain(&t);
+	th_send(&t, &q, TCP_ACK | TCP_PSH, 401, 1, data, 200);
+	assert_int_equal(th_expect(&t, &q, TCP_ACK, 1, 401, 0)->h.tsecr, 2000);
+	q.tsval = 2010;
+	th_send(&t, &q, TCP_ACK | TCP_PSH, 401, 1, data, 200);
+	th_run(&t, 50 * NS_PER_MS);
+	assert_int_equal(th_expect(&t, &q, TCP_ACK, 1, 601, 0)->h.tsecr, 2010);
 	th_finish(&t, c);
 }
 
-static void tcp_guard__timestamp_offset_is_per_connection(void **state)
+/* TSecr means something only with ACK (RFC 7323 §3.2): ours is 0 then, and the peer's is not read. */
+static void req_TX_003__tsecr_goes_with_ack(void **state)
+{
+	ref_t c2;
+	th_op_path_hold(&t, t.path);
+	assert_int_equal(tcp_user_connect(&t.env, t.path, TH_LPORT, TH_RPORT + 1, NULL, TH_OWNER, &c2), 0);
+	th_flush(&t);
+	const struct th_seg *s = th_next(&t);
+	assert_non_null(s);
+	assert_int_equal(s->h.flags, TCP_SYN);
+	assert_true(s->h.has_ts);
+	assert_int_equal(s->h.tsecr, 0);
+	tcp_user_close(&t.env, c2, true);
+	th_drain(&t);
+	uint32_t srtt = th_conn(&t, c)->srtt_us;
+	tcp_user_send(&t.env, c, data, 100, false);
+	th_flush(&t);
+	th_run(&t, 100 * NS_PER_MS);
+	q.tsecr = t.out[0].h.tsval;
+	th_send(&t, &q, 0, 1, 0, "a", 1); /* no ACK: dropped (TCP-033) */
+	assert_int_equal(th_conn(&t, c)->srtt_us, srtt);
+	th_finish(&t, c);
+}
+
+/* Every kind of segment but RST: data, its repetition, pure ACK, duplicate ACK, keep-alive probe, FIN. */
+static void req_TX_002__on_every_segment_but_rst(void **state)
+{
+	static const struct tcp_opts keep = {.keepalive = true, .keep_idle_s = 1, .keep_intvl_s = 1};
+	tcp_user_set_opts(&t.env, c, &keep);
+	tcp_user_send(&t.env, c, data, 100, false);
+	th_flush(&t);
+	th_run(&t, 2 * NS_PER_S);                             /* repeated */
+	th_send(&t, &q, TCP_ACK, 1, 101, "a", 1);
+	th_send(&t, &q, TCP_ACK, 5, 101, "a", 1);             /* out of order */
+	th_run(&t, 4 * NS_PER_S);                             /* delayed ACK, keep-alive */
+	tcp_user_shutdown_wr(&t.env, c);
+	th_flush(&t);
+	assert_true(t.n_out >= 6);
+	unsigned kinds = 0;
+	for (int i = 0; i < t.n_out; i++) {
+		const struct th_seg *s = &t.out[i];
+		assert_true(s->h.has_ts);
+		kinds |= 1u << (s->h.flags & TCP_FIN ? 0 : s->len ? 1 : s->h.seq == q.irs + 100 ? 2 : 3);
+	}
+	assert_int_equal(kinds, 15);
+	th_finish(&t, c);
+}
+
+/* One tick is 1 ms to 1 s (RFC 7323 §5.4): so much is between the TSvals of segments 10 s apart. */
+static void req_TX_005__tick_is_between_1_ms_and_1_s(void **state)
+{
+	tcp_user_send(&t.env, c, data, 100, false);
+	th_flush(&t);
+	uint32_t first = t.out[t.n_out - 1].h.tsval;
+	th_send(&t, &q, TCP_ACK, 1, 101, NULL, 0);
+	th_run(&t, 10 * NS_PER_S);
+	tcp_user_send(&t.env, c, data, 100, false);
+	th_flush(&t);
+	assert_in_range(t.out[t.n_out - 1].h.tsval - first, 10, 10000);
+	th_finish(&t, c);
+}
+
+static void req_TX_005__offset_is_per_connection(void **state)
 {
 	uint32_t first = th_conn(&t, c)->ts_offset;
 	ref_t c2;
@@ -298,13 +387,15 @@ int main(void)
 #define S(f) cmocka_unit_test_setup(f, setup_ts)
 	const struct CMUnitTest tests[] = {
 		T(tcp_guard__rst_in_window_is_challenged), T(tcp_guard__syn_is_challenged), T(tcp_guard__challenges_have_a_budget),
-		T(tcp_guard__very_old_ack_is_refused), S(tcp_guard__paws), S(tcp_guard__paws_gives_up_after_24_days),
-		S(tcp_guard__segment_without_timestamp), S(tcp_guard__ts_recent_is_echoed_by_the_rule),
-		S(tcp_guard__timestamp_offset_is_per_connection),
-		T(req_TCP_083__soft_errors_do_not_abort), T(req_TX_014__icmp_needs_a_sequence_number_in_flight),
-		T(tcp_guard__hard_error_ends_the_opening), T(tcp_guard__timeout_tells_the_soft_error), T(tcp_guard__mtu_lowered_resends_smaller),
-		T(req_TCP_080__off_by_default), T(req_TCP_080__idle_two_hours), T(req_TCP_080__one_lost_probe_kills_nothing),
-		T(tcp_guard__probe_of_the_peer_is_answered), T(req_TCP_078__r1_tells_ip),
+		T(tcp_guard__very_old_ack_is_refused), T(req_TX_009__the_budget_is_random),
+		S(req_TX_004__an_older_one_is_acked_and_dropped),
+		S(req_TX_004__recent_expires_after_24_idle_days), S(req_TX_002__a_segment_without_one_is_dropped_and_aborts_nothing),
+		S(req_TX_003__recent_moves_only_at_the_left_edge), S(req_TX_003__tsecr_goes_with_ack), S(req_TX_002__on_every_segment_but_rst),
+		S(req_TX_005__tick_is_between_1_ms_and_1_s), S(req_TX_005__offset_is_per_connection), T(req_TCP_083__soft_errors_do_not_abort),
+		T(req_TX_014__icmp_needs_a_sequence_number_in_flight), T(tcp_guard__hard_error_ends_the_opening),
+		T(tcp_guard__timeout_tells_the_soft_error), T(tcp_guard__mtu_lowered_resends_smaller), T(req_TCP_080__off_by_default),
+		T(req_TCP_080__idle_two_hours), T(req_TCP_080__one_lost_probe_kills_nothing), T(tcp_guard__probe_of_the_peer_is_answered),
+		T(req_TCP_078__r1_tells_ip),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

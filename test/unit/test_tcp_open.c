@@ -335,6 +335,20 @@ static void req_TCP_020__isn_is_keyed_and_follows_the_clock(void **state)
 	th_finish(&t, 0);
 }
 
+/* Each part of the four-tuple counts, and each alone. */
+static void req_TCP_020__every_part_of_the_four_tuple_counts(void **state)
+{
+	struct tcp_path p = th_path(&t)->p, l = p, r = p;
+	l.local = via_addr_v4(TH_A + 1);
+	r.remote = via_addr_v4(TH_B + 1);
+	const uint32_t isn[] = {tcp_isn(&t.env, &p, 1, 2), tcp_isn(&t.env, &p, 1, 3), tcp_isn(&t.env, &p, 2, 2), tcp_isn(&t.env, &l, 1, 2),
+				tcp_isn(&t.env, &r, 1, 2)};
+	for (size_t i = 0; i < ARRAY_LEN(isn); i++)
+		for (size_t k = 0; k < i; k++)
+			assert_int_not_equal(isn[i], isn[k]);
+	th_finish(&t, 0);
+}
+
 /* TCP-021: neighbouring four-tuples look uncorrelated: each bit of the difference flips about half the time. */
 static void req_TCP_021__isns_are_uncorrelated(void **state)
 {
@@ -424,7 +438,8 @@ int main(void)
 		T(req_TCP_022__simultaneous_open), T(req_TCP_022__simultaneous_open_between_two), T(req_TCP_048__self_connect),
 		T(req_TCP_048__land_is_dropped), T(req_TCP_079__syn_retransmission), T(tcp_open__syn_retries_option),
 		T(req_TCP_077__rto_3s_after_syn_retransmission), T(req_CC_002__initial_window), T(tcp_open__window_scale_needs_both),
-		T(req_TCP_020__isn_is_keyed_and_follows_the_clock), T(req_TCP_021__isns_are_uncorrelated),
+		T(req_TCP_020__isn_is_keyed_and_follows_the_clock), T(req_TCP_020__every_part_of_the_four_tuple_counts),
+		T(req_TCP_021__isns_are_uncorrelated),
 		T(tcp_open__close_in_syn_sent_says_nothing), T(req_TCP_027__closed_answers_rst), T(req_TCP_003__bad_checksum_changes_nothing),
 		T(req_TCP_008__bad_data_offset),
 	};

@@ -133,6 +133,25 @@ static void req_HARD_05__reorder_queue_is_capped(void **state)
 	th_finish(&t, c);
 }
 
+/* A byte in each of many blocks pins them whole: beyond twice the buffer what is out of order is refused, what is in order never. */
+static void req_HARD_05__memory_pinned_out_of_order_is_capped(void **state)
+{
+	struct tcp_conn *k = th_conn(&t, c);
+	uint32_t refused = 0, rcvbuf = k->rcvbuf;
+	k->rcvbuf = 4096;
+	for (uint32_t i = 0; i < 40; i++) {
+		seg(3 + 1000 * i, 999);
+		refused += t.drop == DROP_TCP_RCVBUF;
+		assert_true(k->rcv.charged <= 2 * k->rcvbuf + 4096);
+		th_drain(&t);
+	}
+	assert_true(refused > 20);
+	seg(1, 2);
+	assert_int_equal(t.drop, DROP_NONE);
+	k->rcvbuf = rcvbuf;
+	th_finish(&t, c);
+}
+
 /* --- SACK (CC-009) --- */
 
 static void assert_sack(const struct th_seg *s, unsigned n, const uint32_t *lohi)
@@ -269,6 +288,24 @@ static void req_TCP_073__dup_ack_leaves_before_the_next_segment(void **state)
 	for (int i = 0; i < 3; i++)
 		assert_int_equal(th_expect(&t, &q, TCP_ACK, 1, 1, 0)->why, WHY_ACK_DUP);
 	th_expect(&t, &q, TCP_ACK, 1, 4001, 0); /* gap filled: at once, and only one */
+	th_expect_none(&t);
+	th_finish(&t, c);
+}
+
+/* The same one by one: what fills the gap in part is acknowledged at once too (RFC 5681 §4.2). */
+static void req_TCP_073__what_fills_a_gap_is_acked_at_once(void **state)
+{
+	no_quick();
+	seg(1001, 100);
+	th_expect(&t, &q, TCP_ACK, 1, 1, 0);
+	no_quick();
+	seg(1, 200); /* the beginning of the gap */
+	th_expect(&t, &q, TCP_ACK, 1, 201, 0);
+	no_quick();
+	seg(201, 800);
+	th_expect(&t, &q, TCP_ACK, 1, 1101, 0);
+	no_quick();
+	seg(1101, 100); /* no gap any more: delayed */
 	th_expect_none(&t);
 	th_finish(&t, c);
 }
@@ -413,6 +450,8 @@ int main(void)
 		T(req_CC_009__three_blocks_beside_timestamps), T(req_CC_012__duplicate_is_reported_first),
 		T(req_TCP_071__every_second_full_segment), T(req_TCP_071__superframe_counts_its_segments), T(req_TCP_072__a_burst_gets_one_ack),
 		T(req_TCP_073__dup_ack_leaves_before_the_next_segment), T(tcp_receive__ack_rides_on_data),
+		T(req_HARD_05__memory_pinned_out_of_order_is_capped),
+		T(req_TCP_073__what_fills_a_gap_is_acked_at_once),
 		T(req_TCP_065__right_edge_never_moves_left), T(req_TCP_064__window_moves_by_a_segment_or_half_the_buffer),
 		T(req_TCP_035__zero_window_still_takes_ack_and_rst), T(tcp_receive__zero_copy_peek), T(tcp_receive__peek_leaves_it),
 		T(tcp_receive__bytes_are_counted),

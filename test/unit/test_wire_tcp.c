@@ -76,6 +76,11 @@ static void req_TCP_006__bad_length_ends_the_list(void **state)
 	}
 	struct tcp_hdr h = PARSED(TCP_SYN, 1, 1, 1, 2); /* kind without a length */
 	assert_false(h.has_mss);
+	/* A timestamp of the right length whose last four bytes would lie behind the header. */
+	const uint8_t past[TCP_HLEN + 12] = {[12] = 7 << 4, [TCP_HLEN] = 1, 1, 8, 10, 1, 2, 3, 4, 5, 6, 7, 8};
+	assert_int_equal(tcp_parse(past, sizeof(past), &h), 0);
+	assert_int_equal(h.hlen, TCP_HLEN + 8);
+	assert_false(h.has_ts);
 }
 
 static void req_TCP_006__wrong_length_for_its_kind_is_skipped(void **state)
