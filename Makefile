@@ -5,6 +5,7 @@
 #   make test            everything; ends with "N passed, N failed"; GROUP=unit|fuzz|checks|sim|e2e for one group, ONLY=REGEX for some
 #   make conformance     runs what names rules and writes doc/conformance.md, the state of each rule of doc/requirements.md
 #   make mutants         puts faults into a copy of the code, one at a time, and sees that tests turn red
+#   make soak            SEEDS=20000 FIRST=1: the simulation (test/sim) over that many seeds; JOBS=2
 #   make install         PREFIX=/usr/local DESTDIR=: the program, the library for C programs, headers, viaduct.pc, the manual page
 #   make check-gcc       everything compiled by gcc, warnings are errors (make check-clang: by clang)
 #   make clean           removes the build folders
