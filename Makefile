@@ -17,7 +17,7 @@ NINJA = ninja $(NINJAFLAGS)
 QUIET_NINJA = $(NINJA) --quiet
 GROUP ?=
 
-.PHONY: all demo test conformance mutants install check-gcc check-clang clean build-release build-tests
+.PHONY: all demo test soak conformance mutants install check-gcc check-clang clean build-release build-tests
 
 all: build-release
 
@@ -86,6 +86,16 @@ conformance:
 mutants:
 	@tools/setup.sh test
 	@tools/mutants $(if $(PICK),--pick $(PICK))
+
+SEEDS = 20000
+FIRST = 1
+JOBS = 2
+soak:
+	@tools/setup.sh test
+	@$(MAKE) -s --no-print-directory build-san/build.ninja
+	@$(call RELIST,build-san)
+	@$(QUIET_NINJA) -C build-san test/sim_seeds
+	@build-san/test/sim_seeds --from $(FIRST) --count $(SEEDS) --jobs $(JOBS)
 
 check-gcc check-clang: check-%:
 	@tools/setup.sh test

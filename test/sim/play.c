@@ -415,7 +415,7 @@ static void clear(struct play *p)
 /* From now until all programs have ended, or the judgement is that they never will. */
 static void run(struct play *p)
 {
-	p->start = p->l->env.now;
+	p->start = p->watch.start = p->l->env.now;
 	for (int i = 0; i < p->s->n_flows && !p->out->why[0]; i++)
 		flow_listen(p, i);
 	while (!p->out->why[0] && !judge(p)) {
@@ -455,7 +455,7 @@ static void check_empty(struct play *p, const size_t before[])
 			fail(p, "the arena of %s holds %zu bytes more than before", node, used - before[i]);
 	if (pkts || blks)
 		fail(p, "%u packets and %u blocks are left over", pkts, blks);
-	if (!watch_conserves(&p->watch))
+	if (!watch_conserves(&p->watch) || !watch_is_idle(&p->watch))
 		fail(p, "%s", p->watch.why);
 }
 

@@ -22,7 +22,7 @@ __attribute__((format(printf, 4, 5))) static bool fails(struct watch *w, int nod
 	vsnprintf(text, sizeof text, fmt, ap);
 	va_end(ap);
 	if (!w->why[0])
-		snprintf(w->why, sizeof w->why, "at %lld ns, %s port %u to %u: %s", (long long)w->l->env.now, w->l->topo->nodes[node].name,
+		snprintf(w->why, sizeof w->why, "at %.6f s, %s port %u to %u: %s", (double)(w->l->env.now - w->start) / 1e9, w->l->topo->nodes[node].name,
 			c ? c->e.node.lport : 0, c ? c->e.node.rport : 0, text);
 	return false;
 }
@@ -191,6 +191,31 @@ static bool stack_conserves(struct watch *w, int node)
 		return fails(w, node, NULL, "%llu packets came, %llu were for us or passed on, %llu dropped",
 			(unsigned long long)st->counts[COUNT_IP_IN], (unsigned long long)kept, (unsigned long long)dropped);
 	return true;
+}
+
+/* Its queues and TCP's lists. */
+static bool stack_is_idle(struct watch *w, int node)
+{
+	const struct via *v = w->l->nodes[node].stack;
+	const struct tcp_state_tab *t = tcp_tab(&v->tcp);
+	if (v->st->loopq.n || v->st->lost.n)
+		return fails(w, node, NULL, "packets are left in the loopback queue");
+	for (uint32_t i = IFINDEX_LO; i < v->st->iface_end; i++)
+		if (iface_at(v, i) && (iface_at(v, i)->q.n || iface_at(v, i)->q.bytes || iface_at(v, i)->q.busy))
+			return fails(w, node, NULL, "interface %u still has %u packets, %u bytes queued", i, iface_at(v, i)->q.n,
+				iface_at(v, i)->q.bytes);
+	if (t->all.n || t->dirty.n || t->held.n || t->n_orphans)
+		return fails(w, node, NULL, "TCP still has %u connections, %u dirty, %u held, %u orphans", t->all.n, t->dirty.n, t->held.n,
+			t->n_orphans);
+	return true;
+}
+
+bool watch_is_idle(struct watch *w)
+{
+	bool good = true;
+	for (int i = 0; i < w->l->topo->n_nodes && good; i++)
+		good = !w->l->nodes[i].stack || stack_is_idle(w, i);
+	return good;
 }
 
 bool watch_conserves(struct watch *w)

@@ -23,6 +23,7 @@ struct watch_conn {
 struct watch {
 	struct lab *l;
 	bool is_wild;             /* segments are mangled: what the peer is told may be false */
+	int64_t start;            /* of the run, for messages */
 	uint64_t events, checks;
 	struct watch_conn conn[WATCH_CONNS];
 	int n;
@@ -34,5 +35,7 @@ void watch_init(struct watch *w, struct lab *l, bool is_wild);
 bool watch_event(struct watch *w);
 /* Frames and packets: nothing vanished. */
 bool watch_conserves(struct watch *w);
+/* After everything closed and timed out: no queue holds anything, TCP lists nothing. */
+bool watch_is_idle(struct watch *w);
 
 #endif
