@@ -353,8 +353,9 @@ void scene_print(const struct scene *s, FILE *f)
 			s->faults[i].link, s->faults[i].dirs, (double)s->faults[i].at / 1e9, (double)s->faults[i].ns / 1e9);
 	for (int i = 0; i < s->n_flows; i++) {
 		const struct scene_flow *w = &s->flows[i];
-		fprintf(f, "# flow %d: %s h%u to h%u at %g ms, %u connections, %llu up, %llu down, turns %u/%u, chunk %u, gap %g ms, pause %g ms\n", i,
-			works[w->work], w->from, w->to, (double)w->at / 1e6, w->conns, (unsigned long long)w->up, (unsigned long long)w->down,
+		fprintf(f, "# flow %d: %s h%u to h%u at %g ms, %u connections, %llu up, %llu down, turns %u/%u, chunk %u, gap %g ms, "
+			"pause %g ms\n", i, works[w->work], w->from, w->to, (double)w->at / 1e6, w->conns, (unsigned long long)w->up,
+			(unsigned long long)w->down,
 			w->ask, w->answer, w->chunk, (double)w->gap / 1e6, (double)w->pause / 1e6);
 		for (int k = 0; k < 2; k++) {
 			fprintf(f, "#   %s:", k ? "server" : "client");

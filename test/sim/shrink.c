@@ -153,7 +153,8 @@ void shrink(struct scene *s, int tries, FILE *f)
 	struct search x = {s, tries, f};
 	bool any = true;
 	while (any && x.left > 0) {
-		any = shrink_lists(&x) | shrink_links(&x);
+		any = shrink_lists(&x);
+		any |= shrink_links(&x);
 		for (int i = 0; i < s->n_flows; i++)
 			any |= shrink_flow(&x, i);
 		struct scene c = *s;

@@ -22,8 +22,8 @@ __attribute__((format(printf, 4, 5))) static bool fails(struct watch *w, int nod
 	vsnprintf(text, sizeof text, fmt, ap);
 	va_end(ap);
 	if (!w->why[0])
-		snprintf(w->why, sizeof w->why, "at %.6f s, %s port %u to %u: %s", (double)(w->l->env.now - w->start) / 1e9, w->l->topo->nodes[node].name,
-			c ? c->e.node.lport : 0, c ? c->e.node.rport : 0, text);
+		snprintf(w->why, sizeof w->why, "at %.6f s, %s port %u to %u: %s", (double)(w->l->env.now - w->start) / 1e9,
+			w->l->topo->nodes[node].name, c ? c->e.node.lport : 0, c ? c->e.node.rport : 0, text);
 	return false;
 }
 
@@ -161,8 +161,8 @@ static bool link_conserves(struct watch *w, const struct link_dir *d)
 	if (in == out)
 		return true;
 	if (!w->why[0])
-		snprintf(w->why, sizeof w->why, "link %s to %s: %llu sent and %llu duplicated, but %llu lost, %llu limited, %llu delivered, %u under way",
-			s->from, s->to, (unsigned long long)s->sent, (unsigned long long)s->duplicated, (unsigned long long)s->lost,
+		snprintf(w->why, sizeof w->why, "link %s to %s: %llu sent and %llu duplicated, but %llu lost, %llu limited, %llu delivered, "
+			"%u under way", s->from, s->to, (unsigned long long)s->sent, (unsigned long long)s->duplicated, (unsigned long long)s->lost,
 			(unsigned long long)s->limited, (unsigned long long)s->delivered, d->q.n);
 	return false;
 }

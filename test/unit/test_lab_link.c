@@ -389,7 +389,8 @@ static struct pkt *datagram(struct seen *s, uint8_t proto, uint32_t csum, uint32
 {
 	struct pkt *p = frame(s, 0, 34 + text);
 	uint8_t *b = pkt_data(p), *t = b + 34;
-	ip4_emit(b + 14, &(struct ip4_hdr){.ttl = 64, .proto = proto, .total_len = (uint16_t)(20 + text), .src = 0x0a000101, .dst = 0x0a000102});
+	ip4_emit(b + 14, &(struct ip4_hdr){.ttl = 64, .proto = proto, .total_len = (uint16_t)(20 + text), .src = 0x0a000101,
+		.dst = 0x0a000102});
 	for (uint32_t i = 0; i < text; i++)
 		t[i] = (uint8_t)(31 * i);
 	put_be16(t + csum, 0);
