@@ -267,7 +267,7 @@ static uint32_t buffer_size(uint32_t asked, uint32_t stack)
 bool tcp_opts_are_rare(const struct tcp_opts *o)
 {
 	return o->mss_clamp || o->ttl || o->tos || o->keep_idle_s || o->keep_intvl_s || o->keep_cnt || o->syn_retries ||
-	       o->user_timeout_ms || o->cc || o->pacing_max || o->fin_wait2_s;
+	       o->user_timeout_ms || o->cc || o->pacing_max || o->fin_wait2_s || o->oob_inline;
 }
 
 void tcp_conn_apply_opts(struct tcp_env *env, struct tcp_conn *c, const struct tcp_opts *o)
@@ -316,7 +316,7 @@ struct tcp_conn *tcp_conn_new(struct tcp_env *env, ref_t path, uint16_t lport, u
 	c->rx_tick = tcp_tick_now(env);
 	list_push_tail(env->arena, &t->all, r, offsetof(struct tcp_entry, all));
 	tcp_conn_apply_opts(env, c, o ? o : &none);
-	c->rcv_ws = tcp_window_shift(c->rcvbuf);
+	c->rcv_ws = tcp_window_shift(MAX(c->rcvbuf, tcp_tab(env)->set.rmem_max));
 	c->peer_mss = tcp_mss_peer(tcp_path_of(env, &c->e), 0);
 	tcp_conn_update_mss(env, c);
 	c->cwnd = c->mss;
