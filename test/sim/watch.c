@@ -71,6 +71,9 @@ static bool check_sent(struct watch *w, int node, const struct tcp_conn *c, cons
 	uint32_t pipe = tcp_pipe(c, a), cwnd = MAX(c->cwnd, m->cwnd), credit = 3u * c->mss;
 	if (!w->is_wild && seq_lt(m->edge + 1, c->snd_nxt))
 		return fails(w, node, c, "sent %u bytes beyond the peer's window", c->snd_nxt - m->edge);
+	/* cwnd does not hold a loss probe, not even if it has just been reduced below what was in flight (RFC 8985 §7.3). */
+	if (a->tlp.is_out && !a->tlp.is_retrans && a->tlp.end_seq == c->snd_nxt && c->snd_nxt - m->snd_nxt <= c->mss)
+		return true;
 	/* cwnd may have been higher within the event, by what it acknowledged. */
 	if (pipe > (uint64_t)cwnd + (c->snd_una - m->snd_una) + credit)
 		return fails(w, node, c, "sent with %u bytes in the pipe, cwnd %u", pipe, cwnd);
