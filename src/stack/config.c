@@ -125,6 +125,75 @@ static int config_neigh(struct via *v, const struct via_change *c)
 	return err;
 }
 
+/* Settings of TCP's memory that are sizes in bytes. */
+static int config_memory(struct tcp_settings *s, const struct via_change *c)
+{
+	uint64_t n = (uint64_t)c->value;
+	if (c->value < 0)
+		return -EINVAL;
+	switch (c->setting) {
+	case VIA_SET_TCP_MEM_LOW:
+		s->mem_low = n;
+		return 0;
+	case VIA_SET_TCP_MEM_PRESSURE:
+		s->mem_pressure = n;
+		return 0;
+	case VIA_SET_TCP_MEM_HIGH:
+		s->mem_high = n;
+		return 0;
+	case VIA_SET_TCP_STALLED_MAX:
+		s->stalled_max = n;
+		return 0;
+	default:
+		return -EINVAL;
+	}
+}
+
+/* Where a size of a buffer is kept, or NULL. */
+static uint32_t *config_size_at(struct tcp_settings *s, enum via_setting which)
+{
+	switch (which) {
+	case VIA_SET_TCP_RMEM:
+		return &s->rmem;
+	case VIA_SET_TCP_RMEM_MAX:
+		return &s->rmem_max;
+	case VIA_SET_TCP_WMEM:
+		return &s->wmem;
+	case VIA_SET_TCP_WMEM_MAX:
+		return &s->wmem_max;
+	default:
+		return NULL;
+	}
+}
+
+static int config_buffers(struct via *v, const struct via_change *c)
+{
+	struct tcp_settings *s = tcp_settings(&v->tcp);
+	bool is_size = c->value >= 4096 && c->value <= INT32_MAX;
+	uint32_t n = (uint32_t)c->value, *at = config_size_at(s, c->setting);
+	if (at && is_size)
+		*at = n;
+	if (at)
+		return is_size ? 0 : -EINVAL;
+	switch (c->setting) {
+	case VIA_SET_RMEM_MAX:
+	case VIA_SET_WMEM_MAX:
+		if (is_size)
+			sock_set_buf_max(&v->sock, c->setting == VIA_SET_RMEM_MAX ? n : 0, c->setting == VIA_SET_WMEM_MAX ? n : 0);
+		return is_size ? 0 : -EINVAL;
+	case VIA_SET_TCP_NOTSENT_LOWAT:
+		if (c->value < 0 || c->value > UINT32_MAX)
+			return -EINVAL;
+		s->notsent_lowat = n;
+		return 0;
+	case VIA_SET_TCP_MODERATE_RCVBUF:
+		s->moderate_rcvbuf = c->value != 0;
+		return 0;
+	default:
+		return config_memory(s, c);
+	}
+}
+
 static int config_setting(struct via *v, const struct via_change *c)
 {
 	struct via_state *st = v->st;
@@ -137,15 +206,6 @@ static int config_setting(struct via *v, const struct via_change *c)
 			return -EINVAL;
 		st->ttl = (uint8_t)c->value;
 		return 0;
-	case VIA_SET_TCP_RMEM:
-	case VIA_SET_TCP_WMEM:
-		if (c->value < 4096 || c->value > INT32_MAX)
-			return -EINVAL;
-		if (c->setting == VIA_SET_TCP_RMEM)
-			v->tcp.rmem = st->tcp_rmem = (uint32_t)c->value;
-		else
-			v->tcp.wmem = st->tcp_wmem = (uint32_t)c->value;
-		return 0;
 	case VIA_SET_TCP_ECN:
 		if (c->value < 0 || c->value > 2)
 			return -EINVAL;
@@ -157,8 +217,9 @@ static int config_setting(struct via *v, const struct via_change *c)
 	case VIA_SET_DNS:
 		st->dns = c->addr;
 		return 0;
+	default:
+		return config_buffers(v, c);
 	}
-	return -EINVAL;
 }
 
 int via_configure(struct via *v, const struct via_change *c)

@@ -11,6 +11,7 @@
 
 #include "tcp/ecn.h"
 #include "tcp/isn.h"
+#include "tcp/memory.h"
 #include "tcp/output.h"
 #include "tcp/rtt.h"
 #include "tcp/timers.h"
@@ -134,13 +135,6 @@ void tcp_synrcvd_timeout(struct tcp_env *env, ref_t node)
 	wheel_arm(env->arena, env->wheel, node, env->now + tcp_rto_initial_backed(q->retries));
 }
 
-static uint32_t listener_rcvbuf(const struct tcp_env *env, const struct tcp_listener *l)
-{
-	uint32_t n = l->opts.rcvbuf ? l->opts.rcvbuf : env->rmem ? env->rmem : TCP_BUF_DEFAULT;
-
-	return MIN(MAX(n, TCP_BUF_MIN), TCP_BUF_MAX);
-}
-
 static uint32_t choose_iss(struct tcp_env *env, const struct tcp_node *n)
 {
 	struct tcp_state_tab *t = tcp_tab(env);
@@ -170,13 +164,13 @@ static enum drop synrcvd_new(struct tcp_env *env, ref_t listener, const struct t
 	q->iss = choose_iss(env, n);
 	q->irs = s->h.seq;
 	q->snd_wnd = s->h.wnd;
-	q->rcv_wnd = tcp_window_first(listener_rcvbuf(env, l));
+	q->rcv_wnd = tcp_window_first(tcp_rcvbuf_first(env, &l->opts));
 	q->ts_ok = s->h.has_ts;
 	q->ts_recent = s->h.tsval;
 	q->ts_offset = tcp_ts_offset(env, arena_at(env->arena, path), n->lport, n->rport);
 	q->ws_ok = s->h.has_ws;
 	q->snd_ws = s->h.ws;
-	q->rcv_ws = q->ws_ok ? tcp_window_shift(listener_rcvbuf(env, l)) : 0;
+	q->rcv_ws = q->ws_ok ? tcp_window_shift(tcp_window_most(env, &l->opts)) : 0;
 	q->sack_ok = s->h.sack_permitted;
 	q->ecn_ok = tcp_ecn_accepts(env, s);
 	q->mss = tcp_mss_peer(arena_at(env->arena, path), s->h.has_mss ? s->h.mss : 0);
@@ -215,6 +209,10 @@ static enum drop listen_step(struct tcp_env *env, ref_t listener, struct tcp_seg
 		return DROP_TCP_ACCEPT_QUEUE;
 	if (l->synrcvd.n >= l->syn_max)
 		return DROP_TCP_SYN_QUEUE;
+	if (tcp_mem_state(env) == TCP_MEM_FULL) { /* new work is refused first (HARD-09) */
+		tcp_tab(env)->memory.refused++;
+		return DROP_TCP_MEMORY;
+	}
 	ref_t path = get_path(env->ctx, local, remote);
 	return path ? synrcvd_new(env, listener, s, path) : DROP_NO_MEMORY; /* third */
 }
