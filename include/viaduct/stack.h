@@ -56,9 +56,13 @@ enum via_setting {
 	VIA_SET_TCP_MEM_PRESSURE,    /* begins above ... A half */
 	VIA_SET_TCP_MEM_HIGH,        /* new work is refused above. Three quarters. See struct via_tcp_memory */
 	VIA_SET_TCP_STALLED_MAX,     /* bytes that peers with a zero window may pin before the longest stalled is reset. 0: no limit */
+	VIA_SET_TCP_PACING, /* not 0: spread all connections' data over the round trip, as Linux does with fq; else those that ask for it */
 	VIA_SET_TCP_ECN, /* as Linux's tcp_ecn: 0 off, 1 asked for and accepted (default), 2 accepted (RFC 3168) */
 	VIA_SET_TCP_ABE, /* 1: a mark lowers the window less than a loss does (RFC 8511); default 0 */
 	VIA_SET_DNS, /* addr: where the resolver of programs is answered */
+	VIA_SET_TCP_SYNCOOKIES,  /* 0 never, 1 when a SYN queue is full (default), 2 always */
+	VIA_SET_TCP_FIN_TIMEOUT, /* seconds an orphan may stay in FIN-WAIT-2; 1 to 120, default 60 */
+	VIA_SET_TCP_MAX_ORPHANS, /* connections without socket, default 8192: beyond it close resets */
 };
 struct via_change {
 	enum via_change_kind kind;

@@ -2,7 +2,7 @@
  *
  * Most options are rows of a table: a boolean is a bit of the endpoint's flags, a number is a field of struct ep_opts with
  * its range. What is odd has code in options_odd.c. Some numbers are stored for the caller and mean nothing to the stack, which
- * never blocks: SO_RCVTIMEO, SO_SNDTIMEO, SO_PRIORITY, TCP_DEFER_ACCEPT, IP_MTU_DISCOVER,
+ * never blocks: SO_RCVTIMEO, SO_SNDTIMEO, SO_PRIORITY, IP_MTU_DISCOVER,
  * IP_PKTINFO and its kind (ancillary data is made by the doors from what recvfrom tells).
  * Names not in the table are -ENOPROTOOPT, TCP_FASTOPEN among them. */
 #include "sock/options.h"
@@ -14,7 +14,7 @@
 
 const struct ep_opts ep_opts_default = {
 	.rcvlowat = 1, .ttl = -1, .mtu_discover = IP_PMTUDISC_WANT, .mcast_ttl = 1,
-	.keepidle = 7200, .keepintvl = 75, .keepcnt = 9, .syncnt = 6,
+	.keepidle = 7200, .keepintvl = 75, .keepcnt = 9, .syncnt = 6, .pacing_max = UINT64_MAX,
 };
 
 #define BOOL(l, n, t, bit) {l, n, t, OPT_BOOL, 0, bit, 0, 1}
@@ -35,6 +35,7 @@ static const struct opt table[] = {
 	ODD(SOL_SOCKET, SO_SNDBUF, OPT_ALL),
 	ODD(SOL_SOCKET, SO_RCVBUF, OPT_ALL),
 	ODD(SOL_SOCKET, SO_LINGER, OPT_ALL),
+	ODD(SOL_SOCKET, SO_MAX_PACING_RATE, OPT_ALL),
 	ODD(SOL_SOCKET, SO_RCVTIMEO, OPT_ALL),
 	ODD(SOL_SOCKET, SO_SNDTIMEO, OPT_ALL),
 	ODD(SOL_SOCKET, SO_ERROR, OPT_ALL | OPT_READ_ONLY),
@@ -53,6 +54,7 @@ static const struct opt table[] = {
 	NUM(IPPROTO_TCP, TCP_USER_TIMEOUT, TCP_ONLY, user_timeout_ms, 0, INT32_MAX),
 	NUM(IPPROTO_TCP, TCP_NOTSENT_LOWAT, TCP_ONLY, notsent_lowat, INT32_MIN, INT32_MAX),
 	ODD(IPPROTO_TCP, TCP_DEFER_ACCEPT, TCP_ONLY),
+	ODD(IPPROTO_TCP, TCP_LINGER2, TCP_ONLY),
 	ODD(IPPROTO_TCP, TCP_CONGESTION, TCP_ONLY),
 	ODD(IPPROTO_TCP, TCP_INFO, TCP_ONLY | OPT_READ_ONLY),
 	BOOL(IPPROTO_IP, IP_RECVERR, OPT_ALL, EPF_RECVERR),
@@ -83,7 +85,8 @@ void ep_tcp_opts(const struct sock_env *env, const struct endpoint *ep, struct t
 	/* Half of a receive buffer is window (tcp_adv_win_scale 1), a send buffer is counted as Linux counts it. */
 	*o = (struct tcp_opts){
 		.rcvbuf = (uint32_t)v->rcvbuf / 2, .sndbuf = (uint32_t)v->sndbuf,
-		.notsent_lowat = (uint32_t)v->notsent_lowat, .rcvlowat = v->rcvlowat > 1 ? (uint32_t)v->rcvlowat : 0, .mss_clamp = (uint16_t)v->maxseg,
+		.notsent_lowat = (uint32_t)v->notsent_lowat, .rcvlowat = v->rcvlowat > 1 ? (uint32_t)v->rcvlowat : 0,
+		.mss_clamp = (uint16_t)v->maxseg,
 		.ttl = (uint8_t)(v->ttl < 0 ? 0 : v->ttl), .tos = (uint8_t)v->tos,
 		.nodelay = ep->flags & EPF_NODELAY, .cork = ep->flags & EPF_CORK, .keepalive = ep->flags & EPF_KEEPALIVE,
 		.quickack = ep->flags & EPF_QUICKACK,
@@ -92,6 +95,8 @@ void ep_tcp_opts(const struct sock_env *env, const struct endpoint *ep, struct t
 		.keep_cnt = (uint8_t)(v->keepcnt == 9 ? 0 : v->keepcnt),
 		.syn_retries = (uint8_t)(v->syncnt == 6 ? 0 : v->syncnt),
 		.user_timeout_ms = (uint32_t)v->user_timeout_ms, .cc = (uint8_t)v->cc,
+		.defer = opt_defer_count(v->defer_accept), .fin_wait2_s = (int8_t)v->linger2,
+		.pacing_max = v->pacing_max == UINT64_MAX ? 0 : v->pacing_max, /* 0 is no limit either, as Linux */
 	};
 }
 

@@ -15,6 +15,7 @@
 #define RCVBUF_MIN 2304
 #define DGRAM_BUF 212992
 #define MSS_DEFAULT 536
+#define LINGER2_MAX 120        /* seconds */
 #define CC_NAME_LEN 16u        /* TCP_CA_NAME_MAX */
 
 #define SET(field, v) opt_num_set(env, ep, offsetof(struct ep_opts, field), v)
@@ -33,7 +34,7 @@ uint32_t ep_rcvbuf(const struct sock_env *env, const struct endpoint *ep)
 	if (v || ep->type != VIA_STREAM)
 		return v ? (uint32_t)v : DGRAM_BUF;
 	if (ep->state != EP_CONN)
-		return tcp_settings(env->tcp)->rmem;
+		return tcp_settings_of(env->tcp)->rmem;
 	tcp_user_buffers(env->tcp, ep->tcp, &rcvbuf, &sndbuf);
 	return rcvbuf;
 }
@@ -45,7 +46,7 @@ static uint32_t ep_sndbuf(const struct sock_env *env, const struct endpoint *ep)
 	if (v || ep->type != VIA_STREAM)
 		return v ? (uint32_t)v : DGRAM_BUF;
 	if (ep->state != EP_CONN)
-		return tcp_settings(env->tcp)->wmem;
+		return tcp_settings_of(env->tcp)->wmem;
 	tcp_user_buffers(env->tcp, ep->tcp, &rcvbuf, &sndbuf);
 	return sndbuf;
 }
@@ -56,7 +57,7 @@ static int32_t lowat_rounded(const struct sock_env *env, const struct endpoint *
 	const struct ep_opts *o = ep_opts_of(env, ep);
 	uint32_t u = v < 0 ? INT32_MAX : (uint32_t)MAX(v, 1);
 	if (ep->type == VIA_STREAM)
-		u = MIN(u, (o->rcvbuf ? (uint32_t)o->rcvbuf : tcp_settings(env->tcp)->rmem_max) / 2);
+		u = MIN(u, (o->rcvbuf ? (uint32_t)o->rcvbuf : tcp_settings_of(env->tcp)->rmem_max) / 2);
 	return (int32_t)u;
 }
 
@@ -89,17 +90,42 @@ static int timeo_set(struct sock_env *env, struct endpoint *ep, int name, const 
 	return 0;
 }
 
-/* How often a SYN-ACK is sent within `s` seconds, and back: 1, 3, 7, 15 ... up to 120 s apart. */
+/* How often a SYN-ACK is sent within `s` seconds, and how long that is: 1, 3, 7, 15 ... up to 120 s apart. */
+static uint8_t defer_within(int32_t s, int32_t *period)
+{
+	uint8_t n = s > 0;
+	*period = n;
+	for (int32_t timeout = 1; s > *period && n < 255; n++) {
+		timeout = MIN(timeout * 2, 120);
+		*period += timeout;
+	}
+	return n;
+}
+
+uint8_t opt_defer_count(int32_t s)
+{
+	int32_t period;
+	return defer_within(s, &period);
+}
+
 static int32_t defer_rounded(int32_t s)
 {
-	int32_t period = 1, timeout = 1;
-	if (s <= 0)
-		return 0;
-	for (int n = 1; s > period && n < 255; n++) {
-		timeout = MIN(timeout * 2, 120);
-		period += timeout;
-	}
+	int32_t period;
+	defer_within(s, &period);
 	return period;
+}
+
+/* Bytes a second, as 32 or 64 bits; all ones: no limit. */
+static int pacing_set(struct sock_env *env, struct endpoint *ep, int32_t v, const void *val, uint32_t len)
+{
+	uint64_t rate = v == -1 ? UINT64_MAX : (uint32_t)v;
+	struct ep_opts *o = ep_opts_own(env, ep);
+	if (!o)
+		return -ENOMEM;
+	if (len >= sizeof(rate))
+		memcpy(&rate, val, sizeof(rate));
+	o->pacing_max = rate;
+	return 0;
 }
 
 static int socket_set(struct sock_env *env, struct endpoint *ep, int name, int32_t v, const void *val, uint32_t len)
@@ -113,6 +139,8 @@ static int socket_set(struct sock_env *env, struct endpoint *ep, int name, int32
 		return SET(rcvlowat, lowat_rounded(env, ep, v));
 	case SO_LINGER:
 		return linger_set(env, ep, val, len);
+	case SO_MAX_PACING_RATE:
+		return pacing_set(env, ep, v, val, len);
 	case SO_RCVTIMEO:
 	case SO_SNDTIMEO:
 		return timeo_set(env, ep, name, val, len);
@@ -151,6 +179,8 @@ static int tcp_set(struct sock_env *env, struct endpoint *ep, int name, int32_t 
 		return v && (v < 88 || v > 32767) ? -EINVAL : SET(maxseg, v);
 	case TCP_DEFER_ACCEPT:
 		return SET(defer_accept, defer_rounded(v));
+	case TCP_LINGER2:
+		return SET(linger2, v < 0 ? -1 : MIN(v, LINGER2_MAX));
 	case TCP_CONGESTION:
 		return congestion_set(env, ep, val, len);
 	default:
@@ -229,6 +259,10 @@ static int socket_get(struct sock_env *env, struct endpoint *ep, const struct op
 		return opt_give(val, len, v->sndtimeo, sizeof(v->sndtimeo));
 	case SO_ERROR:
 		return opt_give_int(o, val, len, ep->type == VIA_STREAM ? stream_error(env, ep) : -ep_err_take(ep));
+	case SO_MAX_PACING_RATE:
+		if (*len >= sizeof(v->pacing_max))
+			return opt_give(val, len, &v->pacing_max, sizeof(v->pacing_max));
+		return opt_give_int(o, val, len, (int32_t)(uint32_t)MIN(v->pacing_max, UINT32_MAX));
 	case SO_TYPE:
 		return opt_give_int(o, val, len, ep->type == VIA_STREAM ? SOCK_STREAM : SOCK_DGRAM);
 	case SO_DOMAIN:
@@ -270,6 +304,12 @@ static int32_t maxseg_of(struct sock_env *env, const struct endpoint *ep)
 	return v ? v : MSS_DEFAULT;
 }
 
+static int32_t linger2_of(struct sock_env *env, const struct endpoint *ep)
+{
+	int32_t v = ep_opts_of(env, ep)->linger2;
+	return v ? v : tcp_settings_of(env->tcp)->fin_timeout_s;
+}
+
 static int tcp_get(struct sock_env *env, struct endpoint *ep, const struct opt *o, void *val, uint32_t *len)
 {
 	switch (o->name) {
@@ -279,6 +319,8 @@ static int tcp_get(struct sock_env *env, struct endpoint *ep, const struct opt *
 		return opt_give_int(o, val, len, maxseg_of(env, ep));
 	case TCP_DEFER_ACCEPT:
 		return opt_give_int(o, val, len, ep_opts_of(env, ep)->defer_accept);
+	case TCP_LINGER2:
+		return opt_give_int(o, val, len, linger2_of(env, ep));
 	case TCP_CONGESTION:
 		return congestion_get(env, ep, val, len);
 	case TCP_INFO:

@@ -168,7 +168,7 @@ static uint32_t *config_size_at(struct tcp_settings *s, enum via_setting which)
 
 static int config_buffers(struct via *v, const struct via_change *c)
 {
-	struct tcp_settings *s = tcp_settings(&v->tcp);
+	struct tcp_settings *s = tcp_settings_of(&v->tcp);
 	bool is_size = c->value >= 4096 && c->value <= INT32_MAX;
 	uint32_t n = (uint32_t)c->value, *at = config_size_at(s, c->setting);
 	if (at && is_size)
@@ -194,6 +194,31 @@ static int config_buffers(struct via *v, const struct via_change *c)
 	}
 }
 
+/* TCP's settings: Linux's sysctl of that name. */
+static int config_tcp(struct via *v, const struct via_change *c)
+{
+	struct tcp_settings *t = tcp_settings_of(&v->tcp);
+	switch (c->setting) {
+	case VIA_SET_TCP_SYNCOOKIES:
+		if (c->value < 0 || c->value > 2)
+			return -EINVAL;
+		t->syncookies = (uint8_t)c->value;
+		return 0;
+	case VIA_SET_TCP_FIN_TIMEOUT:
+		if (c->value < 1 || c->value > 120)
+			return -EINVAL;
+		t->fin_timeout_s = (uint16_t)c->value;
+		return 0;
+	case VIA_SET_TCP_MAX_ORPHANS:
+		if (c->value < 0 || c->value > INT32_MAX)
+			return -EINVAL;
+		t->orphans_max = (uint32_t)c->value;
+		return 0;
+	default:
+		return config_buffers(v, c);
+	}
+}
+
 static int config_setting(struct via *v, const struct via_change *c)
 {
 	struct via_state *st = v->st;
@@ -205,6 +230,9 @@ static int config_setting(struct via *v, const struct via_change *c)
 		if (c->value < 1 || c->value > 255)
 			return -EINVAL;
 		st->ttl = (uint8_t)c->value;
+		return 0;
+	case VIA_SET_TCP_PACING:
+		v->tcp.paces = st->tcp_paces = c->value != 0;
 		return 0;
 	case VIA_SET_TCP_ECN:
 		if (c->value < 0 || c->value > 2)
@@ -218,7 +246,7 @@ static int config_setting(struct via *v, const struct via_change *c)
 		st->dns = c->addr;
 		return 0;
 	default:
-		return config_buffers(v, c);
+		return config_tcp(v, c);
 	}
 }
 

@@ -63,7 +63,7 @@ static int stack_tables(struct via *v, const struct via_config *cfg)
 /* First sizes of TCP's buffers, if the owner has a wish. */
 static void stack_buffers(struct via *v, const struct via_config *cfg)
 {
-	struct tcp_settings *s = tcp_settings(&v->tcp);
+	struct tcp_settings *s = tcp_settings_of(&v->tcp);
 	if (cfg->tcp_rmem)
 		s->rmem = cfg->tcp_rmem;
 	if (cfg->tcp_wmem)
@@ -77,7 +77,7 @@ static int stack_rooms(struct via *v, const struct via_config *cfg)
 	struct via_state *st = v->st;
 	v->tcp = (struct tcp_env){.arena = v->arena, .wheel = &st->wheel, .mem = v->mem, .ops = &stack_tcp_ops, .ctx = v,
 				  .trace = cfg->trace, .name = v->name, .now = v->now, .drops = st->drops,
-				  .ecn = st->tcp_ecn};
+				  .paces = st->tcp_paces, .ecn = st->tcp_ecn};
 	int err = tcp_init(&v->tcp, cfg->seed);
 	if (err)
 		return err;

@@ -68,13 +68,15 @@ struct path {
 };
 
 enum stack_count {
-	COUNT_IP_IN, COUNT_IP_LOCAL, COUNT_IP_FORWARDED, COUNT_IP_OUT, COUNT_ICMP_ECHO, COUNT_ICMP_ERRORS_OUT, COUNT_ARP_IN, COUNT_STACK
+	COUNT_IP_IN, COUNT_IP_LOCAL, COUNT_IP_FORWARDED, COUNT_IP_OUT, COUNT_ICMP_ECHO, COUNT_ICMP_ERRORS_OUT, COUNT_ARP_IN,
+	COUNT_TCP_IN, COUNT_TCP_OUT, COUNT_TCP_RST_OUT, COUNT_UDP_IN, COUNT_UDP_OUT, COUNT_STACK
 };
 
 struct via_state {
 	struct wheel wheel;
 	int64_t now;
 	uint32_t gen;             /* of the configuration */
+	bool tcp_paces;
 	uint8_t tcp_ecn;          /* VIA_SET_TCP_ECN */
 	bool tcp_abe;
 	bool forwarding;

@@ -18,12 +18,12 @@ static bool drs_may_tune(const struct tcp_env *env, const struct tcp_conn *c)
 {
 	const struct tcp_rare *r = tcp_rare_of(env, c);
 
-	return tcp_settings(env)->moderate_rcvbuf && !(r && r->opts.rcvbuf);
+	return tcp_settings_of(env)->moderate_rcvbuf && !(r && r->opts.rcvbuf);
 }
 
 static uint32_t drs_max(const struct tcp_env *env, const struct tcp_conn *c)
 {
-	return MIN(tcp_win_from_space(tcp_settings(env)->rmem_max), 65535u << c->rcv_ws);
+	return MIN(tcp_win_from_space(tcp_settings_of(env)->rmem_max), 65535u << c->rcv_ws);
 }
 
 static void drs_begin(const struct tcp_env *env, struct tcp_conn *c, struct tcp_drs *d)
@@ -177,7 +177,7 @@ static uint32_t notsent_lowat(const struct tcp_env *env, const struct tcp_conn *
 {
 	const struct tcp_rare *r = tcp_rare_of(env, c);
 
-	return r && r->opts.notsent_lowat ? r->opts.notsent_lowat : tcp_settings(env)->notsent_lowat;
+	return r && r->opts.notsent_lowat ? r->opts.notsent_lowat : tcp_settings_of(env)->notsent_lowat;
 }
 
 /* True size of n queued bytes. */
@@ -214,7 +214,7 @@ void tcp_sndbuf_grow(const struct tcp_env *env, struct tcp_conn *c)
 		return;
 	while (per < mss + 640)
 		per *= 2;
-	uint64_t want = MIN(2 * (uint64_t)n * (per + 256), tcp_settings(env)->wmem_max);
+	uint64_t want = MIN(2 * (uint64_t)n * (per + 256), tcp_settings_of(env)->wmem_max);
 	c->sndbuf = MAX(c->sndbuf, (uint32_t)want);
 }
 

@@ -6,13 +6,15 @@
 #ifndef TCP_CC_H
 #define TCP_CC_H
 
-#include "base/defs.h"
+#include "base/prf.h"
+#include "tcp/rate.h"
 
 #define TCP_SSTHRESH_INFINITE 0x7fffffffu
 #define TCP_CWND_MAX (1u << 30)
 #define TCP_CC_WORDS 8       /* of scratch, the most an algorithm may use */
 
 enum tcp_cc_event {
+	TCP_CC_BEGIN,     /* data is about to leave and nothing is in flight */
 	TCP_CC_ACK,       /* new data acknowledged, outside fast recovery */
 	TCP_CC_LOSS,      /* recovery begins, or a retransmission was lost */
 	TCP_CC_ECN,       /* the peer saw a CE mark: as a loss, but nothing was lost (RFC 3168 §6.1.2) */
@@ -20,6 +22,7 @@ enum tcp_cc_event {
 	TCP_CC_RTO_AGAIN, /* a later one: ssthresh stays (RFC 5681 §3.1) */
 	TCP_CC_EXIT,      /* recovery ends */
 	TCP_CC_IDLE,      /* about to send after more than one RTO of silence */
+	TCP_CC_SAMPLE,    /* every ACK, whatever else it is: to algorithms with a model only, last of what the ACK causes */
 };
 struct tcp_cc_sample {
 	enum tcp_cc_event event;
@@ -34,6 +37,10 @@ struct tcp_cc_sample {
 	bool is_limited;  /* cwnd was what held the sender */
 	bool iw_one;      /* initial window is one segment */
 	bool is_paced;    /* what leaves is spread over the round trip */
+	bool in_recovery; /* fast recovery or after a time-out */
+	uint32_t c_delivered; /* bytes delivered so far, modulo 2^32 */
+	const struct tcp_rate_sample *rs; /* of the newest ACK; never NULL */
+	struct prf_stream *random;        /* for choices nobody is to foresee */
 	bool is_abe;      /* TCP_CC_ECN: the milder factor of RFC 8511 */
 };
 struct tcp_cc_out {
@@ -43,6 +50,7 @@ struct tcp_cc_out {
 struct tcp_cc_algo {
 	const char *name;
 	uint8_t words; /* of scratch */
+	bool has_model; /* of the path: it gets TCP_CC_SAMPLE, and it alone says cwnd in recovery, too */
 	void (*on)(uint64_t *scratch, const struct tcp_cc_sample *s, struct tcp_cc_out *io);
 };
 

@@ -169,6 +169,9 @@ static void on(uint64_t *scratch, const struct tcp_cc_sample *s, struct tcp_cc_o
 	struct cubic *cu = (struct cubic *)(void *)scratch;
 
 	switch (s->event) {
+	case TCP_CC_BEGIN:
+	case TCP_CC_SAMPLE:
+		break;
 	case TCP_CC_ACK:
 		on_ack(cu, s, io);
 		break;

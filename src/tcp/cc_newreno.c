@@ -30,6 +30,9 @@ static void on(uint64_t *scratch, const struct tcp_cc_sample *s, struct tcp_cc_o
 	uint32_t half = MAX(s->flight / 2, 2 * s->mss); /* RFC 5681 §3.1 eq. 4 */
 
 	switch (s->event) {
+	case TCP_CC_BEGIN:
+	case TCP_CC_SAMPLE:
+		break;
 	case TCP_CC_ACK:
 		on_ack(nr, s, io);
 		break;

@@ -22,7 +22,7 @@ void tcp_mem_defaults(const struct tcp_env *env, struct tcp_settings *set)
 void tcp_mem_changed(struct tcp_env *env, const struct sbuf *s, uint32_t was)
 {
 	struct tcp_memory *m = &tcp_tab(env)->memory;
-	const struct tcp_settings *set = tcp_settings(env);
+	const struct tcp_settings *set = tcp_settings_of(env);
 	uint8_t old = m->state;
 
 	m->used = m->used + s->charged - was;
@@ -63,7 +63,7 @@ static void prune(struct tcp_env *env, struct tcp_conn *c)
 
 static void reclaim_cap(struct tcp_env *env)
 {
-	const uint64_t cap = tcp_settings(env)->stalled_max;
+	const uint64_t cap = tcp_settings_of(env)->stalled_max;
 
 	if (cap && tcp_tab(env)->memory.stalled > cap)
 		tcp_mem_reclaim(env, cap);
@@ -136,7 +136,7 @@ uint32_t tcp_mem_reclaim(struct tcp_env *env, uint64_t keep)
 void tcp_mem_get(const struct tcp_env *env, struct via_tcp_memory *out)
 {
 	const struct tcp_memory *m = &tcp_tab(env)->memory;
-	const struct tcp_settings *set = tcp_settings(env);
+	const struct tcp_settings *set = tcp_settings_of(env);
 	uint32_t size = out->size;
 
 	*out = (struct via_tcp_memory){.size = size, .state = (enum via_tcp_memory_state)m->state, .used = m->used, .low = set->mem_low,

@@ -3,8 +3,10 @@
 
 #include "tcp/ack.h"
 #include "tcp/autotune.h"
+#include "tcp/cwnd.h"
 #include "tcp/ecn.h"
 #include "tcp/memory.h"
+#include "tcp/pacing.h"
 #include "tcp/recovery.h"
 #include "tcp/rtt.h"
 #include "tcp/timers.h"
@@ -60,9 +62,11 @@ void tcp_output_syn(struct tcp_env *env, struct tcp_conn *c, enum why why, bool 
 	if (first) {
 		c->snd_nxt = c->iss + 1;
 		tcp_ranges_push(env->arena, &a->sent, c->iss, c->snd_nxt, 0, env->now);
+		tcp_ranges_note(env->arena, &a->sent, 0, env->now, 0);
 		a->since = env->now;
 	} else {
 		tcp_ranges_mark(env->arena, &a->sent, 0, TCP_RANGE_EVER, TCP_RANGE_LOST);
+		tcp_tab(env)->counts[TCP_COUNT_RETRANS_SEGS]++;
 	}
 	send_header(env, c, &h, why);
 	if (is_ack)
@@ -140,37 +144,43 @@ void tcp_output_rst_seg(struct tcp_env *env, const struct tcp_entry *e, const st
 /* --- data --- */
 
 /* What leaves in about 1 ms at the connection's rate: 2 segments to a superframe (design, decision 11). */
-static uint32_t burst_bytes(struct tcp_env *env, const struct tcp_conn *c)
+static uint32_t burst_bytes(struct tcp_env *env, const struct tcp_conn *c, const struct tcp_active *a)
 {
 	const struct tcp_path *p = tcp_path_of(env, &c->e);
 	uint32_t hdr = p->ip_hlen + TCP_HLEN + (c->ts_ok ? TCP_TS_OPT_LEN : 0);
 	uint32_t most = p->gso_max > hdr + c->mss ? p->gso_max - hdr : c->mss;
 
-	if (c->srtt_us > 1000)
+	if (a->pacing_rate)
+		most = (uint32_t)MIN(most, MAX(a->pacing_rate / 1000, 2u * c->mss));
+	else if (c->srtt_us > 1000)
 		most = MIN(most, MAX((uint32_t)((uint64_t)c->cwnd * 1000 / c->srtt_us), 2u * c->mss));
 	return most / c->mss * c->mss;
-}
-
-/* Does the link take a segment of *n bytes? Lowers *n to what it has room for, in whole segments. */
-static bool link_room(struct tcp_env *env, struct tcp_conn *c, struct tcp_active *a, uint32_t *n)
-{
-	uint32_t room = env->ops->tx_room(env->ctx, c->e.node.path);
-
-	if (room == 0) {
-		tcp_conn_mark_held(env, c);
-		return false;
-	}
-	if (a->sent.queued && a->sent.queued >= 2 * burst_bytes(env, c)) /* tcp_sent() goes on */
-		return false;
-	if (*n > c->mss && room < *n)
-		*n = MAX(room / c->mss, 1u) * c->mss;
-	return true;
 }
 
 static void held(struct tcp_env *env, const struct tcp_conn *c, enum trace_held why)
 {
 	if (env->trace)
 		tcp_trace(env, c, TRACE_TCP_HELD, why, c->snd_nxt, c->snd.end, c->cwnd, c->snd_wnd);
+}
+
+/* Is it time, and does the link take a segment of *n bytes? Lowers *n to what it has room for, in whole segments. */
+static bool may_leave(struct tcp_env *env, struct tcp_conn *c, struct tcp_active *a, uint32_t *n)
+{
+	uint32_t room = env->ops->tx_room(env->ctx, c->e.node.path);
+
+	if (!tcp_pacing_may_send(env, a)) {
+		held(env, c, HELD_PACING);
+		return false;
+	}
+	if (room == 0) {
+		tcp_conn_mark_held(env, c);
+		return false;
+	}
+	if (a->sent.queued && a->sent.queued >= 2 * burst_bytes(env, c, a)) /* tcp_sent() goes on */
+		return false;
+	if (*n > c->mss && room < *n)
+		*n = MAX(room / c->mss, 1u) * c->mss;
+	return true;
 }
 
 /* A packet with header h and up to *n bytes from seq; *n is lowered to whole segments if it holds fewer. NULL: no memory. */
@@ -234,6 +244,7 @@ static void launch(struct tcp_env *env, struct tcp_conn *c, struct tcp_active *a
 	if (c->ack_due || c->ack_now || c->delack_tick)
 		c->quick = 0; /* the user answers: acknowledgements ride on data */
 	tcp_ack_sent(c);
+	tcp_pacing_sent(env, c, a, o->len);
 	c->tx_tick = tcp_tick_now(env);
 	env->ops->tx(env->ctx, o->p, c->e.node.path, conn_ttl(r), conn_tos(r));
 }
@@ -256,6 +267,7 @@ static bool resend(struct tcp_env *env, struct tcp_conn *c, struct tcp_active *a
 	if (!prepare(env, c, seq, n, fin, retrans_why(c, a), &o))
 		return false;
 	c->segs_retrans += o.p->m.gso_segs ? o.p->m.gso_segs : 1;
+	tcp_tab(env)->counts[TCP_COUNT_RETRANS_SEGS] += o.p->m.gso_segs ? o.p->m.gso_segs : 1;
 	a->force = false;
 	/* With no room to split, the range stays lost as a whole and goes on when this piece is acknowledged (or by the time-out). */
 	bool is_told = seq + o.len == end || tcp_ranges_split(env->arena, &a->sent, i, seq + o.len);
@@ -263,6 +275,7 @@ static bool resend(struct tcp_env *env, struct tcp_conn *c, struct tcp_active *a
 		struct tcp_range *r = &tcp_ranges_at(env->arena, &a->sent)[i];
 		r->sent_at = env->now;
 		r->mark = c->snd_nxt;
+		tcp_ranges_note(env->arena, &a->sent, i, env->now, tcp_pipe(c, a));
 		tcp_ranges_mark(env->arena, &a->sent, i, TCP_RANGE_AGAIN | TCP_RANGE_EVER | TCP_RANGE_QUEUED, TCP_RANGE_LOST);
 	} else {
 		tcp_ranges_mark(env->arena, &a->sent, i, TCP_RANGE_EVER, 0);
@@ -290,7 +303,7 @@ static bool send_lost(struct tcp_env *env, struct tcp_conn *c, struct tcp_active
 	uint32_t edge = c->snd_una + c->snd_wnd, pipe = tcp_pipe(c, a);
 	uint32_t room = c->cwnd > pipe ? c->cwnd - pipe : 0;
 	bool fin = c->fin_sent && r->end == c->snd.end + 1;
-	uint32_t data = r->end - r->seq - fin, n = MIN(data, burst_bytes(env, c));
+	uint32_t data = r->end - r->seq - fin, n = MIN(data, burst_bytes(env, c, a));
 	if (n && seq_le(edge, r->seq)) { /* never beyond the window, even if it was larger once (RFC 9293 §3.8.6 SHLD-17) */
 		held(env, c, HELD_RWND);
 		return false;
@@ -304,7 +317,7 @@ static bool send_lost(struct tcp_env *env, struct tcp_conn *c, struct tcp_active
 	}
 	if (n > c->mss)
 		n = MAX(MIN(n, room) / c->mss, 1u) * c->mss;
-	if (!link_room(env, c, a, &n))
+	if (!may_leave(env, c, a, &n))
 		return false;
 	return resend(env, c, a, i, n, fin && n == data);
 }
@@ -331,7 +344,7 @@ static uint32_t new_data(struct tcp_env *env, struct tcp_conn *c, struct tcp_act
 		a->limited_at = c->snd_nxt;
 		return 0;
 	}
-	n = MIN(MIN(n, room), burst_bytes(env, c));
+	n = MIN(MIN(n, room), burst_bytes(env, c, a));
 	if (n >= c->mss) {
 		if (n < unsent || !small_may_go(c, a, override))
 			n -= n % c->mss;
@@ -343,6 +356,16 @@ static uint32_t new_data(struct tcp_env *env, struct tcp_conn *c, struct tcp_act
 	}
 	*why = HELD_RWND; /* silly window avoidance, sender's side (§3.8.6.2.1 MUST-38): half the largest window, or the timer */
 	return override || n >= c->snd_wnd_max / 2 ? n : 0;
+}
+
+/* Its range is pushed; one that had to join the last keeps that one's note. */
+static void push(struct tcp_env *env, const struct tcp_conn *c, struct tcp_active *a, const struct outgoing *o)
+{
+	uint32_t pipe = tcp_pipe(c, a), n = a->sent.n;
+
+	tcp_ranges_push(env->arena, &a->sent, o->seq, o->seq + o->len, TCP_RANGE_QUEUED, env->now);
+	if (a->sent.n > n)
+		tcp_ranges_note(env->arena, &a->sent, (uint16_t)n, env->now, pipe);
 }
 
 /* One segment of new data, or FIN. True: there may be more to do. */
@@ -357,6 +380,8 @@ static bool send_new(struct tcp_env *env, struct tcp_conn *c, struct tcp_active 
 		return false;
 	if (c->snd_una == c->snd_nxt && c->tx_tick && tcp_since_tick(env, c->tx_tick) > tcp_rto(c))
 		tcp_recovery_idle(env, c, a);
+	if (c->snd_una == c->snd_nxt)
+		tcp_cwnd_event(env, c, a, TCP_CC_BEGIN, NULL, 0);
 	if (usable && unsent)
 		n = new_data(env, c, a, usable, override, &why);
 	if (a->ece_waits && !override) {
@@ -367,7 +392,7 @@ static bool send_new(struct tcp_env *env, struct tcp_conn *c, struct tcp_active 
 		held(env, c, why);
 		return false;
 	}
-	if (!link_room(env, c, a, &n))
+	if (!may_leave(env, c, a, &n))
 		return false;
 	bool fin = c->fin_queued && n == unsent && usable > n;
 	if (!prepare(env, c, c->snd_nxt, n, fin, n ? WHY_DATA : WHY_FIN, &o))
@@ -376,7 +401,7 @@ static bool send_new(struct tcp_env *env, struct tcp_conn *c, struct tcp_active 
 		tcp_ecn_new_data(c, o.p);
 	if (c->snd_una == c->snd_nxt)
 		a->since = env->now;
-	tcp_ranges_push(env->arena, &a->sent, o.seq, o.seq + o.len, TCP_RANGE_QUEUED, env->now);
+	push(env, c, a, &o);
 	uint32_t data = seq_lt(c->snd.end, o.seq + o.len) ? o.len - 1 : o.len;
 	if ((uint32_t)(o.seq - c->iss - 1) + data < data) /* 2^32 bytes more have been sent */
 		c->sent_hi++;
@@ -396,6 +421,7 @@ void tcp_output(struct tcp_env *env, struct tcp_conn *c, bool override)
 		a = NULL;
 	if (a) {
 		uint32_t nxt = c->snd_nxt;
+		a->pacing_waits = false;
 		while (send_lost(env, c, a))
 			;
 		if (a->sent.lost == 0)

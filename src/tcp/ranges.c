@@ -62,7 +62,7 @@ void tcp_ranges_push(struct arena *a, struct tcp_ranges *s, uint32_t seq, uint32
 		struct tcp_range *l = &tcp_ranges_at(a, s)[s->n - 1];
 		account(s, l, -1);
 		l->end = end;
-		l->flags = (uint8_t)((l->flags & TCP_RANGE_EVER) | flags);
+		l->flags = (uint8_t)((l->flags & (TCP_RANGE_EVER | TCP_RANGE_APP_LIMITED)) | flags);
 		l->sent_at = at;
 		account(s, l, 1);
 		return;
@@ -72,10 +72,26 @@ void tcp_ranges_push(struct arena *a, struct tcp_ranges *s, uint32_t seq, uint32
 	account(s, r, 1);
 }
 
+void tcp_ranges_note(struct arena *a, struct tcp_ranges *s, uint16_t i, int64_t now, uint32_t flight)
+{
+	struct tcp_range *r = &tcp_ranges_at(a, s)[i];
+
+	tcp_rate_sent(&s->rate, &r->note, now, flight, r->end - r->seq, s->n == 1 && !(r->flags & TCP_RANGE_EVER));
+	r->flags = (uint8_t)((r->flags & ~TCP_RANGE_APP_LIMITED) | (s->rate.is_app_limited ? TCP_RANGE_APP_LIMITED : 0));
+}
+
+/* [.., end) of r, len bytes of it, have reached the peer. */
+static void delivered(struct tcp_ranges *s, const struct tcp_range *r, uint32_t len, uint32_t end)
+{
+	tcp_rate_delivered(&s->rate, &r->note, len, end, r->sent_at, !(r->flags & TCP_RANGE_EVER), r->flags & TCP_RANGE_APP_LIMITED);
+}
+
 void tcp_ranges_mark(struct arena *a, struct tcp_ranges *s, uint16_t i, uint8_t set, uint8_t clear)
 {
 	struct tcp_range *r = &tcp_ranges_at(a, s)[i];
 
+	if (set & ~r->flags & TCP_RANGE_LOST)
+		tcp_rate_lost(&s->rate, &r->note, r->end - r->seq);
 	account(s, r, -1);
 	r->flags = (uint8_t)((r->flags | set) & ~clear);
 	account(s, r, 1);
@@ -113,9 +129,14 @@ void tcp_ranges_cut_below(struct arena *a, struct tcp_ranges *s, uint32_t una)
 	struct tcp_range *v = tcp_ranges_at(a, s);
 	unsigned i = 0;
 
-	for (; i < s->n && seq_le(v[i].end, una); i++)
+	for (; i < s->n && seq_le(v[i].end, una); i++) {
+		if (!(v[i].flags & TCP_RANGE_SACKED))
+			delivered(s, &v[i], v[i].end - v[i].seq, v[i].end);
 		account(s, &v[i], -1);
+	}
 	if (i < s->n && seq_lt(v[i].seq, una)) {
+		if (!(v[i].flags & TCP_RANGE_SACKED))
+			delivered(s, &v[i], una - v[i].seq, una);
 		account(s, &v[i], -1);
 		v[i].seq = una;
 		account(s, &v[i], 1);
@@ -162,6 +183,7 @@ uint32_t tcp_ranges_sack(struct arena *a, struct tcp_ranges *s, uint32_t lo, uin
 			break;
 		r = &tcp_ranges_at(a, s)[j];
 		fresh += r->end - r->seq;
+		delivered(s, r, r->end - r->seq, r->end);
 		tcp_ranges_mark(a, s, (uint16_t)j, TCP_RANGE_SACKED, TCP_RANGE_LOST);
 	}
 	if (fresh)

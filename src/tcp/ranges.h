@@ -5,12 +5,14 @@
  * TCP_RANGES_MAX. At the cap, or out of memory, nothing fails: new data joins the last range, and a split that has no
  * room is not made, so a mark then covers only ranges that lie wholly inside it (less is known, never something false).
  * Ranges that are SACKed merge with their SACKed neighbours. Byte totals per mark are kept, so the pipe of RFC 6675 is a
- * subtraction. Work per ACK is bounded by the cap (HARD-05). */
+ * subtraction. What is delivered or marked lost is told to the rate
+ * sampler here, so that nobody can forget it. Work per ACK is bounded by the cap (HARD-05). */
 #ifndef TCP_RANGES_H
 #define TCP_RANGES_H
 
 #include "base/arena.h"
 #include "base/ivset.h"
+#include "tcp/rate.h"
 
 #define TCP_RANGES_MAX 1024
 #define TCP_RANGES_INLINE 4
@@ -21,6 +23,7 @@ enum {
 	TCP_RANGE_AGAIN = 4,   /* sent again since it was last marked lost */
 	TCP_RANGE_EVER = 8,    /* sent more than once: no RTT sample (Karn, RFC 6298 §3) */
 	TCP_RANGE_QUEUED = 16, /* still below us: the driver has not taken it */
+	TCP_RANGE_APP_LIMITED = 32, /* left while the sender had too little to send (rate.h) */
 };
 
 struct tcp_range {
@@ -28,12 +31,14 @@ struct tcp_range {
 	int64_t sent_at;  /* when the driver took it; before that, when we made it */
 	uint32_t mark;    /* SND.NXT at its last retransmission: data beyond it left later */
 	uint8_t flags;
+	struct tcp_rate_note note; /* for the delivery rate */
 };
 
 struct tcp_ranges {
 	ref_t more;            /* arena buffer, or 0: the inline ones are used */
 	uint16_t cap, n;
 	uint32_t sacked, lost, queued; /* bytes with that mark */
+	struct tcp_rate rate;  /* told of all that is delivered or lost */
 	struct tcp_range first[TCP_RANGES_INLINE];
 };
 
@@ -45,6 +50,8 @@ static inline struct tcp_range *tcp_ranges_at(const struct arena *a, struct tcp_
 }
 /* Append [seq, end), which begins where the last one ended. */
 void tcp_ranges_push(struct arena *a, struct tcp_ranges *s, uint32_t seq, uint32_t end, uint8_t flags, int64_t at);
+/* Range i leaves now, for the first time or again. flight: in flight without it. */
+void tcp_ranges_note(struct arena *a, struct tcp_ranges *s, uint16_t i, int64_t now, uint32_t flight);
 /* Change the marks of range i: set, then cleared. */
 void tcp_ranges_mark(struct arena *a, struct tcp_ranges *s, uint16_t i, uint8_t set, uint8_t clear);
 /* Make a boundary at seq, which lies strictly inside range i. False: no room. */

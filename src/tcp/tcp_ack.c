@@ -3,6 +3,7 @@
 #include "tcp/input.h"
 
 #include "tcp/ack.h"
+#include "tcp/cwnd.h"
 #include "tcp/ecn.h"
 #include "tcp/memory.h"
 #include "tcp/output.h"
@@ -85,6 +86,7 @@ static void acknowledge(struct tcp_env *env, struct tcp_conn *c, const struct tc
 	if (!a)
 		return;
 	x.pipe_before = tcp_pipe(c, a);
+	tcp_rate_begin(&a->sent.rate, s->rx_ns);
 	tcp_recovery_note_order(env, c, a, &x, s->h.ack);
 	if (s->h.ack != c->snd_una)
 		accept_new(env, c, a, &x);
@@ -93,8 +95,10 @@ static void acknowledge(struct tcp_env *env, struct tcp_conn *c, const struct tc
 	if (was_shut && c->snd_wnd)
 		a->backoff = a->retries = 0;
 	x.is_dup = x.flight_before && !x.acked && (c->sack_ok ? x.sacked != 0 : !tcp_seg_len(&s->h, s->len) && !x.wnd_moved);
-	if (c->was_open)
+	if (c->was_open) {
 		tcp_recovery_ack(env, c, a, &x);
+		tcp_cwnd_acked(env, c, a, &x);
+	}
 	tcp_timers_rtx(env, c, x.acked || (was_shut && c->snd_wnd)); /* RFC 6298 §5.3 */
 }
 
@@ -111,12 +115,18 @@ static void handshake_acked(struct tcp_env *env, struct tcp_conn *c, const struc
 }
 
 /* What an acknowledged FIN means in each state. */
-static enum tcp_step fin_acked(struct tcp_env *env, struct tcp_conn *c)
+static enum tcp_step fin_acked(struct tcp_env *env, struct tcp_conn *c, const struct tcp_seg *s)
 {
 	switch (c->state) {
 	case TCP_FIN_WAIT_1:
 		tcp_conn_set_state(env, c, TCP_FIN_WAIT_2);
+		if (c->is_orphan && tcp_conn_skips_fin_wait2(env, c)) {
+			tcp_output_rst_seg(env, &c->e, s);
+			tcp_conn_finish(env, c, 0);
+			return TCP_DONE;
+		}
 		tcp_timers_slow(env, c);
+		tcp_conn_notify(env, c, TCP_EV_WRITABLE); /* who lingers on close() waits for this */
 		return TCP_CONTINUE;
 	case TCP_CLOSING:
 		tcp_conn_set_state(env, c, TCP_TIME_WAIT);
@@ -151,5 +161,5 @@ enum tcp_step tcp_step_ack(struct tcp_env *env, struct tcp_conn *c, struct tcp_s
 	} else if (seq_le(c->snd_una, ack)) {
 		acknowledge(env, c, s);
 	}
-	return tcp_conn_has_fin_acked(c) ? fin_acked(env, c) : TCP_CONTINUE;
+	return tcp_conn_has_fin_acked(c) ? fin_acked(env, c, s) : TCP_CONTINUE;
 }

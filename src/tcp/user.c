@@ -6,6 +6,7 @@
 
 #include "tcp/ack.h"
 #include "tcp/autotune.h"
+#include "tcp/cwnd.h"
 #include "tcp/isn.h"
 #include "tcp/memory.h"
 #include "tcp/output.h"
@@ -125,6 +126,7 @@ int64_t tcp_user_send(struct tcp_env *env, ref_t conn, const void *data, uint32_
 	uint32_t want = send_room(env, c, len, &err);
 	if (err)
 		return err;
+	tcp_cwnd_app_limited(c, tcp_active_of(env, c));
 	uint32_t n = tcp_buf_append(env, &c->snd, data, want);
 	if (n)
 		sent_more(env, c, more);
@@ -162,6 +164,7 @@ int tcp_user_send_commit(struct tcp_env *env, ref_t conn, uint32_t len)
 		return -EPIPE;
 	if (!tcp_conn_activate(env, c))
 		return starve(env, c, false);
+	tcp_cwnd_app_limited(c, tcp_active_of(env, c));
 	int err = tcp_buf_commit(env, &c->snd, len);
 	if (!err && len)
 		sent_more(env, c, false);
@@ -183,6 +186,7 @@ int64_t tcp_user_send_lend(struct tcp_env *env, ref_t conn, const void *data, ui
 	uint32_t n = MIN(send_room(env, c, MIN(len, LEND_MAX), &err), LEND_MAX);
 	if (err)
 		return err;
+	tcp_cwnd_app_limited(c, tcp_active_of(env, c));
 	blk_t b = blk_lend(env->mem, data, n, done, ctx, token);
 	if (!b || tcp_buf_append_blk(env, &c->snd, b, 0, n) < 0)
 		n = 0;
@@ -305,7 +309,9 @@ void tcp_user_close(struct tcp_env *env, ref_t conn, bool linger0)
 	c->rd_shut = 1;
 	if (c->state == TCP_SYN_SENT)
 		tcp_conn_finish(env, c, 0);
-	else if (linger0 || readable(c) || t->n_orphans >= TCP_ORPHANS_MAX) /* RFC 9293 §3.6.1 SHLD-3 */
+	else if (linger0 || readable(c) || t->n_orphans >= t->set.orphans_max) /* RFC 9293 §3.6.1 SHLD-3 */
+		tcp_conn_abort(env, c, 0);
+	else if (c->state == TCP_FIN_WAIT_2 && tcp_conn_skips_fin_wait2(env, c))
 		tcp_conn_abort(env, c, 0);
 	else
 		queue_fin(env, c);
@@ -324,6 +330,11 @@ void tcp_user_set_opts(struct tcp_env *env, ref_t conn, const struct tcp_opts *o
 	bool was_readable = tcp_conn_is_readable(env, c);
 
 	tcp_conn_apply_opts(env, c, o);
+	struct tcp_active *a = tcp_active_of(env, c);
+	if (a && a->rtx) { /* a user's time-out may end it sooner now */
+		tcp_timers_set_rtx(env, c, a, a->rtx_at);
+		tcp_timers_arm(env, c);
+	}
 	if (!was_readable && tcp_conn_is_readable(env, c)) /* SO_RCVLOWAT came down */
 		tcp_conn_notify(env, c, TCP_EV_READABLE);
 	if (c->state != TCP_CLOSED) /* nodelay, or no more cork: what was held goes */

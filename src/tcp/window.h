@@ -16,7 +16,7 @@ uint8_t tcp_window_shift(uint32_t most);
 /* What a connection's window may ever need to offer: the user's buffer, or (as Linux, all of) the largest that autotuning may reach. */
 static inline uint32_t tcp_window_most(const struct tcp_env *env, const struct tcp_opts *o)
 {
-	return o->rcvbuf ? tcp_rcvbuf_first(env, o) : MAX(tcp_rcvbuf_first(env, o), tcp_settings(env)->rmem_max);
+	return o->rcvbuf ? tcp_rcvbuf_first(env, o) : MAX(tcp_rcvbuf_first(env, o), tcp_settings_of(env)->rmem_max);
 }
 /* The window offered on SYN or SYN-ACK for `rcvbuf`. */
 static inline uint32_t tcp_window_first(uint32_t rcvbuf) { return MIN(rcvbuf, 65535u); }

@@ -47,7 +47,8 @@ int main(void)
 	const uint64_t payload = UINT64_C(12500000) * 4 * 1448 / 1514; /* of four seconds, headers taken off */
 	puts("1..5");
 	uint64_t n = run(true, true, &rcvbuf, &sndbuf);
-	good &= sim_ok(n >= payload * 95 / 100, "down: %llu of %llu bytes in seconds 4 to 8", (unsigned long long)n, (unsigned long long)payload);
+	good &= sim_ok(n >= payload * 95 / 100, "down: %llu of %llu bytes in seconds 4 to 8", (unsigned long long)n,
+		       (unsigned long long)payload);
 	good &= sim_ok(rcvbuf >= 2 * 2 * 1250000 && rcvbuf <= 6 << 20, "the receive buffer became %lld", (long long)rcvbuf);
 	n = run(false, true, &rcvbuf, &sndbuf);
 	good &= sim_ok(n >= payload * 95 / 100, "up: %llu of %llu bytes", (unsigned long long)n, (unsigned long long)payload);

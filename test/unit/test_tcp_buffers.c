@@ -18,7 +18,7 @@ static void open_with(const struct tcp_opts *o, uint16_t wnd, uint8_t ws, bool t
 	for (unsigned i = 0; i < sizeof(data); i++)
 		data[i] = (uint8_t)(i * 7 + (i >> 8));
 	th_init(&t, TH_A, TH_B, NULL, 1);
-	struct tcp_settings *s = tcp_settings(&t.env);
+	struct tcp_settings *s = tcp_settings_of(&t.env);
 	s->rmem = TCP_RMEM;
 	s->rmem_max = TCP_RMEM_MAX;
 	s->wmem = 50000;
@@ -113,7 +113,7 @@ static void notsent_lowat__half_of_it_wakes(void **state)
 
 static void notsent_lowat__the_stacks_is_for_who_has_none(void **state)
 {
-	tcp_settings(&t.env)->notsent_lowat = 4000;
+	tcp_settings_of(&t.env)->notsent_lowat = 4000;
 	assert_int_equal(put(59000), 26000);
 	th_finish(&t, c);
 }
@@ -136,7 +136,7 @@ static void send_buffer__the_users_stays(void **state)
 
 /* --- the receive buffer --- */
 
-/* Per round trip the peer sends `n` bytes in segments of 1000 at once, never more than the window, and all is read. Returns what it sent. */
+/* In a round trip the peer sends `n` bytes in segments of 1000 at once, not more than the window; all is read. Returns what it sent. */
 static uint32_t seq_at;
 static uint32_t round_trip(uint32_t n, int64_t rtt)
 {
@@ -196,14 +196,14 @@ static void receive_buffer__the_users_stays(void **state)
 
 static void receive_buffer__a_setting_turns_it_off(void **state)
 {
-	tcp_settings(&t.env)->moderate_rcvbuf = false;
+	tcp_settings_of(&t.env)->moderate_rcvbuf = false;
 	assert_true(windows_grown(false, 100 * NS_PER_MS, 12) <= 65536);
 	th_finish(&t, c);
 }
 
 static void receive_buffer__not_beyond_the_largest(void **state)
 {
-	tcp_settings(&t.env)->rmem_max = 400000;
+	tcp_settings_of(&t.env)->rmem_max = 400000;
 	assert_true(windows_grown(false, 100 * NS_PER_MS, 15) <= 200000);
 	th_finish(&t, c);
 }
