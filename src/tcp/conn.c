@@ -293,7 +293,8 @@ static void apply_buffers(const struct tcp_env *env, struct tcp_conn *c, const s
 bool tcp_opts_are_rare(const struct tcp_opts *o)
 {
 	return o->mss_clamp || o->ttl || o->tos || o->keep_idle_s || o->keep_intvl_s || o->keep_cnt || o->syn_retries ||
-	       o->user_timeout_ms || o->cc || o->pacing_max || o->fin_wait2_s || o->rcvbuf || o->sndbuf || o->notsent_lowat || o->rcvlowat;
+	       o->user_timeout_ms || o->cc || o->pacing_max || o->fin_wait2_s || o->rcvbuf || o->sndbuf || o->notsent_lowat || o->rcvlowat ||
+	       o->oob_inline;
 }
 
 void tcp_conn_apply_opts(struct tcp_env *env, struct tcp_conn *c, const struct tcp_opts *o)
