@@ -125,6 +125,33 @@ static int config_neigh(struct via *v, const struct via_change *c)
 	return err;
 }
 
+/* What SYNs offer and how often they are repeated. */
+static int config_tcp_syn(struct tcp_settings *t, const struct via_change *c)
+{
+	bool counts = c->setting == VIA_SET_TCP_SYN_RETRIES || c->setting == VIA_SET_TCP_SYNACK_RETRIES;
+	if (counts && (c->value < 1 || c->value > 127))
+		return -EINVAL;
+	switch (c->setting) {
+	case VIA_SET_TCP_SACK:
+		t->no_sack = c->value == 0;
+		return 0;
+	case VIA_SET_TCP_TIMESTAMPS:
+		t->no_timestamps = c->value == 0;
+		return 0;
+	case VIA_SET_TCP_SCALING:
+		t->no_scaling = c->value == 0;
+		return 0;
+	case VIA_SET_TCP_SYN_RETRIES:
+		t->syn_retries = (uint8_t)c->value;
+		return 0;
+	case VIA_SET_TCP_SYNACK_RETRIES:
+		t->synack_retries = (uint8_t)c->value;
+		return 0;
+	default:
+		return -EINVAL;
+	}
+}
+
 /* Settings of TCP's memory that are sizes in bytes. */
 static int config_memory(struct tcp_settings *s, const struct via_change *c)
 {
@@ -145,7 +172,7 @@ static int config_memory(struct tcp_settings *s, const struct via_change *c)
 		s->stalled_max = n;
 		return 0;
 	default:
-		return -EINVAL;
+		return config_tcp_syn(s, c);
 	}
 }
 
