@@ -7,6 +7,7 @@
 #include "tcp/input.h"
 #include "tcp/isn.h"
 #include "tcp/output.h"
+#include "tcp/pmtu.h"
 #include "tcp/rtt.h"
 #include "tcp/timers.h"
 #include "tcp/window.h"
@@ -299,7 +300,7 @@ struct tcp_conn *tcp_conn_new(struct tcp_env *env, ref_t path, uint16_t lport, u
 
 uint16_t tcp_mss_advertised(const struct tcp_path *p, const struct tcp_opts *o)
 {
-	uint32_t mss = MIN(p->pmtu - p->ip_hlen - TCP_HLEN, 65535u);
+	uint32_t mss = MIN(p->mtu - p->ip_hlen - TCP_HLEN, 65535u); /* not what was learnt: that is of the other direction (SHLD-6) */
 
 	return (uint16_t)(o && o->mss_clamp && o->mss_clamp < mss ? o->mss_clamp : mss);
 }
@@ -316,7 +317,7 @@ void tcp_conn_update_mss(struct tcp_env *env, struct tcp_conn *c)
 {
 	const struct tcp_path *p = tcp_path_of(env, &c->e);
 	const struct tcp_rare *r = tcp_rare_of(env, c);
-	uint32_t mss = MIN(c->peer_mss, p->pmtu - p->ip_hlen - TCP_HLEN);
+	uint32_t mss = MIN(c->peer_mss, tcp_pmtu_of(p) - p->ip_hlen - TCP_HLEN);
 
 	if (r && r->opts.mss_clamp)
 		mss = MIN(mss, MAX(r->opts.mss_clamp, TCP_MSS_FLOOR));

@@ -174,6 +174,9 @@ struct tcp_active {
 	bool has_piece;
 	uint32_t piece_seq;
 
+	uint32_t probe_seq, probe_len; /* a segment larger than is known to pass is under way (pmtu.h); length 0: none */
+	bool is_mtu;                /* recovery repairs what was too large: no sign of congestion, the window stays (RFC 1191 §6.5) */
+
 	uint32_t below;             /* packets given to the stack that no tcp_sent() has told of yet */
 
 	/* reorder queue */

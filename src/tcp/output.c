@@ -4,6 +4,7 @@
 #include "tcp/ack.h"
 #include "tcp/cwnd.h"
 #include "tcp/ecn.h"
+#include "tcp/pmtu.h"
 #include "tcp/pacing.h"
 #include "tcp/recovery.h"
 #include "tcp/rtt.h"
@@ -189,6 +190,10 @@ static struct pkt *fill(struct tcp_env *env, struct tcp_conn *c, struct tcp_hdr 
 	if (!p)
 		return NULL;
 	uint32_t got = *n ? sbuf_attach(env->arena, env->mem, &c->snd, seq, *n, p) : 0;
+	if (got < *n && why == WHY_MTU_PROBE) { /* a smaller one would be none */
+		pkt_free(env->mem, p);
+		return NULL;
+	}
 	if (got < *n) {
 		uint32_t keep = got > c->mss ? got / c->mss * c->mss : got;
 		if (!keep) {
@@ -200,7 +205,7 @@ static struct pkt *fill(struct tcp_env *env, struct tcp_conn *c, struct tcp_hdr 
 		pkt_data(p)[13] = h->flags;
 		*n = keep;
 	}
-	if (*n > c->mss) {
+	if (*n > c->mss && why != WHY_MTU_PROBE) {
 		p->m.gso = path->ip_hlen == 40 ? PKT_GSO_TCP6 : PKT_GSO_TCP4;
 		p->m.gso_size = c->mss;
 		p->m.gso_segs = (uint16_t)((*n + c->mss - 1) / c->mss);
@@ -364,34 +369,12 @@ static void push(struct tcp_env *env, const struct tcp_conn *c, struct tcp_activ
 		tcp_ranges_note(env->arena, &a->sent, (uint16_t)n, env->now, pipe);
 }
 
-/* One segment of new data, or FIN. True: there may be more to do. */
-static bool send_new(struct tcp_env *env, struct tcp_conn *c, struct tcp_active *a, bool override)
+/* n bytes from SND.NXT, and FIN if asked. False: no memory. */
+static bool send_fresh(struct tcp_env *env, struct tcp_conn *c, struct tcp_active *a, uint32_t n, bool fin, enum why why)
 {
-	uint32_t unsent = tcp_unsent(c), edge = c->snd_una + c->snd_wnd, n = 0;
-	uint32_t usable = seq_lt(c->snd_nxt, edge) ? edge - c->snd_nxt : 0;
-	enum trace_held why = HELD_RWND;
 	struct outgoing o;
 
-	if (!c->was_open || !tcp_state_may_send(c->state) || (!unsent && (!c->fin_queued || c->fin_sent)))
-		return false;
-	if (c->snd_una == c->snd_nxt && c->tx_tick && tcp_since_tick(env, c->tx_tick) > tcp_rto(c))
-		tcp_recovery_idle(env, c, a);
-	if (c->snd_una == c->snd_nxt)
-		tcp_cwnd_event(env, c, a, TCP_CC_BEGIN, NULL, 0);
-	if (usable && unsent)
-		n = new_data(env, c, a, usable, override, &why);
-	if (a->ece_waits && !override) {
-		why = HELD_CWND;
-		n = 0;
-	}
-	if (!usable || (unsent && !n)) {
-		held(env, c, why);
-		return false;
-	}
-	if (!may_leave(env, c, a, &n))
-		return false;
-	bool fin = c->fin_queued && n == unsent && usable > n;
-	if (!prepare(env, c, c->snd_nxt, n, fin, n ? WHY_DATA : WHY_FIN, &o))
+	if (!prepare(env, c, c->snd_nxt, n, fin, why, &o))
 		return false;
 	if (n)
 		tcp_ecn_new_data(c, o.p);
@@ -403,10 +386,55 @@ static bool send_new(struct tcp_env *env, struct tcp_conn *c, struct tcp_active 
 		c->sent_hi++;
 	c->fin_sent = data < o.len;
 	c->snd_nxt += o.len;
-	if (data % c->mss)
+	if (data % c->mss && why != WHY_MTU_PROBE)
 		a->snd_sml = c->snd_nxt;
 	launch(env, c, a, &o);
 	return true;
+}
+
+/* A segment of n bytes, more than the MSS: does it pass? False: it could not be sent, and is not tried again for a while. */
+static bool send_mtu_probe(struct tcp_env *env, struct tcp_conn *c, struct tcp_active *a, uint32_t n)
+{
+	uint32_t seq = c->snd_nxt;
+
+	if (env->ops->tx_room(env->ctx, c->e.node.path) < n || !send_fresh(env, c, a, n, false, WHY_MTU_PROBE)) {
+		tcp_pmtu_probe_failed(env, c);
+		return false;
+	}
+	tcp_pmtu_probe_sent(env, c, a, seq, n);
+	return true;
+}
+
+/* One segment of new data, or FIN. True: there may be more to do. */
+static bool send_new(struct tcp_env *env, struct tcp_conn *c, struct tcp_active *a, bool override)
+{
+	uint32_t unsent = tcp_unsent(c), edge = c->snd_una + c->snd_wnd, n = 0;
+	uint32_t usable = seq_lt(c->snd_nxt, edge) ? edge - c->snd_nxt : 0;
+	enum trace_held why = HELD_RWND;
+
+	if (!c->was_open || !tcp_state_may_send(c->state) || (!unsent && (!c->fin_queued || c->fin_sent)))
+		return false;
+	if (c->snd_una == c->snd_nxt && c->tx_tick && tcp_since_tick(env, c->tx_tick) > tcp_rto(c))
+		tcp_recovery_idle(env, c, a);
+	if (c->snd_una == c->snd_nxt)
+		tcp_cwnd_event(env, c, a, TCP_CC_BEGIN, NULL, 0);
+	if (usable && unsent)
+		n = new_data(env, c, a, usable, override, &why);
+	uint32_t probe = n ? tcp_pmtu_probe(env, c, a, usable) : 0;
+	if ((a->ece_waits && !override) || probe == TCP_MTU_PROBE_WAIT) {
+		why = HELD_CWND;
+		n = 0;
+	}
+	if (!usable || (unsent && !n)) {
+		held(env, c, why);
+		return false;
+	}
+	if (!may_leave(env, c, a, &n))
+		return false;
+	if (probe && send_mtu_probe(env, c, a, probe))
+		return true;
+	bool fin = c->fin_queued && n == unsent && usable > n;
+	return send_fresh(env, c, a, n, fin, n ? WHY_DATA : WHY_FIN);
 }
 
 void tcp_output(struct tcp_env *env, struct tcp_conn *c, bool override)

@@ -38,8 +38,8 @@ void tcp_recovery_sack(struct tcp_env *env, struct tcp_conn *c, struct tcp_activ
 void tcp_recovery_ack(struct tcp_env *env, struct tcp_conn *c, struct tcp_active *a, const struct tcp_ack_ctx *x);
 /* The retransmission timer fired (RFC 6298 §5.4, RFC 6675 §5.1). */
 void tcp_recovery_rto(struct tcp_env *env, struct tcp_conn *c, struct tcp_active *a);
-/* Everything in flight larger than the new MSS is to be sent again, cut smaller (RFC 1191 §6.5). */
-void tcp_recovery_mtu(struct tcp_env *env, struct tcp_conn *c, struct tcp_active *a);
+/* What of [lo, hi) is in flight and larger than the MSS was too large: it is to be sent again, cut smaller (RFC 1191 §6.5). */
+void tcp_recovery_mtu(struct tcp_env *env, struct tcp_conn *c, struct tcp_active *a, uint32_t lo, uint32_t hi);
 /* About to send after silence (RFC 5681 §4.1). */
 void tcp_recovery_idle(struct tcp_env *env, struct tcp_conn *c, struct tcp_active *a);
 

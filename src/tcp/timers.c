@@ -6,6 +6,7 @@
 #include "tcp/ack.h"
 #include "tcp/input.h"
 #include "tcp/output.h"
+#include "tcp/pmtu.h"
 #include "tcp/recovery.h"
 #include "tcp/rtt.h"
 
@@ -98,6 +99,8 @@ static bool gives_up(struct tcp_env *env, struct tcp_conn *c, struct tcp_active 
 		over = tries >= (r && r->opts.syn_retries ? r->opts.syn_retries : TCP_RETRIES_SYN); /* MUST-23 */
 	if (user)
 		over = env->now - a->since >= user * NS_PER_MS;
+	if (over && c->was_open)
+		tcp_pmtu_gave_up(env, c);
 	if (over) /* what ICMP said last explains more than "timed out" (as Linux) */
 		tcp_conn_finish(env, c, c->err_soft ? c->err_soft : ETIMEDOUT);
 	return over;
@@ -145,6 +148,7 @@ static void rto_fires(struct tcp_env *env, struct tcp_conn *c, struct tcp_active
 		c->iw_one = a->retries > 0;   /* resent more than once (RFC 5681 §3.1) */
 		c->rto_3s = 1;                /* RFC 6298 §5.7, looked at when data starts */
 	} else {
+		tcp_pmtu_timeout(env, c, a);
 		tcp_recovery_rto(env, c, a);
 	}
 	a->retries++;
