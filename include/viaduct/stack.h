@@ -53,6 +53,9 @@ enum via_setting {
 	VIA_SET_TCP_BASE_MSS, /* where that search begins: 88 to 65495, default 1024 */
 	VIA_SET_ICMP_ERRORS, /* 0: sends no ICMP errors and forwards none, as a careless firewall; default 1 */
 	VIA_SET_DNS, /* addr: where the resolver of programs is answered */
+	VIA_SET_TCP_SYNCOOKIES,  /* 0 never, 1 when a SYN queue is full (default), 2 always */
+	VIA_SET_TCP_FIN_TIMEOUT, /* seconds an orphan may stay in FIN-WAIT-2; 1 to 120, default 60 */
+	VIA_SET_TCP_MAX_ORPHANS, /* connections without socket, default 8192: beyond it close resets */
 };
 struct via_change {
 	enum via_change_kind kind;
