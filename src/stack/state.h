@@ -30,7 +30,6 @@
 #define MTU_PROBING_DEFAULT 1            /* Linux: 0; but then a lost ICMP hangs a connection */
 #define BASE_MSS_DEFAULT 1024            /* as Linux (RFC 4821 §7.2) */
 #define ECN_DEFAULT 1                    /* asked for and accepted (RFC 9293 §3.8.2 SHLD-8) */
-#define MEM_DEFAULT (1024u * 1024u)      /* TCP buffers, bytes */
 
 /* What waits for one driver: flows taken in turns (deficit round robin), then packets as the driver takes them. */
 struct ifq {
@@ -79,7 +78,6 @@ struct via_state {
 	struct wheel wheel;
 	int64_t now;
 	uint32_t gen;             /* of the configuration */
-	uint32_t tcp_rmem, tcp_wmem;
 	bool tcp_paces;
 	uint8_t tcp_ecn;          /* VIA_SET_TCP_ECN */
 	bool tcp_abe;
