@@ -8,6 +8,7 @@
  *   keep-alive:     the peer was silent for keep_idle (§3.8.4);
  *   orphan:         in FIN-WAIT-2 without a user for 60 s;
  *   pacing:         data waits until the rate lets the next burst go (tcp/pacing.h);
+ *   model:          nothing was sent for TCP_CC_KEEP_NS: what the congestion control knows of the path is given up;
  *   memory:         the user wanted to send and memory was out: asked for every 8 ms. */
 #ifndef TCP_TIMERS_H
 #define TCP_TIMERS_H
