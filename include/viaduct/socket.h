@@ -126,6 +126,12 @@ struct via_sock_info {
 	int64_t srtt_ns, rttvar_ns, rto_ns;
 	uint32_t cwnd, ssthresh, mss;
 	uint32_t iss, irs; /* first sequence numbers, ours and the peer's */
+	uint8_t timer;     /* what will fire first, as ss: 0 off, 1 on (retransmission), 2 keepalive, 3 timewait, 4 persist */
+	uint8_t retries;   /* how often it has fired since the last progress */
+	int64_t timer_ns;  /* until it fires */
+	char cc[16];       /* congestion control of a connection or listener, else empty */
+	void *tcp_info;    /* set by the caller: where Linux's struct tcp_info (linux/tcp.h) goes, or NULL */
+	uint32_t tcp_info_len; /* in: room there; out: bytes written, 0 for what has none */
 };
 /* Walk all sockets, connections, SYN-RECEIVED and TIME-WAIT: *cursor starts at 0. False at the end. */
 VIA_API bool via_sock_next(struct via *v, uint64_t *cursor, struct via_sock_info *out);

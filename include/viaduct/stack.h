@@ -50,6 +50,9 @@ enum via_setting {
 	VIA_SET_TCP_ECN, /* as Linux's tcp_ecn: 0 off, 1 asked for and accepted (default), 2 accepted (RFC 3168) */
 	VIA_SET_TCP_ABE, /* 1: a mark lowers the window less than a loss does (RFC 8511); default 0 */
 	VIA_SET_DNS, /* addr: where the resolver of programs is answered */
+	VIA_SET_TCP_SYNCOOKIES,  /* 0 never, 1 when a SYN queue is full (default), 2 always */
+	VIA_SET_TCP_FIN_TIMEOUT, /* seconds an orphan may stay in FIN-WAIT-2; 1 to 120, default 60 */
+	VIA_SET_TCP_MAX_ORPHANS, /* connections without socket, default 8192: beyond it close resets */
 };
 struct via_change {
 	enum via_change_kind kind;

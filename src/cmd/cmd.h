@@ -14,6 +14,7 @@ enum { EXIT_WELL = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_OURS = 125 };
 struct cmd_global {
 	bool json, pretty, quiet, verbose;
 	bool color; /* stdout is a terminal, or -c */
+	const char *node; /* -n [LAB:]NODE, or NULL */
 };
 extern struct cmd_global cmd_global;
 
@@ -42,7 +43,7 @@ struct cmd_command {
 };
 
 extern const struct cmd_command cmd_lab_exec, cmd_lab_up, cmd_lab_down, cmd_lab_ls, cmd_lab_check, cmd_lab_inspect, cmd_lab_story,
-	cmd_run, cmd_serve;
+	cmd_run, cmd_serve, cmd_ss;
 extern const struct cmd_command *const cmd_table[]; /* ends with NULL */
 
 /* Parse and run; the process's exit status. */

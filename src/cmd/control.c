@@ -1,4 +1,4 @@
-/* cmd/control.c - framing and addressing of the control socket. Messages are bounded at 4 MiB. */
+/* cmd/control.c - framing and addressing of the control socket. Messages are bounded at 64 MiB: some 50,000 sockets. */
 #include "cmd/control.h"
 #include "cmd/cmd.h"
 #include <dirent.h>
@@ -9,7 +9,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#define MESSAGE_MAX (4u << 20)
+#define MESSAGE_MAX (64u << 20)
 
 static void folder_name(char *out, size_t cap)
 {

@@ -262,6 +262,16 @@ static bool client_exec(struct client *c, const json_t *msg)
 	return true;
 }
 
+/* For `via ss`; node NULL: of all. */
+static json_t *sockets_of(struct lab *lab, const char *node)
+{
+	char text[256];
+	if (!node || lab_node(lab, node))
+		return lab_sockets(lab, node);
+	no_node_text(lab, node, text);
+	return json_pack("{s:s, s:i}", "error", text, "status", EXIT_USAGE);
+}
+
 static bool client_request(struct client *c, const json_t *msg)
 {
 	const char *op = json_string_value(json_object_get(msg, "op"));
@@ -277,6 +287,8 @@ static bool client_request(struct client *c, const json_t *msg)
 	json_t *answer;
 	if (strcmp(op, "inspect") == 0)
 		answer = lab_inspect(c->server->lab);
+	else if (strcmp(op, "ss") == 0)
+		answer = sockets_of(c->server->lab, json_string_value(json_object_get(msg, "node")));
 	else if (strcmp(op, "down") == 0)
 		answer = json_pack("{s:i}", "pid", (int)getpid());
 	else

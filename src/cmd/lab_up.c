@@ -1,4 +1,5 @@
 /* cmd/lab_up.c - `via lab up`, `down`, `ls`, `check`, `inspect`: labs by file and by name. */
+#include "cmd/ask.h"
 #include "cmd/cmd.h"
 #include "cmd/control.h"
 #include "cmd/lab_host.h"
@@ -79,27 +80,9 @@ static int lab_up(const struct cmd_args *a)
 	return status;
 }
 
-/* Ask a running lab one thing; NULL after a sentence. */
-static json_t *ask(const char *name, const char *op)
-{
-	int fd = control_connect(name);
-	if (fd < 0) {
-		control_fail(EXIT_FAILED, name, fd);
-		return NULL;
-	}
-	json_t *msg = json_pack("{s:s}", "op", op);
-	control_send(fd, msg, NULL, 0);
-	json_decref(msg);
-	json_t *answer = control_recv(fd, NULL, NULL);
-	close(fd);
-	if (!answer)
-		cmd_fail(EXIT_FAILED, "lab '%s' did not answer", name);
-	return answer;
-}
-
 static int lab_down(const struct cmd_args *a)
 {
-	json_t *answer = ask(a->words[0], "down");
+	json_t *answer = ask_lab(a->words[0], "down", NULL);
 	if (!answer)
 		return EXIT_FAILED;
 	pid_t pid = (pid_t)json_integer_value(json_object_get(answer, "pid"));
@@ -172,7 +155,7 @@ static int lab_inspect_show(const struct cmd_args *a)
 		o = lab_inspect(lab);
 		lab_free(lab);
 	} else {
-		o = ask(a->words[0], "inspect");
+		o = ask_lab(a->words[0], "inspect", NULL);
 	}
 	if (!o)
 		return EXIT_FAILED;

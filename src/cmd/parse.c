@@ -13,6 +13,7 @@ struct cmd_global cmd_global;
 const struct cmd_command *const cmd_table[] = {
 	&cmd_run,
 	&cmd_serve,
+	&cmd_ss,
 	&cmd_lab_exec,
 	&cmd_lab_up,
 	&cmd_lab_down,
@@ -24,6 +25,7 @@ const struct cmd_command *const cmd_table[] = {
 };
 
 static const struct cmd_option global_options[] = {
+	{'n', "node", "[LAB:]NODE", "the stack that is meant, of a lab that is up"},
 	{'j', "json", NULL, "print JSON"},
 	{'p', "pretty", NULL, "indent the JSON"},
 	{'c', "color", NULL, "colours even without a terminal"},
@@ -119,9 +121,10 @@ static int print_command_help(const struct cmd_command *c)
 	return EXIT_WELL;
 }
 
-static int global_set(char letter, const struct cmd_command *c)
+static int global_set(char letter, const char *arg, const struct cmd_command *c)
 {
 	switch (letter) {
+	case 'n': cmd_global.node = arg; break;
 	case 'j': cmd_global.json = true; break;
 	case 'p': cmd_global.pretty = true; break;
 	case 'c': cmd_global.color = true; break;
@@ -158,35 +161,55 @@ static int unknown_option(const struct cmd_command *c, const char *word)
 	return cmd_fail(EXIT_USAGE, "unknown option '%s'; see via %s%s--help", word, c ? c->name : "", c ? " " : "");
 }
 
+/* "-tin": each letter is a flag. */
+static bool is_bundle(const char *word)
+{
+	return word[0] == '-' && word[1] != '-' && strlen(word) > 2;
+}
+
 /* One option word of `c` (NULL: global). Returns words used, or -1 after a sentence. */
 static int option_take(const struct cmd_command *c, int argc, char **argv, struct cmd_args *a)
 {
-	const char *eq = argv[0][1] == '-' ? strchr(argv[0], '=') : NULL;
-	size_t len = eq ? (size_t)(eq - argv[0]) : strlen(argv[0]);
-	int i = c ? option_find(c->options, argv[0], len) : -1;
-	if (i < 0) {
-		int g = option_find(global_options, argv[0], len);
-		if (g < 0 || eq) {
+	const char *word = argv[0], *eq = word[1] == '-' ? strchr(word, '=') : NULL;
+	size_t len = eq ? (size_t)(eq - word) : strlen(word);
+	int i = c ? option_find(c->options, word, len) : -1;
+	int g = i < 0 ? option_find(global_options, word, len) : -1;
+	if (i < 0 && g < 0) {
+		unknown_option(c, word);
+		return -1;
+	}
+	const struct cmd_option *o = i >= 0 ? &c->options[i] : &global_options[g];
+	if (!o->arg && eq) {
+		unknown_option(c, word);
+		return -1;
+	}
+	const char *arg = !o->arg ? "" : eq ? eq + 1 : argc > 1 ? argv[1] : NULL;
+	if (!arg) {
+		cmd_fail(EXIT_USAGE, "--%s needs %s", o->name, o->arg);
+		return -1;
+	}
+	if (i >= 0)
+		a->opt[i] = arg;
+	else
+		global_set(o->letter, arg, c);
+	return o->arg && !eq ? 2 : 1;
+}
+
+/* An option word, or several flags in one. */
+static int options_take(const struct cmd_command *c, int argc, char **argv, struct cmd_args *a)
+{
+	if (!is_bundle(argv[0]))
+		return option_take(c, argc, argv, a);
+	for (const char *l = argv[0] + 1; *l; l++) {
+		char one[3] = {'-', *l, 0}, *word = one;
+		int i = c ? option_find(c->options, one, 2) : -1, g = option_find(global_options, one, 2);
+		if (i >= 0 ? c->options[i].arg != NULL : g < 0 || global_options[g].arg) {
 			unknown_option(c, argv[0]);
 			return -1;
 		}
-		global_set(global_options[g].letter, c);
-		return 1;
+		option_take(c, 1, &word, a);
 	}
-	if (!c->options[i].arg) {
-		a->opt[i] = "";
-		return 1;
-	}
-	if (eq) {
-		a->opt[i] = eq + 1;
-		return 1;
-	}
-	if (argc < 2) {
-		cmd_fail(EXIT_USAGE, "--%s needs %s", c->options[i].name, c->options[i].arg);
-		return -1;
-	}
-	a->opt[i] = argv[1];
-	return 2;
+	return 1;
 }
 
 static int command_run(const struct cmd_command *c, int argc, char **argv)
@@ -203,7 +226,7 @@ static int command_run(const struct cmd_command *c, int argc, char **argv)
 			break;
 		}
 		if (argv[i][0] == '-' && argv[i][1]) {
-			int used = option_take(c, argc - i, argv + i, &a);
+			int used = options_take(c, argc - i, argv + i, &a);
 			if (used < 0)
 				goto out;
 			i += used;
@@ -286,7 +309,7 @@ int cmd_main(int argc, char **argv)
 	int i = 1;
 	cmd_global.color = isatty(STDOUT_FILENO);
 	while (i < argc && argv[i][0] == '-') {
-		int used = option_take(NULL, argc - i, argv + i, NULL);
+		int used = options_take(NULL, argc - i, argv + i, NULL);
 		if (used < 0)
 			return EXIT_USAGE;
 		i += used;

@@ -72,6 +72,8 @@ bool lab_link_get(struct lab *l, int n, struct lab_link_stats *out);
 int lab_link_set(struct lab *l, const char *end, const struct lab_impair *i);
 /* Everything `via lab inspect` shows, gives. */
 json_t *lab_inspect(struct lab *l);
+/* What `via ss` shows: {"sockets": [...], "counters": {NODE: {...}}} of one node, or of all (node NULL). Gives. */
+json_t *lab_sockets(struct lab *l, const char *node);
 /* The sentence of a drop's name, as in lab_inspect()'s `drops` ("arp.queue_full"); "" if there is none. */
 const char *lab_drop_text(const char *name);
 /* Everything the demo tells: connections, handshakes, per-path counts, ports, drops, ladder events. Gives. */

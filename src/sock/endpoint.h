@@ -51,6 +51,7 @@ struct ep_opts {
 	int32_t tos, mtu_discover, mcast_ttl;
 	uint32_t mcast_if;        /* IPv4, network byte order as given */
 	int32_t maxseg, keepidle, keepintvl, keepcnt, syncnt, user_timeout_ms, notsent_lowat, defer_accept;
+	int32_t linger2;          /* seconds; 0: default, -1: none */
 	int32_t cc;               /* index of the congestion control, 0: default */
 	uint64_t pacing_max;      /* bytes/s; UINT64_MAX: none */
 	int64_t rcvtimeo[2], sndtimeo[2]; /* seconds, microseconds */

@@ -18,11 +18,8 @@ static void endpoint_info(struct sock_env *env, const struct endpoint *ep, struc
 		return;
 	}
 	o->tcp_state = ep->state == EP_LISTEN ? TCP_LISTEN : TCP_CLOSED;
-	if (ep->state == EP_LISTEN) {
-		const struct tcp_listener *l = tcp_listener_at(env->tcp, ep->tcp);
-		o->rcv_queue = l->accept.n;
-		o->snd_queue = l->backlog;
-	}
+	if (ep->state == EP_LISTEN)
+		tcp_listener_info(env->tcp, ep->tcp, o);
 }
 
 static void node_info(struct sock_env *env, ref_t node, struct via_sock_info *o)
@@ -35,9 +32,21 @@ static void node_info(struct sock_env *env, ref_t node, struct via_sock_info *o)
 	tcp_node_info(env->tcp, node, o);
 }
 
-/* The caller's struct may be older and shorter. */
+/* What the caller asks for; his struct may be older and shorter. */
+static struct via_sock_info info_take(const struct via_sock_info *out)
+{
+	struct via_sock_info o = {.size = sizeof(o)};
+	if (out->size >= offsetof(struct via_sock_info, tcp_info_len) + sizeof(o.tcp_info_len)) {
+		o.tcp_info = out->tcp_info;
+		o.tcp_info_len = out->tcp_info ? out->tcp_info_len : 0;
+	}
+	return o;
+}
+
 static void info_give(struct via_sock_info *out, struct via_sock_info *o)
 {
+	if (o->type != VIA_STREAM || o->tcp_state == TCP_CLOSED)
+		o->tcp_info_len = 0;
 	o->size = out->size;
 	memcpy(out, o, MIN(out->size, sizeof(*o)));
 }
@@ -49,7 +58,7 @@ int sock_info(struct sock_env *env, via_sock s, struct via_sock_info *out)
 		return -EBADF;
 	if (out->size < sizeof(out->size))
 		return -EINVAL;
-	struct via_sock_info o = {.size = sizeof(o)};
+	struct via_sock_info o = info_take(out);
 	if (ep->type == VIA_STREAM && ep->state == EP_CONN && !stream_is_over(env, ep))
 		node_info(env, ep->tcp, &o);
 	else
@@ -61,9 +70,9 @@ int sock_info(struct sock_env *env, via_sock s, struct via_sock_info *out)
 bool sock_next(struct sock_env *env, uint64_t *cursor, struct via_sock_info *out)
 {
 	const struct sock_tab *t = tab_of(env);
-	struct via_sock_info o = {.size = sizeof(o)};
 	if (out->size < sizeof(out->size))
 		return false;
+	struct via_sock_info o = info_take(out);
 	while (*cursor < PHASE_NODES) {
 		if (*cursor >= t->n_slots) {
 			*cursor = PHASE_NODES;

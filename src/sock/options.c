@@ -2,7 +2,7 @@
  *
  * Most options are rows of a table: a boolean is a bit of the endpoint's flags, a number is a field of struct ep_opts with
  * its range. What is odd has code in options_odd.c. Some numbers are stored for the caller and mean nothing to the stack, which
- * never blocks: SO_RCVTIMEO, SO_SNDTIMEO, SO_RCVLOWAT, SO_PRIORITY, TCP_DEFER_ACCEPT, TCP_NOTSENT_LOWAT, IP_MTU_DISCOVER,
+ * never blocks: SO_RCVTIMEO, SO_SNDTIMEO, SO_RCVLOWAT, SO_PRIORITY, TCP_NOTSENT_LOWAT, IP_MTU_DISCOVER,
  * IP_PKTINFO and its kind (ancillary data is made by the doors from what recvfrom tells).
  * Names not in the table are -ENOPROTOOPT, TCP_FASTOPEN among them. */
 #include "sock/options.h"
@@ -54,6 +54,7 @@ static const struct opt table[] = {
 	NUM(IPPROTO_TCP, TCP_USER_TIMEOUT, TCP_ONLY, user_timeout_ms, 0, INT32_MAX),
 	NUM(IPPROTO_TCP, TCP_NOTSENT_LOWAT, TCP_ONLY, notsent_lowat, INT32_MIN, INT32_MAX),
 	ODD(IPPROTO_TCP, TCP_DEFER_ACCEPT, TCP_ONLY),
+	ODD(IPPROTO_TCP, TCP_LINGER2, TCP_ONLY),
 	ODD(IPPROTO_TCP, TCP_CONGESTION, TCP_ONLY),
 	ODD(IPPROTO_TCP, TCP_INFO, TCP_ONLY | OPT_READ_ONLY),
 	BOOL(IPPROTO_IP, IP_RECVERR, OPT_ALL, EPF_RECVERR),
@@ -92,6 +93,7 @@ void ep_tcp_opts(const struct sock_env *env, const struct endpoint *ep, struct t
 		.keep_cnt = (uint8_t)(v->keepcnt == 9 ? 0 : v->keepcnt),
 		.syn_retries = (uint8_t)(v->syncnt == 6 ? 0 : v->syncnt),
 		.user_timeout_ms = (uint32_t)v->user_timeout_ms, .cc = (uint8_t)v->cc,
+		.defer = opt_defer_count(v->defer_accept), .fin_wait2_s = (int8_t)v->linger2,
 		.pacing_max = v->pacing_max == UINT64_MAX ? 0 : v->pacing_max, /* 0 is no limit either, as Linux */
 	};
 }

@@ -19,6 +19,8 @@ struct opt {
 	int32_t min, max;
 };
 
+/* After how many time-outs `s` seconds are over, s as getsockopt(TCP_DEFER_ACCEPT) tells it. */
+uint8_t opt_defer_count(int32_t s);
 int opt_num_set(struct sock_env *env, struct endpoint *ep, size_t off, int32_t v);
 int opt_give(void *val, uint32_t *len, const void *v, uint32_t n);
 int opt_give_int(const struct opt *o, void *val, uint32_t *len, int32_t v);

@@ -16,6 +16,7 @@
 #define RCVBUF_MIN 2304
 #define DGRAM_BUF 212992
 #define MSS_DEFAULT 536
+#define LINGER2_MAX 120        /* seconds */
 #define CC_NAME_LEN 16u        /* TCP_CA_NAME_MAX */
 
 #define SET(field, v) opt_num_set(env, ep, offsetof(struct ep_opts, field), v)
@@ -68,16 +69,28 @@ static int timeo_set(struct sock_env *env, struct endpoint *ep, int name, const 
 	return 0;
 }
 
-/* How often a SYN-ACK is sent within `s` seconds, and back: 1, 3, 7, 15 ... up to 120 s apart. */
+/* How often a SYN-ACK is sent within `s` seconds, and how long that is: 1, 3, 7, 15 ... up to 120 s apart. */
+static uint8_t defer_within(int32_t s, int32_t *period)
+{
+	uint8_t n = s > 0;
+	*period = n;
+	for (int32_t timeout = 1; s > *period && n < 255; n++) {
+		timeout = MIN(timeout * 2, 120);
+		*period += timeout;
+	}
+	return n;
+}
+
+uint8_t opt_defer_count(int32_t s)
+{
+	int32_t period;
+	return defer_within(s, &period);
+}
+
 static int32_t defer_rounded(int32_t s)
 {
-	int32_t period = 1, timeout = 1;
-	if (s <= 0)
-		return 0;
-	for (int n = 1; s > period && n < 255; n++) {
-		timeout = MIN(timeout * 2, 120);
-		period += timeout;
-	}
+	int32_t period;
+	defer_within(s, &period);
 	return period;
 }
 
@@ -145,6 +158,8 @@ static int tcp_set(struct sock_env *env, struct endpoint *ep, int name, int32_t 
 		return v && (v < 88 || v > 32767) ? -EINVAL : SET(maxseg, v);
 	case TCP_DEFER_ACCEPT:
 		return SET(defer_accept, defer_rounded(v));
+	case TCP_LINGER2:
+		return SET(linger2, v < 0 ? -1 : MIN(v, LINGER2_MAX));
 	case TCP_CONGESTION:
 		return congestion_set(env, ep, val, len);
 	default:
@@ -268,6 +283,12 @@ static int32_t maxseg_of(struct sock_env *env, const struct endpoint *ep)
 	return v ? v : MSS_DEFAULT;
 }
 
+static int32_t linger2_of(struct sock_env *env, const struct endpoint *ep)
+{
+	int32_t v = ep_opts_of(env, ep)->linger2;
+	return v ? v : tcp_settings_of(env->tcp)->fin_timeout_s;
+}
+
 static int tcp_get(struct sock_env *env, struct endpoint *ep, const struct opt *o, void *val, uint32_t *len)
 {
 	switch (o->name) {
@@ -277,6 +298,8 @@ static int tcp_get(struct sock_env *env, struct endpoint *ep, const struct opt *
 		return opt_give_int(o, val, len, maxseg_of(env, ep));
 	case TCP_DEFER_ACCEPT:
 		return opt_give_int(o, val, len, ep_opts_of(env, ep)->defer_accept);
+	case TCP_LINGER2:
+		return opt_give_int(o, val, len, linger2_of(env, ep));
 	case TCP_CONGESTION:
 		return congestion_get(env, ep, val, len);
 	case TCP_INFO:

@@ -125,6 +125,31 @@ static int config_neigh(struct via *v, const struct via_change *c)
 	return err;
 }
 
+/* TCP's settings: Linux's sysctl of that name. */
+static int config_tcp(struct via *v, const struct via_change *c)
+{
+	struct tcp_settings *t = tcp_settings_of(&v->tcp);
+	switch (c->setting) {
+	case VIA_SET_TCP_SYNCOOKIES:
+		if (c->value < 0 || c->value > 2)
+			return -EINVAL;
+		t->syncookies = (uint8_t)c->value;
+		return 0;
+	case VIA_SET_TCP_FIN_TIMEOUT:
+		if (c->value < 1 || c->value > 120)
+			return -EINVAL;
+		t->fin_timeout_s = (uint16_t)c->value;
+		return 0;
+	case VIA_SET_TCP_MAX_ORPHANS:
+		if (c->value < 0 || c->value > INT32_MAX)
+			return -EINVAL;
+		t->orphans_max = (uint32_t)c->value;
+		return 0;
+	default:
+		return -EINVAL;
+	}
+}
+
 static int config_setting(struct via *v, const struct via_change *c)
 {
 	struct via_state *st = v->st;
@@ -160,8 +185,9 @@ static int config_setting(struct via *v, const struct via_change *c)
 	case VIA_SET_DNS:
 		st->dns = c->addr;
 		return 0;
+	default:
+		return config_tcp(v, c);
 	}
-	return -EINVAL;
 }
 
 int via_configure(struct via *v, const struct via_change *c)

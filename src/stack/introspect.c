@@ -45,6 +45,13 @@ bool via_counter_get(struct via *v, int n, const char **name, uint64_t *value)
 	static const char *const counts[COUNT_STACK] = {
 		[COUNT_IP_IN] = "ip.in", [COUNT_IP_LOCAL] = "ip.local", [COUNT_IP_FORWARDED] = "ip.forwarded", [COUNT_IP_OUT] = "ip.out",
 		[COUNT_ICMP_ECHO] = "icmp.echo_answered", [COUNT_ICMP_ERRORS_OUT] = "icmp.errors_sent", [COUNT_ARP_IN] = "arp.in",
+		[COUNT_TCP_IN] = "tcp.in_segs", [COUNT_TCP_OUT] = "tcp.out_segs", [COUNT_TCP_RST_OUT] = "tcp.out_rsts",
+		[COUNT_UDP_IN] = "udp.in", [COUNT_UDP_OUT] = "udp.out",
+	};
+	static const char *const tcp_names[TCP_COUNTS] = {
+#define COUNT(e, dotted) [TCP_COUNT_##e] = dotted,
+#include "tcp/count.def"
+#undef COUNT
 	};
 	static const char *const drops[DROP_COUNT] = {
 #define DROP(e, dotted, text) [DROP_##e] = "drop." dotted,
@@ -58,7 +65,13 @@ bool via_counter_get(struct via *v, int n, const char **name, uint64_t *value)
 		*value = v->st->counts[n];
 		return true;
 	}
-	n = n - COUNT_STACK + 1; /* "none" is no drop */
+	n -= COUNT_STACK;
+	if (n < TCP_COUNTS) {
+		*name = tcp_names[n];
+		*value = tcp_counts(&v->tcp)[n];
+		return true;
+	}
+	n = n - TCP_COUNTS + 1; /* "none" is no drop */
 	if (n >= DROP_COUNT)
 		return false;
 	*name = drops[n];

@@ -32,19 +32,28 @@ static bool op_addr_is_ours(void *ctx, const struct via_addr *a)
 	return stack_addr_is_ours(ctx, a);
 }
 
+static void count_tcp_out(struct via *v, const struct pkt *p)
+{
+	v->st->counts[COUNT_TCP_OUT] += MAX(p->m.gso_segs, 1);
+	v->st->counts[COUNT_TCP_RST_OUT] += p->linear[p->m.l4 + 13] >> 2 & 1;
+}
+
 static void op_tx(void *ctx, struct pkt *p, ref_t path, uint8_t ttl, uint8_t tos)
 {
+	count_tcp_out(ctx, p);
 	tx_path(ctx, p, path_at(ctx, path), IPPROTO_N_TCP, ttl, tos);
 }
 
 static void op_tx_reply(void *ctx, struct pkt *p, const struct via_addr *local, const struct via_addr *remote)
 {
+	count_tcp_out(ctx, p);
 	tx_datagram(ctx, p, IPPROTO_N_TCP, local, remote, 0, 0, false);
 }
 
 static int op_tx_datagram(void *ctx, struct pkt *p, uint8_t proto, const struct via_addr *local, const struct via_addr *remote, uint8_t ttl,
 			  uint8_t tos)
 {
+	((struct via *)ctx)->st->counts[COUNT_UDP_OUT] += proto == IPPROTO_N_UDP;
 	return tx_datagram(ctx, p, proto, local, remote, ttl, tos, true); /* SO_BROADCAST is sock/'s to ask for */
 }
 

@@ -115,10 +115,12 @@ static enum drop rx_transport(struct via *v, struct pkt *p, const struct ip4_hdr
 		if (to_broadcast || p->m.ether_mcast)
 			return DROP_IP_BROADCAST; /* RFC 9293 MUST-57 */
 		*taken = true;
+		v->st->counts[COUNT_TCP_IN] += MAX(p->m.gso_segs, 1);
 		return sock_tcp_arrives(&v->sock, p, &src, &dst, stack_get_path);
 	case IPPROTO_N_UDP:
 		why = sock_udp_arrives(&v->sock, p, &src, &dst);
 		*taken = why != DROP_UDP_NO_SOCKET;
+		v->st->counts[COUNT_UDP_IN] += why == DROP_NONE;
 		if (!*taken)
 			tx_icmp_error(v, p, h, ICMP4_UNREACH, ICMP4_UNREACH_PORT, 0);
 		return why;

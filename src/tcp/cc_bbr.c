@@ -160,7 +160,9 @@ static bool is_time_to_cruise(const struct bbr *b, const struct tcp_cc_sample *s
 	return (!headroom || s->pipe <= headroom) && s->pipe <= bbr_inflight(b, bbr_max_bw(b), 100, s->mss);
 }
 
-/* UP ends when the rate grows no more; while inflight_hi holds it down nothing else can be expected: BBRIsTimeToGoDown(). */
+/* UP ends when the rate grows no more; while inflight_hi holds it down nothing else can be expected: BBRIsTimeToGoDown(). It also ends,
+ * as in version 2, when after a round trip a quarter more than the BDP is in flight: where round trips are long, three more of them
+ * queue more than DOWN can let out before the next probe. */
 static bool is_time_to_go_down(struct bbr *b, const struct tcp_cc_sample *s, uint32_t cwnd)
 {
 	if (s->is_limited && b->inflight_hi && cwnd >= b->inflight_hi) {
@@ -168,7 +170,7 @@ static bool is_time_to_go_down(struct bbr *b, const struct tcp_cc_sample *s, uin
 		b->full_bw = s->rs->rate;
 		return false;
 	}
-	return b->full_bw_now;
+	return b->full_bw_now || (has_elapsed(b, s, b->min_rtt_us * NS_PER_US) && s->pipe > bbr_inflight(b, bbr_max_bw(b), 125, s->mss));
 }
 
 /* BBRUpdateProbeBWCyclePhase() */

@@ -31,8 +31,16 @@ int tcp_init(struct tcp_env *env, const uint8_t seed[32])
 	t->isn_key = prf_derive(seed, "tcp-isn");
 	t->ts_key = prf_derive(seed, "tcp-timestamp");
 	t->random.key = prf_derive(seed, "tcp-random");
+	t->cookie_key[0] = prf_derive(seed, "tcp-cookie-base");
+	t->cookie_key[1] = prf_derive(seed, "tcp-cookie");
+	t->set = (struct tcp_settings){.syncookies = 1, .fin_timeout_s = TCP_FIN_TIMEOUT_S, .orphans_max = TCP_ORPHANS_MAX};
 	env->tab = r;
 	return 0;
+}
+
+struct tcp_settings *tcp_settings_of(struct tcp_env *env)
+{
+	return &tcp_tab(env)->set;
 }
 
 /* --- traces, state --- */
@@ -49,8 +57,26 @@ void tcp_trace(struct tcp_env *env, const struct tcp_conn *c, enum trace_kind ki
 		env->trace->emit(env->trace->ctx, &e);
 }
 
+/* RFC 4022's tcpActiveOpens and its neighbours are counts of edges of the state diagram. */
+static void count_edge(struct tcp_env *env, uint8_t from, uint8_t to)
+{
+	uint64_t *counts = tcp_tab(env)->counts;
+	bool was_opening = from == TCP_SYN_SENT || from == TCP_SYN_RECEIVED;
+
+	counts[TCP_COUNT_ACTIVE_OPENS] += from == TCP_CLOSED && to == TCP_SYN_SENT;
+	counts[TCP_COUNT_PASSIVE_OPENS] += from == TCP_LISTEN && to == TCP_SYN_RECEIVED;
+	counts[TCP_COUNT_ATTEMPT_FAILS] += was_opening && (to == TCP_CLOSED || to == TCP_LISTEN);
+	counts[TCP_COUNT_ESTAB_RESETS] += (from == TCP_ESTABLISHED || from == TCP_CLOSE_WAIT) && to == TCP_CLOSED;
+}
+
+const uint64_t *tcp_counts(const struct tcp_env *env)
+{
+	return tcp_tab(env)->counts;
+}
+
 void tcp_trace_state(struct tcp_env *env, const struct tcp_node *n, uint8_t from, uint8_t to)
 {
+	count_edge(env, from, to);
 	struct trace_event e = {.now = env->now, .stack = env->name, .kind = TRACE_TCP_STATE, .lport = n->lport, .rport = n->rport,
 				.a = from, .b = to};
 
@@ -241,7 +267,7 @@ static uint32_t buffer_size(uint32_t asked, uint32_t stack)
 bool tcp_opts_are_rare(const struct tcp_opts *o)
 {
 	return o->mss_clamp || o->ttl || o->tos || o->keep_idle_s || o->keep_intvl_s || o->keep_cnt || o->syn_retries ||
-	       o->user_timeout_ms || o->cc || o->pacing_max;
+	       o->user_timeout_ms || o->cc || o->pacing_max || o->fin_wait2_s;
 }
 
 void tcp_conn_apply_opts(struct tcp_env *env, struct tcp_conn *c, const struct tcp_opts *o)

@@ -20,7 +20,7 @@
 #define TCP_CORK_NS (200 * NS_PER_MS)        /* a corked partial segment waits at most this long */
 #define TCP_STARVED_SHIFT 23                 /* memory is asked for every 2^23 ns, about 8 ms */
 #define TCP_INVALID_NS (500 * NS_PER_MS)     /* pure ACKs out of window are answered so often at most (as Linux) */
-#define TCP_ORPHAN_NS (60 * NS_PER_S)        /* FIN-WAIT-2 without endpoint */
+#define TCP_FIN_TIMEOUT_S 60                 /* FIN-WAIT-2 without endpoint */
 #define TCP_WS_MAX 14                        /* RFC 7323 §2.3 */
 #define TCP_MSS_FLOOR 88                     /* smallest MSS we send by (TCP-014, CVE-2019-11479) */
 #define TCP_MSS_DEFAULT4 536                 /* RFC 9293 §3.7.1 MUST-15 */
@@ -207,7 +207,8 @@ struct tcp_synrcvd {
 	uint16_t mss;
 	uint8_t snd_ws, rcv_ws;
 	bool ts_ok, ws_ok, sack_ok, ecn_ok;
-	uint8_t retries;
+	bool acked;                 /* the third ACK came and could not be used: accept queue full, or text is waited for */
+	uint8_t retries, resent;    /* expiries of the timer; SYN-ACKs that it sent */
 };
 _Static_assert(sizeof(struct tcp_synrcvd) <= 128, "a half-open connection is small");
 
@@ -227,9 +228,11 @@ struct tcp_state_tab {
 	struct list all;            /* every node, by tcp_entry.all */
 	struct list dirty, held;    /* tcp_conn, by q */
 	uint64_t room_told;         /* interfaces (by index mod 64) that have room since the last flush */
-	struct prf_key isn_key, ts_key;
+	struct prf_key isn_key, ts_key, cookie_key[2];
+	struct tcp_settings set;
 	struct prf_stream random;
 	uint32_t n_orphans;
+	uint64_t counts[TCP_COUNTS];
 	/* The TIME-WAIT entry that just yielded to a SYN: its successor's ISN begins above it (RFC 6191 §2). */
 	bool has_reuse;
 	uint16_t reuse_lport, reuse_rport;
@@ -278,7 +281,7 @@ bool tcp_state_may_go(uint8_t from, uint8_t to);
  * succeeds. NULL: no memory. */
 struct tcp_conn *tcp_conn_new(struct tcp_env *env, ref_t path, uint16_t lport, uint16_t rport, const struct tcp_opts *o);
 void tcp_conn_set_state(struct tcp_env *env, struct tcp_conn *c, enum tcp_state to);
-/* The one place where a state change is told. */
+/* The one place where a state change is told and counted. */
 void tcp_trace_state(struct tcp_env *env, const struct tcp_node *n, uint8_t from, uint8_t to);
 void tcp_trace(struct tcp_env *env, const struct tcp_conn *c, enum trace_kind kind, uint32_t reason, uint32_t seq, uint32_t seq_end,
 	       uint32_t a, uint32_t b);
@@ -313,5 +316,11 @@ bool tcp_conn_is_writable(const struct tcp_conn *c);
 /* Free a drained, finished connection and everything it holds. */
 void tcp_conn_free(struct tcp_env *env, struct tcp_conn *c);
 bool tcp_conn_has_fin_acked(const struct tcp_conn *c);
+/* Its user wants no FIN-WAIT-2 after close() (TCP_LINGER2 below zero). */
+static inline bool tcp_conn_skips_fin_wait2(const struct tcp_env *env, const struct tcp_conn *c)
+{
+	const struct tcp_rare *r = tcp_rare_of(env, c);
+	return r && r->opts.fin_wait2_s < 0;
+}
 
 #endif

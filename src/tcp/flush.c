@@ -78,7 +78,7 @@ void tcp_sent(struct tcp_env *env, ref_t conn, uint32_t gen, uint32_t seq_end, i
 		tcp_ranges_taken(env->arena, &a->sent, seq_end, at);
 		/* The timer of the oldest range begins when it has really left. */
 		if (is_first && a->rtx == TCP_RTX_RTO && !(tcp_ranges_at(env->arena, &a->sent)->flags & TCP_RANGE_QUEUED))
-			a->rtx_at = MAX(a->rtx_at, at + tcp_rto_backed(c, a->backoff));
+			tcp_timers_set_rtx(env, c, a, MAX(a->rtx_at, at + tcp_rto_backed(c, a->backoff)));
 		bool waits = tcp_unsent(c) || a->sent.lost || (c->fin_queued && !c->fin_sent);
 		if (waits && c->queue == TCP_Q_NONE)
 			tcp_conn_mark_dirty(env, c);

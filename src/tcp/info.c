@@ -38,6 +38,33 @@ static uint64_t bytes_received(const struct tcp_conn *c)
 	return c->was_open ? (uint64_t)c->rcvd_hi << 32 | (uint32_t)(c->rcv_nxt - c->irs - 1 - c->fin_rcvd) : 0;
 }
 
+enum { SS_OFF, SS_ON, SS_KEEPALIVE, SS_TIMEWAIT, SS_PERSIST };
+
+static void info_timer(const struct tcp_env *env, struct via_sock_info *out, uint8_t timer, int64_t at, uint8_t retries)
+{
+	out->timer = timer;
+	out->timer_ns = MAX(at - env->now, 0);
+	out->retries = retries;
+}
+
+/* What Linux's inet_diag tells first: what is sent again, the probe of a closed window, then keep-alive and the orphan's end. */
+static void conn_timer(const struct tcp_env *env, const struct tcp_conn *c, const struct tcp_active *a, struct via_sock_info *out)
+{
+	if (a && a->rtx == TCP_RTX_PERSIST)
+		info_timer(env, out, SS_PERSIST, a->rtx_at, a->probes);
+	else if (a && a->rtx)
+		info_timer(env, out, SS_ON, a->rtx_at, a->retries);
+	else if (c->slow_tick)
+		info_timer(env, out, SS_KEEPALIVE, env->now - tcp_since_tick(env, c->slow_tick), c->keep_probes);
+}
+
+static void info_cc(struct via_sock_info *out, uint8_t cc)
+{
+	const char *name = tcp_cc_at(cc)->name;
+
+	memcpy(out->cc, name, MIN(strlen(name), sizeof(out->cc) - 1));
+}
+
 static void conn_info(struct tcp_env *env, const struct tcp_conn *c, struct via_sock_info *out)
 {
 	const struct tcp_active *a = tcp_active_of(env, c);
@@ -58,6 +85,9 @@ static void conn_info(struct tcp_env *env, const struct tcp_conn *c, struct via_
 	out->mss = c->mss;
 	out->iss = c->iss;
 	out->irs = c->irs;
+	info_cc(out, tcp_rare_of(env, c) ? tcp_rare_of(env, c)->opts.cc : 0);
+	conn_timer(env, c, a, out);
+	out->tcp_info_len = tcp_conn_linux_info(env, tcp_conn_ref(env, c), out->tcp_info, out->tcp_info_len);
 }
 
 void tcp_node_info(struct tcp_env *env, ref_t node, struct via_sock_info *out)
@@ -75,12 +105,30 @@ void tcp_node_info(struct tcp_env *env, ref_t node, struct via_sock_info *out)
 		out->tcp_state = TCP_SYN_RECEIVED;
 		out->iss = q->iss;
 		out->irs = q->irs;
+		out->tcp_info_len = 0;
+		info_timer(env, out, SS_ON, e->node.timer.deadline, q->retries);
 	} else {
 		const struct tcp_timewait *t = arena_at(env->arena, node);
 		out->tcp_state = TCP_TIME_WAIT;
 		out->iss = t->iss;
 		out->irs = t->irs;
+		out->tcp_info_len = 0;
+		info_timer(env, out, SS_TIMEWAIT, e->node.timer.deadline, 0);
 	}
+}
+
+void tcp_listener_info(struct tcp_env *env, ref_t listener, struct via_sock_info *out)
+{
+	const struct tcp_listener *l = tcp_listener_at(env, listener);
+	const struct tcp_info i = {.tcpi_state = TCP_LISTEN, .tcpi_unacked = l->accept.n, .tcpi_sacked = l->backlog,
+				   .tcpi_snd_cwnd = 10, .tcpi_reordering = TCP_DUP_THRESH};
+
+	out->rcv_queue = l->accept.n;
+	out->snd_queue = l->backlog;
+	info_cc(out, l->opts.cc);
+	out->tcp_info_len = MIN(out->tcp_info_len, (uint32_t)sizeof(i));
+	if (out->tcp_info_len)
+		memcpy(out->tcp_info, &i, out->tcp_info_len);
 }
 
 static uint32_t ms_since(const struct tcp_env *env, uint32_t tick)
@@ -117,6 +165,8 @@ uint32_t tcp_conn_linux_info(struct tcp_env *env, ref_t conn, void *out, uint32_
 	i.tcpi_advmss = tcp_mss_advertised(p, NULL);
 	i.tcpi_rcv_space = c->rcvbuf;
 	i.tcpi_min_rtt = c->min_rtt_us;
+	i.tcpi_reordering = c->reordering;
+	i.tcpi_snd_wnd = c->snd_wnd;
 	i.tcpi_total_retrans = c->segs_retrans;
 	i.tcpi_bytes_received = bytes_received(c);
 	i.tcpi_bytes_sent = bytes_sent(c);
@@ -129,6 +179,7 @@ uint32_t tcp_conn_linux_info(struct tcp_env *env, ref_t conn, void *out, uint32_
 	if (a)
 		linux_info_active(env, c, a, &i);
 	len = MIN(len, (uint32_t)sizeof(i));
-	memcpy(out, &i, len);
+	if (len)
+		memcpy(out, &i, len);
 	return len;
 }

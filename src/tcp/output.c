@@ -64,6 +64,7 @@ void tcp_output_syn(struct tcp_env *env, struct tcp_conn *c, enum why why, bool 
 		a->since = env->now;
 	} else {
 		tcp_ranges_mark(env->arena, &a->sent, 0, TCP_RANGE_EVER, TCP_RANGE_LOST);
+		tcp_tab(env)->counts[TCP_COUNT_RETRANS_SEGS]++;
 	}
 	send_header(env, c, &h, why);
 	if (is_ack)
@@ -264,6 +265,7 @@ static bool resend(struct tcp_env *env, struct tcp_conn *c, struct tcp_active *a
 	if (!prepare(env, c, seq, n, fin, retrans_why(c, a), &o))
 		return false;
 	c->segs_retrans += o.p->m.gso_segs ? o.p->m.gso_segs : 1;
+	tcp_tab(env)->counts[TCP_COUNT_RETRANS_SEGS] += o.p->m.gso_segs ? o.p->m.gso_segs : 1;
 	a->force = false;
 	/* With no room to split, the range stays lost as a whole and goes on when this piece is acknowledged (or by the time-out). */
 	bool is_told = seq + o.len == end || tcp_ranges_split(env->arena, &a->sent, i, seq + o.len);

@@ -55,6 +55,15 @@ struct tcp_opts {
 	uint32_t user_timeout_ms;  /* 0: default R2 */
 	uint8_t cc;                /* congestion control index, 0: default */
 	uint64_t pacing_max;       /* SO_MAX_PACING_RATE, bytes/s; 0: none */
+	int8_t fin_wait2_s;        /* TCP_LINGER2: FIN-WAIT-2 of an orphan; 0: the stack's, negative: reset instead */
+	uint8_t defer;             /* listener: for so many time-outs of the SYN-ACK a third ACK without text does not count */
+};
+
+/* What the stack's owner may set; Linux's names and numbers. */
+struct tcp_settings {
+	uint8_t syncookies;        /* 0: never, 1: when the SYN queue is full, 2: always */
+	uint16_t fin_timeout_s;    /* FIN-WAIT-2 of an orphan */
+	uint32_t orphans_max;      /* connections without endpoint; beyond it close() resets */
 };
 
 /* A listener's TCP side: owned by its endpoint in sock/, allocated by tcp_user_listen(). */
@@ -63,6 +72,7 @@ struct tcp_listener {
 	struct list synrcvd;    /* its SYN-RECEIVED entries */
 	uint32_t backlog;       /* accept queue holds backlog + 1 */
 	uint32_t syn_max;       /* cap on SYN-RECEIVED entries */
+	int64_t cookie_at;      /* when the last SYN cookie was sent; INT64_MIN: never */
 	ref_t owner;            /* endpoint */
 	struct via_addr local;  /* any or bound */
 	uint16_t lport;
@@ -75,6 +85,14 @@ enum {
 	TCP_EV_ERROR = 16,   /* tcp_error() tells */
 	TCP_EV_CLOSED = 32,  /* the connection is about to go (freed or TIME-WAIT): the endpoint must forget its ref now */
 	TCP_EV_LISTEN = 64,  /* on a listener: accept queue became or grew non-empty */
+};
+
+/* Counters of the whole stack. */
+enum tcp_count {
+#define COUNT(e, name) TCP_COUNT_##e,
+#include "tcp/count.def"
+#undef COUNT
+	TCP_COUNTS
 };
 
 struct tcp_env;
@@ -120,6 +138,8 @@ struct tcp_env {
 
 /* Create TCP's pools, keys (from seed) and lists in the arena; sets env->tab. 0 or -ENOMEM. */
 int tcp_init(struct tcp_env *env, const uint8_t seed[32]);
+/* To read and to change; valid until the stack goes. */
+struct tcp_settings *tcp_settings_of(struct tcp_env *env);
 
 /* --- user calls (RFC 9293 §3.9.1) --- */
 
@@ -159,8 +179,10 @@ uint32_t tcp_user_inq(struct tcp_env *env, ref_t conn);
 uint32_t tcp_user_outq(struct tcp_env *env, ref_t conn);
 enum tcp_state tcp_conn_state(struct tcp_env *env, ref_t conn);
 struct tcp_node *tcp_node_at(struct tcp_env *env, ref_t node);
-/* Fill all TCP fields of `out` for a conn, synrcvd or timewait node. */
+/* Fill all TCP fields of `out` for a conn, synrcvd or timewait node; out->tcp_info too, if there is room. */
 void tcp_node_info(struct tcp_env *env, ref_t node, struct via_sock_info *out);
+/* The same for a listener: queue and backlog stand for the byte counts, as on Linux. */
+void tcp_listener_info(struct tcp_env *env, ref_t listener, struct via_sock_info *out);
 /* Linux's struct tcp_info as far as values are known (len: room; returns bytes written). */
 uint32_t tcp_conn_linux_info(struct tcp_env *env, ref_t conn, void *out, uint32_t len);
 
@@ -191,6 +213,8 @@ void tcp_tx_room(struct tcp_env *env, uint16_t ifindex);
 void tcp_flush(struct tcp_env *env);
 /* Is any connection waiting for tcp_flush()? */
 bool tcp_is_dirty(const struct tcp_env *env);
+/* TCP_COUNTS values, borrowed. */
+const uint64_t *tcp_counts(const struct tcp_env *env);
 /* Walk all nodes for listing. cursor 0 at the start; 0 at the end. */
 ref_t tcp_node_next(struct tcp_env *env, ref_t after);
 /* Abort everything silently (stack going away). */

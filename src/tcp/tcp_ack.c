@@ -116,12 +116,18 @@ static void handshake_acked(struct tcp_env *env, struct tcp_conn *c, const struc
 }
 
 /* What an acknowledged FIN means in each state. */
-static enum tcp_step fin_acked(struct tcp_env *env, struct tcp_conn *c)
+static enum tcp_step fin_acked(struct tcp_env *env, struct tcp_conn *c, const struct tcp_seg *s)
 {
 	switch (c->state) {
 	case TCP_FIN_WAIT_1:
 		tcp_conn_set_state(env, c, TCP_FIN_WAIT_2);
+		if (c->is_orphan && tcp_conn_skips_fin_wait2(env, c)) {
+			tcp_output_rst_seg(env, &c->e, s);
+			tcp_conn_finish(env, c, 0);
+			return TCP_DONE;
+		}
 		tcp_timers_slow(env, c);
+		tcp_conn_notify(env, c, TCP_EV_WRITABLE); /* who lingers on close() waits for this */
 		return TCP_CONTINUE;
 	case TCP_CLOSING:
 		tcp_conn_set_state(env, c, TCP_TIME_WAIT);
@@ -156,5 +162,5 @@ enum tcp_step tcp_step_ack(struct tcp_env *env, struct tcp_conn *c, struct tcp_s
 	} else if (seq_le(c->snd_una, ack)) {
 		acknowledge(env, c, s);
 	}
-	return tcp_conn_has_fin_acked(c) ? fin_acked(env, c) : TCP_CONTINUE;
+	return tcp_conn_has_fin_acked(c) ? fin_acked(env, c, s) : TCP_CONTINUE;
 }

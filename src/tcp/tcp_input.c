@@ -205,7 +205,8 @@ static enum tcp_step step_text(struct tcp_env *env, struct tcp_conn *c, struct t
 	if (!tcp_state_may_receive(c->state) || (!s->len && !s->fin))
 		return TCP_CONTINUE;
 	if (is_unwanted(c, s)) {
-		tcp_conn_abort(env, c, ECONNRESET);
+		tcp_output_rst_seg(env, &c->e, s); /* at SEG.ACK, which is what the peer expects exactly (as Linux) */
+		tcp_conn_finish(env, c, ECONNRESET);
 		s->drop = DROP_TCP_CLOSED;
 		return TCP_DONE;
 	}

@@ -3,8 +3,10 @@
  * A SYN is answered from a struct of 128 bytes; SYN-ACK is repeated by its timer. On the third ACK the entry becomes a
  * connection in SYN-RECEIVED and the segment goes through the RFC's steps there, so data and FIN on it count. As Linux:
  * with the accept queue full a SYN is dropped, and the third ACK is dropped while the entry stays; a repeated SYN is
- * answered by the SYN-ACK, not by a bare ACK, since the peer lost that one. Text on a SYN is not kept: the peer sends it
- * again. Limits: syn_max entries per listener, backlog + 1 connections. RFC 9293 §3.10.7.2, .4; RFC 5961; RFC 7323. */
+ * answered by the SYN-ACK, not by a bare ACK, since the peer lost that one; with TCP_DEFER_ACCEPT a third ACK without text
+ * is remembered and dropped, and the SYN-ACK rests meanwhile. Text on a SYN is not kept: the peer sends it again. Limits:
+ * syn_max entries per listener and TCP_SYNRCVD_MAX in all, beyond them cookies (syncookie.c); backlog + 1 connections.
+ * RFC 9293 §3.10.7.2, .4; RFC 4987; RFC 5961; RFC 7323. */
 #include "tcp/input.h"
 
 #include <errno.h>
@@ -13,6 +15,7 @@
 #include "tcp/isn.h"
 #include "tcp/output.h"
 #include "tcp/rtt.h"
+#include "tcp/syncookie.h"
 #include "tcp/timers.h"
 #include "tcp/window.h"
 
@@ -37,6 +40,7 @@ ref_t tcp_user_listen(struct tcp_env *env, const struct via_addr *local, uint16_
 		return 0;
 	struct tcp_listener *l = arena_at(env->arena, r);
 	l->backlog = backlog;
+	l->cookie_at = INT64_MIN;
 	l->syn_max = MIN(MAX(backlog, LISTEN_SYN_MIN), LISTEN_SYN_MAX);
 	l->owner = owner;
 	l->local = *local;
@@ -94,7 +98,7 @@ static void send_synack(struct tcp_env *env, struct tcp_synrcvd *q, enum why why
 			    .sack_permitted = q->sack_ok, .has_ts = q->ts_ok, .tsecr = q->ts_recent};
 
 	h.mss = tcp_mss_advertised(tcp_path_of(env, &q->e), &l->opts);
-	h.tsval = tcp_ts_now(env, q->ts_offset);
+	h.tsval = why == WHY_SYN_COOKIE ? tcp_cookie_tsval(env, q) : tcp_ts_now(env, q->ts_offset);
 	tcp_seg_send(env, n->path, &h, why, l->opts.ttl, l->opts.tos);
 }
 
@@ -124,13 +128,21 @@ void tcp_synrcvd_timeout(struct tcp_env *env, ref_t node)
 {
 	struct tcp_synrcvd *q = pool_at(env->arena, &tcp_tab(env)->synrcvds, node);
 
-	if (q->retries >= TCP_RETRIES_SYNACK) {
+	const struct tcp_opts *o = &tcp_listener_at(env, q->listener)->opts;
+	uint8_t most = o->syn_retries ? o->syn_retries : TCP_RETRIES_SYNACK;
+
+	/* Who has sent the third ACK is waited for as long as the listener says, and asked again at the end of it (as Linux). */
+	if (q->retries >= most && (!q->acked || q->retries >= o->defer)) {
 		tcp_trace_state(env, &q->e.node, TCP_SYN_RECEIVED, TCP_CLOSED);
 		tcp_synrcvd_free(env, node);
 		return;
 	}
+	bool is_awaited = q->acked && q->retries + 1 < o->defer;
 	q->retries++;
-	send_synack(env, q, WHY_SYN_RETRANS);
+	if (!is_awaited) {
+		q->resent++;
+		send_synack(env, q, WHY_SYN_RETRANS);
+	}
 	wheel_arm(env->arena, env->wheel, node, env->now + tcp_rto_initial_backed(q->retries));
 }
 
@@ -150,87 +162,78 @@ static uint32_t choose_iss(struct tcp_env *env, const struct tcp_node *n)
 	return follows ? t->reuse_iss : tcp_isn(env, arena_at(env->arena, n->path), n->lport, n->rport);
 }
 
-/* A fresh entry for SYN s. Takes the path count. */
-static enum drop synrcvd_new(struct tcp_env *env, ref_t listener, const struct tcp_seg *s, ref_t path)
+/* What does not depend on the peer's options, for a segment of a new peer. */
+static void synrcvd_begin(struct tcp_env *env, struct tcp_synrcvd *q, ref_t listener, const struct tcp_seg *s, ref_t path)
 {
-	struct tcp_listener *l = tcp_listener_at(env, listener);
-	ref_t r = pool_take(env->arena, &tcp_tab(env)->synrcvds);
-
-	if (!r) {
-		env->ops->path_drop(env->ctx, path);
-		return DROP_NO_MEMORY;
-	}
-	struct tcp_synrcvd *q = arena_at(env->arena, r);
 	struct tcp_node *n = &q->e.node;
+
 	n->timer.kind = WHEEL_TCP_SYNRCVD;
 	n->path = path;
 	n->lport = s->h.dport;
 	n->rport = s->h.sport;
 	q->listener = listener;
-	q->iss = choose_iss(env, n);
+	q->rcv_wnd = tcp_window_first(listener_rcvbuf(env, tcp_listener_at(env, listener)));
+	q->ts_offset = tcp_ts_offset(env, arena_at(env->arena, path), n->lport, n->rport);
+	q->sent_at = env->now;
+	q->again_tick = tcp_tick_now(env);
+}
+
+/* What SYN s says of its sender. */
+static void synrcvd_learn(struct tcp_env *env, struct tcp_synrcvd *q, const struct tcp_seg *s)
+{
+	const struct tcp_listener *l = tcp_listener_at(env, q->listener);
+
 	q->irs = s->h.seq;
 	q->snd_wnd = s->h.wnd;
-	q->rcv_wnd = tcp_window_first(listener_rcvbuf(env, l));
 	q->ts_ok = s->h.has_ts;
 	q->ts_recent = s->h.tsval;
-	q->ts_offset = tcp_ts_offset(env, arena_at(env->arena, path), n->lport, n->rport);
 	q->ws_ok = s->h.has_ws;
 	q->snd_ws = s->h.ws;
 	q->rcv_ws = q->ws_ok ? tcp_window_shift(listener_rcvbuf(env, l)) : 0;
 	q->sack_ok = s->h.sack_permitted;
 	q->ecn_ok = tcp_ecn_accepts(env, s);
-	q->mss = tcp_mss_peer(arena_at(env->arena, path), s->h.has_mss ? s->h.mss : 0);
-	q->sent_at = env->now;
-	q->again_tick = tcp_tick_now(env);
+	q->mss = tcp_mss_peer(arena_at(env->arena, q->e.node.path), s->h.has_mss ? s->h.mss : 0);
+}
+
+/* No room for an entry: the answer holds it (RFC 4987 §3.6). */
+static enum drop send_cookie(struct tcp_env *env, ref_t listener, const struct tcp_seg *s, ref_t path)
+{
+	struct tcp_synrcvd q = {.acked = false};
+
+	if (tcp_tab(env)->set.syncookies) {
+		synrcvd_begin(env, &q, listener, s, path);
+		synrcvd_learn(env, &q, s);
+		tcp_cookie_make(env, &q);
+		tcp_listener_at(env, listener)->cookie_at = env->now;
+		send_synack(env, &q, WHY_SYN_COOKIE);
+	}
+	env->ops->path_drop(env->ctx, path);
+	return tcp_tab(env)->set.syncookies ? DROP_NONE : DROP_TCP_SYN_QUEUE;
+}
+
+/* SYN s is answered, by a fresh entry or by a cookie. Takes the path count. */
+static enum drop answer_syn(struct tcp_env *env, ref_t listener, const struct tcp_seg *s, ref_t path)
+{
+	struct tcp_listener *l = tcp_listener_at(env, listener);
+	struct tcp_state_tab *t = tcp_tab(env);
+
+	if (l->synrcvd.n >= l->syn_max || t->synrcvds.n_used >= TCP_SYNRCVD_MAX || t->set.syncookies > 1)
+		return send_cookie(env, listener, s, path);
+	ref_t r = pool_take(env->arena, &t->synrcvds);
+	if (!r) { /* no cookie either: who waits for our first words would wait for ever if his ACK found no memory */
+		env->ops->path_drop(env->ctx, path);
+		return DROP_NO_MEMORY;
+	}
+	struct tcp_synrcvd *q = arena_at(env->arena, r);
+	synrcvd_begin(env, q, listener, s, path);
+	synrcvd_learn(env, q, s);
+	q->iss = choose_iss(env, &q->e.node);
 	list_push_tail(env->arena, &l->synrcvd, r, SYNRCVD_OFF);
 	tcp_entry_link(env, &q->e);
-	tcp_trace_state(env, n, TCP_LISTEN, TCP_SYN_RECEIVED);
+	tcp_trace_state(env, &q->e.node, TCP_LISTEN, TCP_SYN_RECEIVED);
 	wheel_arm(env->arena, env->wheel, r, env->now + TCP_RTO_INIT_NS);
 	send_synack(env, q, WHY_SYN_ACK);
 	return DROP_NONE;
-}
-
-/* --- LISTEN (§3.10.7.2) --- */
-
-static enum drop listen_step(struct tcp_env *env, ref_t listener, struct tcp_seg *s, const struct via_addr *local,
-			     const struct via_addr *remote,
-			     ref_t (*get_path)(void *ctx, const struct via_addr *local, const struct via_addr *remote))
-{
-	const struct tcp_listener *l = tcp_listener_at(env, listener);
-	uint8_t flags = s->h.flags;
-
-	if (flags & TCP_RST) /* first: nothing was sent that it could answer */
-		return DROP_TCP_LISTEN;
-	if (flags & TCP_ACK) { /* second */
-		tcp_seg_refuse(env, s, local, remote);
-		return DROP_TCP_LISTEN;
-	}
-	if (!(flags & TCP_SYN) || flags & TCP_FIN) /* fourth; SYN with FIN is nobody's honest segment (as Linux) */
-		return DROP_TCP_LISTEN;
-	if (via_addr_eq(local, remote) && s->h.sport == s->h.dport)
-		return DROP_TCP_LAND; /* TCP-048 */
-	if (s->p->m.ether_mcast || via_addr_is_multicast(local) || via_addr_is_multicast(remote) || via_addr_is_any(remote))
-		return DROP_TCP_LISTEN; /* MUST-57, MUST-63 */
-	if (l->accept.n > l->backlog)
-		return DROP_TCP_ACCEPT_QUEUE;
-	if (l->synrcvd.n >= l->syn_max)
-		return DROP_TCP_SYN_QUEUE;
-	ref_t path = get_path(env->ctx, local, remote);
-	return path ? synrcvd_new(env, listener, s, path) : DROP_NO_MEMORY; /* third */
-}
-
-enum drop tcp_listen_arrives(struct tcp_env *env, ref_t listener, struct pkt *p, const struct via_addr *local,
-			     const struct via_addr *remote,
-			     ref_t (*get_path)(void *ctx, const struct via_addr *local, const struct via_addr *remote))
-{
-	struct tcp_seg s;
-	enum drop d = tcp_seg_read(env, p, local, remote, &s);
-
-	if (d == DROP_NONE)
-		d = listen_step(env, listener, &s, local, remote, get_path);
-	tcp_tab(env)->has_reuse = false;
-	pkt_free(env->mem, p);
-	return d;
 }
 
 /* --- SYN-RECEIVED (§3.10.7.4) --- */
@@ -238,10 +241,10 @@ enum drop tcp_listen_arrives(struct tcp_env *env, ref_t listener, struct pkt *p,
 /* Was the SYN-ACK sent more than once, so that nobody knows which of them the ACK answers (Karn)? */
 static bool synack_was_repeated(const struct tcp_synrcvd *q)
 {
-	return q->retries || q->again_tick != (uint32_t)(q->sent_at >> WHEEL_TICK_SHIFT);
+	return q->resent || q->again_tick != (uint32_t)(q->sent_at >> WHEEL_TICK_SHIFT);
 }
 
-/* What the entry knows becomes a connection, still in SYN-RECEIVED, its SYN-ACK in flight. NULL: no memory. */
+/* A connection that knows what q does, for the listener's accept queue; not yet in any state. NULL: no memory. */
 static struct tcp_conn *conn_of(struct tcp_env *env, const struct tcp_synrcvd *q)
 {
 	struct tcp_listener *l = tcp_listener_at(env, q->listener);
@@ -251,16 +254,14 @@ static struct tcp_conn *conn_of(struct tcp_env *env, const struct tcp_synrcvd *q
 	if (!c)
 		return NULL;
 	env->ops->path_hold(env->ctx, c->e.node.path);
-	c->iss = c->snd_una = q->iss;
-	c->snd_nxt = q->iss + 1;
-	struct tcp_active *a = tcp_conn_activate(env, c);
-	if (!r || !a) {
+	if (!r) {
 		tcp_conn_free(env, c);
 		return NULL;
 	}
 	r->opts = l->opts;
 	r->listener = q->listener;
-	tcp_ranges_push(env->arena, &a->sent, q->iss, q->iss + 1, synack_was_repeated(q) ? TCP_RANGE_EVER : 0, q->sent_at);
+	c->iss = c->snd_una = q->iss;
+	c->snd_nxt = q->iss + 1;
 	sbuf_init(&c->snd, q->iss + 1);
 	sbuf_init(&c->rcv, q->irs + 1);
 	c->is_passive = 1;
@@ -280,26 +281,17 @@ static struct tcp_conn *conn_of(struct tcp_env *env, const struct tcp_synrcvd *q
 	c->snd_ws = q->snd_ws;
 	c->rcv_ws = q->rcv_ws;
 	c->peer_mss = q->mss;
-	c->rto_3s = q->retries > 0;
-	c->iw_one = q->retries > 1;
-	c->state = TCP_SYN_RECEIVED; /* born there: LISTEN -> SYN-RECEIVED was told when the SYN came */
+	c->rto_3s = q->resent > 0;
+	c->iw_one = q->resent > 1;
 	tcp_conn_update_mss(env, c);
 	return c;
 }
 
-/* The third ACK: the entry goes, a connection stands in the accept queue. */
-static enum drop promote(struct tcp_env *env, ref_t node, struct tcp_seg *s)
+/* c has done all that the listener asks: it stands in the accept queue, and s, the ACK that made it, goes through the steps. */
+static enum drop queue_child(struct tcp_env *env, ref_t listener, struct tcp_conn *c, struct tcp_seg *s)
 {
-	struct tcp_synrcvd *q = arena_at(env->arena, node);
-	ref_t listener = q->listener;
 	struct tcp_listener *l = tcp_listener_at(env, listener);
 
-	if (l->accept.n > l->backlog)
-		return DROP_TCP_ACCEPT_QUEUE;
-	struct tcp_conn *c = conn_of(env, q);
-	if (!c)
-		return DROP_NO_MEMORY;
-	tcp_synrcvd_free(env, node);
 	c->in_demux = 1;
 	env->ops->demux_add(env->ctx, tcp_conn_ref(env, c));
 	c->segs_in += s->segs;
@@ -308,6 +300,66 @@ static enum drop promote(struct tcp_env *env, ref_t node, struct tcp_seg *s)
 	env->ops->notify(env->ctx, l->owner, TCP_EV_LISTEN);
 	tcp_input_end(env, c);
 	return s->drop;
+}
+
+/* The third ACK: the entry goes, a connection stands in the accept queue, in SYN-RECEIVED still and its SYN-ACK in flight. */
+static enum drop promote(struct tcp_env *env, ref_t node, struct tcp_seg *s)
+{
+	struct tcp_synrcvd *q = arena_at(env->arena, node);
+	ref_t listener = q->listener;
+	const struct tcp_listener *l = tcp_listener_at(env, listener);
+
+	if (q->retries < l->opts.defer && !s->len && !s->fin) { /* TCP_DEFER_ACCEPT */
+		q->acked = true;
+		return DROP_TCP_DEFER;
+	}
+	if (l->accept.n > l->backlog) {
+		q->acked = true;
+		return DROP_TCP_ACCEPT_QUEUE;
+	}
+	struct tcp_conn *c = conn_of(env, q);
+	struct tcp_active *a = c ? tcp_conn_activate(env, c) : NULL;
+	if (!a) {
+		if (c) {
+			tcp_rare_of(env, c)->listener = 0;
+			tcp_conn_free(env, c);
+		}
+		return DROP_NO_MEMORY;
+	}
+	tcp_ranges_push(env->arena, &a->sent, q->iss, q->iss + 1, synack_was_repeated(q) ? TCP_RANGE_EVER : 0, q->sent_at);
+	c->state = TCP_SYN_RECEIVED; /* born there: LISTEN -> SYN-RECEIVED was told when the SYN came */
+	tcp_synrcvd_free(env, node);
+	return queue_child(env, listener, c, s);
+}
+
+/* s is an ACK to a listener that sends cookies. Takes the path count. The connection is born ESTABLISHED: nothing is known of when its
+ * SYN-ACK left, so no round trip is measured. DROP_TCP_COOKIE: iss is no cookie of ours. */
+static enum drop cookie_answered(struct tcp_env *env, ref_t listener, struct tcp_seg *s, ref_t path)
+{
+	const struct tcp_listener *l = tcp_listener_at(env, listener);
+	struct tcp_synrcvd q = {.irs = s->h.seq - 1, .iss = s->h.ack - 1};
+	struct tcp_conn *c = NULL;
+	enum drop d = DROP_NO_MEMORY;
+
+	synrcvd_begin(env, &q, listener, s, path);
+	bool is_ours = tcp_cookie_read(env, &q, s);
+	if (q.ws_ok)
+		q.rcv_ws = tcp_window_shift(listener_rcvbuf(env, l)); /* as the SYN-ACK said */
+	if (!is_ours)
+		d = DROP_TCP_COOKIE;
+	else if (l->accept.n > l->backlog)
+		d = DROP_TCP_ACCEPT_QUEUE;
+	else
+		c = conn_of(env, &q);
+	env->ops->path_drop(env->ctx, path); /* c has a count of its own */
+	if (!c)
+		return d;
+	c->snd_una = c->snd_nxt;
+	c->snd_wnd = c->snd_wnd_max = (uint32_t)s->h.wnd << c->snd_ws;
+	c->state = TCP_ESTABLISHED;
+	tcp_trace_state(env, &c->e.node, TCP_LISTEN, TCP_ESTABLISHED);
+	tcp_conn_established(env, c);
+	return queue_child(env, listener, c, s);
 }
 
 enum drop tcp_synrcvd_arrives(struct tcp_env *env, ref_t node, struct tcp_seg *s)
@@ -351,4 +403,59 @@ enum drop tcp_synrcvd_arrives(struct tcp_env *env, ref_t node, struct tcp_seg *s
 		return DROP_TCP_ACK_RANGE;
 	}
 	return promote(env, node, s);
+}
+
+/* --- LISTEN (§3.10.7.2) --- */
+
+typedef ref_t get_path_fn(void *ctx, const struct via_addr *local, const struct via_addr *remote);
+
+/* Nothing was sent from LISTEN that an ACK could answer, but for a cookie. */
+static enum drop listen_ack(struct tcp_env *env, ref_t listener, struct tcp_seg *s, const struct via_addr *local,
+			    const struct via_addr *remote, get_path_fn *get_path)
+{
+	enum drop d = DROP_TCP_LISTEN;
+
+	if (!(s->h.flags & TCP_SYN) && tcp_cookie_is_out(env, tcp_listener_at(env, listener))) {
+		ref_t path = get_path(env->ctx, local, remote);
+		d = path ? cookie_answered(env, listener, s, path) : DROP_NO_MEMORY;
+	}
+	if (d == DROP_TCP_LISTEN || d == DROP_TCP_COOKIE)
+		tcp_seg_refuse(env, s, local, remote);
+	return d;
+}
+
+static enum drop listen_step(struct tcp_env *env, ref_t listener, struct tcp_seg *s, const struct via_addr *local,
+			     const struct via_addr *remote, get_path_fn *get_path)
+{
+	const struct tcp_listener *l = tcp_listener_at(env, listener);
+	uint8_t flags = s->h.flags;
+
+	if (flags & TCP_RST) /* first: nothing was sent that it could answer */
+		return DROP_TCP_LISTEN;
+	if (flags & TCP_ACK) /* second */
+		return listen_ack(env, listener, s, local, remote, get_path);
+	if (!(flags & TCP_SYN) || flags & TCP_FIN) /* fourth; SYN with FIN is nobody's honest segment (as Linux) */
+		return DROP_TCP_LISTEN;
+	if (via_addr_eq(local, remote) && s->h.sport == s->h.dport)
+		return DROP_TCP_LAND; /* TCP-048 */
+	if (s->p->m.ether_mcast || via_addr_is_multicast(local) || via_addr_is_multicast(remote) || via_addr_is_any(remote))
+		return DROP_TCP_LISTEN; /* MUST-57, MUST-63 */
+	if (l->accept.n > l->backlog)
+		return DROP_TCP_ACCEPT_QUEUE;
+	ref_t path = get_path(env->ctx, local, remote);
+	return path ? answer_syn(env, listener, s, path) : DROP_NO_MEMORY; /* third */
+}
+
+enum drop tcp_listen_arrives(struct tcp_env *env, ref_t listener, struct pkt *p, const struct via_addr *local,
+			     const struct via_addr *remote,
+			     ref_t (*get_path)(void *ctx, const struct via_addr *local, const struct via_addr *remote))
+{
+	struct tcp_seg s;
+	enum drop d = tcp_seg_read(env, p, local, remote, &s);
+
+	if (d == DROP_NONE)
+		d = listen_step(env, listener, &s, local, remote, get_path);
+	tcp_tab(env)->has_reuse = false;
+	pkt_free(env->mem, p);
+	return d;
 }

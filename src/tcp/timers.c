@@ -55,6 +55,18 @@ static bool wants_persist(const struct tcp_conn *c, const struct tcp_active *a)
 	return !a->pacing_waits && tcp_state_may_send(c->state) && (tcp_unsent(c) || (c->fin_queued && !c->fin_sent)) && c->queue != TCP_Q_HELD;
 }
 
+static int64_t user_timeout(const struct tcp_rare *r)
+{
+	return r ? r->opts.user_timeout_ms * NS_PER_MS : 0;
+}
+
+void tcp_timers_set_rtx(struct tcp_env *env, const struct tcp_conn *c, struct tcp_active *a, int64_t at)
+{
+	int64_t user = user_timeout(tcp_rare_of(env, c));
+
+	a->rtx_at = user ? MIN(at, MAX(a->since + user, env->now)) : at;
+}
+
 void tcp_timers_rtx(struct tcp_env *env, struct tcp_conn *c, bool restart)
 {
 	struct tcp_active *a = tcp_active_of(env, c);
@@ -72,7 +84,7 @@ void tcp_timers_rtx(struct tcp_env *env, struct tcp_conn *c, bool restart)
 			a->backoff = a->probes = 0;
 	}
 	a->rtx = want;
-	a->rtx_at = env->now + tcp_rto_backed(c, a->backoff);
+	tcp_timers_set_rtx(env, c, a, env->now + tcp_rto_backed(c, a->backoff));
 	if (want == TCP_RTX_PERSIST && c->snd_wnd && (c->cork || c->more)) /* held by the user, not by the peer */
 		a->rtx_at = env->now + TCP_CORK_NS;
 	tcp_timers_arm(env, c);
@@ -83,24 +95,29 @@ void tcp_timers_slow(struct tcp_env *env, struct tcp_conn *c)
 	const struct tcp_rare *r = tcp_rare_of(env, c);
 
 	c->slow_tick = 0;
-	if (c->is_orphan && c->state == TCP_FIN_WAIT_2)
-		c->slow_tick = tcp_tick_at(env->now + TCP_ORPHAN_NS);
-	else if (c->keepalive && !c->is_orphan && c->was_open && c->state != TCP_CLOSED) /* RFC 9293 §3.8.4: at least 2 h */
+	if (c->is_orphan && c->state == TCP_FIN_WAIT_2) {
+		int64_t s = r && r->opts.fin_wait2_s ? r->opts.fin_wait2_s : tcp_tab(env)->set.fin_timeout_s;
+		c->slow_tick = tcp_tick_at(env->now + MAX(s * NS_PER_S, tcp_rto(c) * 7 / 2)); /* long enough for a FIN to be sent again */
+	}
+	if (c->keepalive && !c->is_orphan && c->was_open && c->state != TCP_CLOSED) /* RFC 9293 §3.8.4: at least 2 h */
 		c->slow_tick = tcp_tick_at(env->now + (r && r->opts.keep_idle_s ? r->opts.keep_idle_s : 7200) * NS_PER_S);
 	tcp_timers_arm(env, c);
 }
 
-/* R2 is reached, or the user's time-out (RFC 9293 §3.8.3, RFC 5482): true, and the connection is over. */
+/* R2 is reached, or the user's time-out (RFC 9293 §3.8.3, RFC 5482): true, and the connection is over. The user's time-out replaces
+ * R2 of a synchronized connection; a SYN has its number of tries besides (as Linux). */
 static bool gives_up(struct tcp_env *env, struct tcp_conn *c, struct tcp_active *a, uint8_t tries)
 {
 	const struct tcp_rare *r = tcp_rare_of(env, c);
-	uint32_t user = r ? r->opts.user_timeout_ms : 0;
+	int64_t user = user_timeout(r);
 	bool over = tries >= (c->is_orphan ? TCP_RETRIES_ORPHAN : TCP_RETRIES2);
 
 	if (c->state == TCP_SYN_SENT || c->state == TCP_SYN_RECEIVED)
 		over = tries >= (r && r->opts.syn_retries ? r->opts.syn_retries : TCP_RETRIES_SYN); /* MUST-23 */
+	else if (user)
+		over = false;
 	if (user)
-		over = env->now - a->since >= user * NS_PER_MS;
+		over |= env->now - a->since >= user;
 	if (over) /* what ICMP said last explains more than "timed out" (as Linux) */
 		tcp_conn_finish(env, c, c->err_soft ? c->err_soft : ETIMEDOUT);
 	return over;
@@ -121,7 +138,7 @@ static void persist_fires(struct tcp_env *env, struct tcp_conn *c, struct tcp_ac
 		a->probes += a->probes < UINT8_MAX; /* only what was asked can stay unanswered */
 		a->backoff += a->backoff < 16;
 	}
-	a->rtx_at = env->now + tcp_rto_backed(c, a->backoff);
+	tcp_timers_set_rtx(env, c, a, env->now + tcp_rto_backed(c, a->backoff));
 }
 
 static void rto_fires(struct tcp_env *env, struct tcp_conn *c, struct tcp_active *a)
@@ -133,7 +150,7 @@ static void rto_fires(struct tcp_env *env, struct tcp_conn *c, struct tcp_active
 		bool is_late = env->now - a->since >= (c->is_orphan ? TCP_R2_ORPHAN_NS : TCP_R2_NS);
 		if (gives_up(env, c, a, is_late ? UINT8_MAX : 0))
 			return;
-		a->rtx_at = env->now + tcp_rto_backed(c, a->backoff);
+		tcp_timers_set_rtx(env, c, a, env->now + tcp_rto_backed(c, a->backoff));
 		return;
 	}
 	if (!c->snd_wnd && !is_syn) { /* the peer took its window back: ask, do not resend (SHLD-17) */
@@ -158,22 +175,23 @@ static void rto_fires(struct tcp_env *env, struct tcp_conn *c, struct tcp_active
 		tcp_output_syn(env, c, WHY_SYN_RETRANS, false);
 	else
 		tcp_output(env, c, false);
-	a->rtx_at = env->now + (is_syn ? tcp_rto_initial_backed(a->backoff) : tcp_rto_backed(c, a->backoff));
+	tcp_timers_set_rtx(env, c, a, env->now + (is_syn ? tcp_rto_initial_backed(a->backoff) : tcp_rto_backed(c, a->backoff)));
 }
 
-/* RFC 9293 §3.8.4; one lost probe kills nothing (MUST-28). */
+/* RFC 9293 §3.8.4; one lost probe kills nothing (MUST-28), not even if the user's time-out decides instead of the count (as Linux). */
 static void keepalive_fires(struct tcp_env *env, struct tcp_conn *c)
 {
 	const struct tcp_rare *r = tcp_rare_of(env, c);
 	int64_t idle = (r && r->opts.keep_idle_s ? r->opts.keep_idle_s : 7200) * NS_PER_S;
 	int64_t again = (r && r->opts.keep_intvl_s ? r->opts.keep_intvl_s : 75) * NS_PER_S;
-	int64_t silent = tcp_since_tick(env, c->rx_tick);
+	int64_t silent = tcp_since_tick(env, c->rx_tick), user = user_timeout(r);
+	bool is_over = user ? silent >= user && c->keep_probes : c->keep_probes >= (r && r->opts.keep_cnt ? r->opts.keep_cnt : 9);
 
 	if (c->snd_una != c->snd_nxt || tcp_unsent(c)) { /* retransmission finds out */
 		c->slow_tick = tcp_tick_at(env->now + idle);
 	} else if (silent < idle && !c->keep_probes) {
 		c->slow_tick = tcp_tick_at(env->now + idle - silent);
-	} else if (c->keep_probes >= (r && r->opts.keep_cnt ? r->opts.keep_cnt : 9)) {
+	} else if (is_over) {
 		tcp_conn_abort(env, c, ETIMEDOUT);
 	} else {
 		c->keep_probes++;

@@ -6,7 +6,8 @@
  *   persist:        nothing is in flight, data waits for window, for a fuller segment or for memory (RFC 9293 §3.8.6.1);
  *   delayed ACK:    data was received and not acknowledged for 40 ms (§3.8.6.3);
  *   keep-alive:     the peer was silent for keep_idle (§3.8.4);
- *   orphan:         in FIN-WAIT-2 without a user for 60 s;
+ *   orphan:         in FIN-WAIT-2 without a user for 60 s, or as TCP_LINGER2 says, but for 3.5 RTO at least;
+ *   user time-out:  cuts each of the first two, so that the connection ends on time (RFC 5482);
  *   pacing:         data waits until the rate lets the next burst go (tcp/pacing.h);
  *   model:          nothing was sent for TCP_CC_KEEP_NS: what the congestion control knows of the path is given up;
  *   memory:         the user wanted to send and memory was out: asked for every 8 ms. */
@@ -30,6 +31,8 @@ static inline int64_t tcp_since_tick(const struct tcp_env *env, uint32_t t)
 
 /* Put the wheel entry where the earliest deadline wants it. */
 void tcp_timers_arm(struct tcp_env *env, struct tcp_conn *c);
+/* The next expiry of that timer: `at`, or the end of the user's time-out if that comes first (RFC 5482, as Linux). */
+void tcp_timers_set_rtx(struct tcp_env *env, const struct tcp_conn *c, struct tcp_active *a, int64_t at);
 /* Retransmission or persist timer, by what is in flight; restart: begin a fresh period (RFC 6298 §5.3). */
 void tcp_timers_rtx(struct tcp_env *env, struct tcp_conn *c, bool restart);
 void tcp_timers_delack(struct tcp_env *env, struct tcp_conn *c);

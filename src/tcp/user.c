@@ -285,7 +285,9 @@ void tcp_user_close(struct tcp_env *env, ref_t conn, bool linger0)
 	c->rd_shut = 1;
 	if (c->state == TCP_SYN_SENT)
 		tcp_conn_finish(env, c, 0);
-	else if (linger0 || readable(c) || t->n_orphans >= TCP_ORPHANS_MAX) /* RFC 9293 §3.6.1 SHLD-3 */
+	else if (linger0 || readable(c) || t->n_orphans >= t->set.orphans_max) /* RFC 9293 §3.6.1 SHLD-3 */
+		tcp_conn_abort(env, c, 0);
+	else if (c->state == TCP_FIN_WAIT_2 && tcp_conn_skips_fin_wait2(env, c))
 		tcp_conn_abort(env, c, 0);
 	else
 		queue_fin(env, c);
@@ -303,6 +305,11 @@ void tcp_user_set_opts(struct tcp_env *env, ref_t conn, const struct tcp_opts *o
 	struct tcp_conn *c = tcp_conn_at(env, conn);
 
 	tcp_conn_apply_opts(env, c, o);
+	struct tcp_active *a = tcp_active_of(env, c);
+	if (a && a->rtx) { /* a user's time-out may end it sooner now */
+		tcp_timers_set_rtx(env, c, a, a->rtx_at);
+		tcp_timers_arm(env, c);
+	}
 	if (c->state != TCP_CLOSED) /* nodelay, or no more cork: what was held goes */
 		tcp_conn_mark_dirty(env, c);
 }

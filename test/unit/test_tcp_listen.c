@@ -243,22 +243,6 @@ static void tcp_listen__third_ack_with_full_queue_stays(void **state)
 	done(c);
 }
 
-static void tcp_listen__syn_queue_cap(void **state)
-{
-	struct tcp_hdr h = {.dport = TH_LPORT, .flags = TCP_SYN, .seq = 1, .wnd = 1000};
-	th_listen(&t, 1, NULL);
-	for (uint16_t i = 0; i < 128; i++) {
-		h.sport = (uint16_t)(1000 + i);
-		th_inject(&t, &h, NULL, 0);
-		assert_int_equal(t.drop, DROP_NONE);
-	}
-	h.sport = 999;
-	th_inject(&t, &h, NULL, 0);
-	assert_int_equal(t.drop, DROP_TCP_SYN_QUEUE);
-	th_drain(&t);
-	done(0);
-}
-
 static void tcp_listen__unlisten_resets_the_queued(void **state)
 {
 	th_listen(&t, 4, NULL);
@@ -321,7 +305,7 @@ int main(void)
 		T(req_TCP_028__listen_table), T(tcp_listen__syn_again_gets_syn_ack_again), T(tcp_listen__syn_again_restarts_the_timer),
 		T(tcp_listen__no_rtt_sample_after_a_repeated_syn), T(tcp_listen__syn_ack_is_repeated_then_forgotten),
 		T(req_TCP_023__rst_returns_to_listen), T(tcp_listen__bad_third_ack_is_reset), T(tcp_listen__accept_queue_full),
-		T(tcp_listen__third_ack_with_full_queue_stays), T(tcp_listen__syn_queue_cap), T(tcp_listen__unlisten_resets_the_queued),
+		T(tcp_listen__third_ack_with_full_queue_stays), T(tcp_listen__unlisten_resets_the_queued),
 		T(tcp_listen__reset_while_queued_is_accepted_as_reset), T(req_TCP_026__broadcast_and_multicast_syn),
 		T(tcp_listen__children_inherit_options),
 	};

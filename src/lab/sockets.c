@@ -1,0 +1,67 @@
+/* lab/sockets.c - the sockets of a lab's nodes, for `via ss`: what a stack tells, as JSON with Linux's names. */
+#include "lab/state.h"
+
+#include <linux/tcp.h>
+
+static json_t *tcp_info_json(const struct tcp_info *i)
+{
+	json_t *o = json_object();
+#define F(name) json_object_set_new(o, #name, json_integer((json_int_t)i->tcpi_##name));
+#include "lab/tcp_info.def"
+#undef F
+	json_object_set_new(o, "snd_wscale", json_integer(i->tcpi_snd_wscale));
+	json_object_set_new(o, "rcv_wscale", json_integer(i->tcpi_rcv_wscale));
+	json_object_set_new(o, "delivery_rate_app_limited", json_integer(i->tcpi_delivery_rate_app_limited));
+	return o;
+}
+
+static void put_end(json_t *o, const char *address, const char *port, const struct via_sockaddr *a)
+{
+	char text[VIA_ADDR_STRLEN];
+	json_object_set_new(o, address, json_string(via_addr_format(&a->addr, text)));
+	json_object_set_new(o, port, json_integer(a->port));
+}
+
+static json_t *socket_json(const char *node, const struct via_sock_info *s, const struct tcp_info *i)
+{
+	static const char *const types[] = {[VIA_STREAM] = "tcp", [VIA_DGRAM] = "udp", [VIA_PING] = "icmp"};
+	static const char *const timers[] = {"off", "on", "keepalive", "timewait", "persist"};
+	json_t *o = json_pack("{s:s, s:s, s:i, s:I, s:I}", "node", node, "type", types[s->type], "state", (int)s->tcp_state, "recv_q",
+			      (json_int_t)s->rcv_queue, "send_q", (json_int_t)s->snd_queue);
+	put_end(o, "local", "local_port", &s->local);
+	put_end(o, "peer", "peer_port", &s->remote);
+	json_object_set_new(o, "timer", json_pack("{s:s, s:I, s:i}", "name", timers[s->timer], "expires_ms",
+						  (json_int_t)(s->timer_ns / NS_PER_MS), "retrans", (int)s->retries));
+	if (s->cc[0])
+		json_object_set_new(o, "cc", json_string(s->cc));
+	if (s->tcp_info_len)
+		json_object_set_new(o, "tcp_info", tcp_info_json(i));
+	return o;
+}
+
+static json_t *counters_json(struct via *v)
+{
+	json_t *o = json_object();
+	const char *name;
+	uint64_t value;
+	for (int i = 0; via_counter_get(v, i, &name, &value); i++)
+		json_object_set_new(o, name, json_integer((json_int_t)value));
+	return o;
+}
+
+json_t *lab_sockets(struct lab *l, const char *node)
+{
+	json_t *sockets = json_array(), *counters = json_object();
+	for (int n = 0; n < l->topo->n_nodes; n++) {
+		struct via *v = l->nodes[n].stack;
+		const char *name = l->nodes[n].t->name;
+		struct tcp_info i = {0};
+		struct via_sock_info s = {.size = sizeof s, .tcp_info = &i, .tcp_info_len = sizeof i};
+		if (!v || (node && strcmp(node, name) != 0))
+			continue;
+		for (uint64_t cursor = 0; via_sock_next(v, &cursor, &s); memset(&i, 0, sizeof i), s.tcp_info_len = sizeof i)
+			json_array_append_new(sockets, socket_json(name, &s, &i));
+		json_object_set_new(counters, name, counters_json(v));
+	}
+	return json_pack("{s:o, s:o}", "sockets", sockets, "counters", counters);
+}

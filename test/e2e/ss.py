@@ -1,0 +1,120 @@
+#!/usr/bin/env python3
+# timeout: 60
+"""ss.py - `via ss` prints what the real ss prints of the same sockets, and the real ss and nstat read what --export writes.
+
+A lab with an echo connection held open, one closed (TIME-WAIT) and listeners; the real ss reads tcp.diag (all of tcp_info as
+netlink messages) and net/tcp. Times since something move between two calls and are masked.
+"""
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+SRC = os.environ.get("SRC") or os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+VIA = os.path.abspath(os.environ.get("VIA") or os.path.join(SRC, "build", "via"))
+LAB = """name: sstest
+topology:
+  nodes:
+    home: {kind: host}
+    far: {kind: host, services: {echo: {port: 7}, dns: {}}}
+  links:
+    - endpoints: ["home:eth1", "far:eth1"]
+      impairments: {delay: 5ms}
+"""
+MOVING = re.compile(r"(lastsnd|lastrcv|lastack):\d+|timer:\((\w+),[^,]*,")
+n = 0
+
+
+def case(name, ok, *why):
+    global n
+    n += 1
+    print(f"{'ok' if ok else 'not ok'} {n} - {name}")
+    for w in [] if ok else why:
+        for line in str(w).splitlines()[:30]:
+            print(f"# {line}")
+    sys.stdout.flush()
+
+
+def run(*args, env=None, status=0):
+    r = subprocess.run(args, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=20, env={**os.environ, **(env or {})})
+    if r.returncode != status:
+        raise SystemExit(f"Bail out! {args}: status {r.returncode}: {r.stderr}")
+    return r.stdout if status == 0 else r.stderr
+
+
+def words(text):
+    """Lines of words, what moves masked; blanks mean nothing in ss's columns."""
+    text = MOVING.sub(lambda m: f"{m[1] or 'timer ' + m[2]}", text)
+    return [line.split() for line in text.replace("PortProcess", "Port").splitlines() if line.split()]
+
+
+def tests(work):
+    home = [VIA, "-n", "home", "ss"]
+    out = os.path.join(work, "export")
+    held = subprocess.Popen([VIA, "-q", "lab", "exec", "sstest", "home", "--", sys.executable, "-c",
+                             "import socket, sys\n"
+                             "a = socket.create_connection(('far.lab', 7)); a.sendall(b'x' * 5000); n = 0\n"
+                             "while n < 5000: n += len(a.recv(5000))\n"
+                             "b = socket.create_connection(('far.lab', 7)); b.close()\n"
+                             "c = socket.socket(); c.bind(('', 8080)); c.listen(5)\n"
+                             "print('ready', flush=True); sys.stdin.read()"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    held.stdout.readline()
+    time.sleep(0.3)
+    run(*home, "--export", out)
+    real = {"PROC_ROOT": out, "TCPDIAG_FILE": os.path.join(out, "tcp.diag")}
+    for flags in ("-tan", "-tain", "-taino", "-tai"):
+        ours, theirs = words(run(*home, flags)), words(run("ss", flags, env=real))
+        case(f"via ss {flags} prints what ss {flags} prints", ours == theirs and len(ours) > 3, "ours:", ours, "ss:", theirs)
+    proc = {"PROC_ROOT": out}
+    for flags in ("-tn", "-tan", "-tln", "-uan", "-tuan"):
+        ours, theirs = words(run(*home, flags)), words(run("ss", flags, env=proc))
+        case(f"via ss {flags} prints what ss {flags} reads from net/tcp and net/udp", ours == theirs and len(ours) > 1,
+             "ours:", ours, "ss:", theirs)
+    info = run(*home, "-tin")
+    case("bytes and peers of the connection held", all(w in info for w in ("bytes_sent:5000", "bytes_received:5000", ":7 ", "cubic")), info)
+    socks = json.loads(run(VIA, "-j", "-n", "home", "ss", "-ta"))
+    states = sorted(s["state"] for s in socks if s["local"] != "127.0.0.53")
+    case("-j: one ESTABLISHED, one TIME-WAIT, one LISTEN", states == [1, 6, 10], states)
+    nstat = run("nstat", "-az", env={**proc, "NSTAT_HISTORY": os.path.join(work, "history")})
+    got = {a: int(b) for a, b in re.findall(r"^(\w+) +(\d+)", nstat, re.M)}
+    case("nstat: two active opens, no retransmission, as many segments as ss counts",
+         got.get("TcpActiveOpens") == 2 and got.get("TcpRetransSegs") == 0 and
+         got.get("TcpOutSegs", 0) > 6 and got.get("TcpInSegs", 0) > 6, nstat)
+    both = run(VIA, "ss", "-tn")
+    case("without -n all nodes are shown by name", {"home", "far"} <= {line[0] for line in words(both)}, both)
+    case("summary", "estab 1" in run(*home, "-s"), run(*home, "-s"))
+    for want, status, args in (("did you mean 'home'", 2, ["-n", "hom", "ss"]), ("say which", 2, ["ss", "--export", out]),
+                               ("no lab named 'other'", 1, ["-n", "other:home", "ss"]), ("unknown option '-tx'", 2, ["ss", "-tx"]),
+                               ("cannot make the folder", 1, ["-n", "home", "ss", "--export", "/proc/none"])):
+        err = run(VIA, *args, status=status)
+        case(f"via {' '.join(args).replace(out, 'DIR')}: one sentence, status {status}", want in err and err.count("\n") == 1, err)
+    held.stdin.close()
+    held.wait(10)
+    run(VIA, "-q", "lab", "down", "sstest")
+    case("no lab up: one sentence", "no lab is up" in run(VIA, "ss", status=1))
+
+
+def main():
+    work = tempfile.mkdtemp()
+    os.mkdir(os.path.join(work, "run"), 0o700)
+    os.environ["XDG_RUNTIME_DIR"] = os.path.join(work, "run")
+    topology = os.path.join(work, "lab.yaml")
+    with open(topology, "w", encoding="utf-8") as f:
+        f.write(LAB)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    try:
+        run(VIA, "-q", "lab", "up", "-d", "-t", topology)
+        tests(work)
+    finally:
+        subprocess.run([VIA, "-q", "lab", "down", "sstest"], stderr=subprocess.DEVNULL, timeout=20, check=False)
+        shutil.rmtree(work)
+    print(f"1..{n}")
+
+
+if __name__ == "__main__":
+    main()
