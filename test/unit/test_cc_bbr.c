@@ -223,7 +223,7 @@ static const struct path {
 	int64_t delay;
 } paths[] = {{1.25e6, 20 * MS}, {1.25e6, 100 * MS}, {12.5e6, MS}, {12.5e6, 20 * MS}, {12.5e6, 100 * MS}, {12.5e6, 300 * MS}};
 
-static void req_CC_022__bbr_fills_a_deep_pipe_and_leaves_no_queue(void **state)
+static void bbr__fills_a_deep_pipe_and_leaves_no_queue(void **state)
 {
 	for (unsigned i = 0; i < ARRAY_LEN(paths); i++) {
 		begin(paths[i].rate, paths[i].delay, paths[i].delay > 3 * MS ? 4 : 16, 0, 1);
@@ -466,7 +466,7 @@ static void bbr__any_samples(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(req_CC_022__bbr_fills_a_deep_pipe_and_leaves_no_queue), T(bbr__random_loss), T(bbr__shallow_buffer),
+		T(bbr__fills_a_deep_pipe_and_leaves_no_queue), T(bbr__random_loss), T(bbr__shallow_buffer),
 		T(bbr__probe_rtt_learns_a_longer_path), T(bbr__probe_rtt_halves_flight), T(bbr__bandwidth_halves_and_doubles),
 		T(bbr__two_flows_share), T(bbr__cycle_of_probe_bw), T(req_CC_020__bbr_answers_marks_and_heavy_loss), T(req_CC_020__bbr_time_out),
 		T(bbr__first_pacing_rate), T(bbr__any_samples),
