@@ -66,7 +66,7 @@ VIA_API ssize_t via_posix_writev(int fd, const struct iovec *iov, int n);
 
 VIA_API int via_posix_setsockopt(int fd, int level, int name, const void *val, socklen_t len);
 VIA_API int via_posix_getsockopt(int fd, int level, int name, void *val, socklen_t *len);
-/* FIONREAD, SIOCOUTQ, FIONBIO; arg: int *. */
+/* FIONREAD, SIOCOUTQ, SIOCATMARK, FIONBIO; arg: int *. */
 VIA_API int via_posix_ioctl(int fd, unsigned long request, void *arg);
 VIA_API int via_posix_shutdown(int fd, int how);
 /* Calls of other threads that wait on it end with EBADF. */

@@ -20,6 +20,7 @@ enum via_type {
 /* Readiness bits; the values are poll(2)'s. */
 enum {
 	VIA_IN = 0x001,    /* recv or accept would not say -EAGAIN */
+	VIA_PRI = 0x002,   /* an urgent octet waits (VIA_OOB); an edge at each advance of the urgent pointer, even before the octet is here */
 	VIA_OUT = 0x004,   /* send would take at least a segment; connect has ended */
 	VIA_ERR = 0x008,   /* an error is pending (SO_ERROR) */
 	VIA_HUP = 0x010,   /* both directions are shut */
@@ -38,6 +39,7 @@ enum {
 	VIA_MORE = 2,     /* send: more follows at once, hold a partial segment (MSG_MORE) */
 	VIA_TRUNC = 4,    /* recv of a datagram: return its true length even when cut (MSG_TRUNC) */
 	VIA_ERRQUEUE = 8, /* reserved */
+	VIA_OOB = 16,     /* send on a stream: the last byte is urgent; recv: that octet, one. -EINVAL: none, or SO_OOBINLINE (MSG_OOB) */
 };
 
 /* Make a socket. cookie comes back with its events. -EMFILE, -ENOMEM at the cap. */
@@ -92,6 +94,9 @@ VIA_API int via_abort(struct via *v, via_sock s);
  * machine's layout. -ENOPROTOOPT for what the stack does not have. getsockopt: *len in: room, out: used. */
 VIA_API int via_setsockopt(struct via *v, via_sock s, int level, int name, const void *val, uint32_t len);
 VIA_API int via_getsockopt(struct via *v, via_sock s, int level, int name, void *val, uint32_t *len);
+
+/* Does the next recv begin at the urgent mark (SIOCATMARK)? 1 or 0. A recv never reads across it. */
+VIA_API int via_atmark(struct via *v, via_sock s);
 
 /* Bytes waiting to be read (SIOCINQ; a datagram socket: the size of the next one) and not yet acknowledged (SIOCOUTQ). */
 VIA_API int64_t via_inq(struct via *v, via_sock s);

@@ -227,7 +227,10 @@ int64_t door_call_socket(struct door *d, struct call *c, struct dsock *none)
 	struct dsock *s = door_dsock_new(d, (enum via_type)type);
 	if (!s)
 		return -ENFILE;
+	static const int on = 1;
 	int theirs, err = via_open(d->v, (enum via_type)type, via_cookie(&s->h), &s->s);
+	if (err == 0 && type == VIA_STREAM) /* a UNIX pair has no way to carry an urgent octet apart */
+		via_setsockopt(d->v, s->s, SOL_SOCKET, SO_OOBINLINE, &on, sizeof(on));
 	if (err == 0)
 		err = door_dsock_pair(s, flags & SOCK_NONBLOCK, &theirs);
 	if (err < 0) {

@@ -118,6 +118,8 @@ static int64_t opts_set_socket(struct door *d, struct call *c, struct dsock *s, 
 		return ANSWER_CONTINUE;
 	case SO_RCVLOWAT:
 		return ANSWER_CONTINUE;
+	case SO_OOBINLINE: /* is on, and stays: make.c */
+		return s->type == VIA_STREAM ? 0 : via_setsockopt(d->v, s->s, SOL_SOCKET, name, val, len);
 	case SO_BINDTODEVICE: /* the kernel's answers to a program without rights */
 	case SO_MARK:
 		return -EPERM;

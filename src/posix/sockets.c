@@ -348,7 +348,7 @@ static int64_t ioctl_attempt(struct psock *ps, void *arg)
 	struct asking *a = arg;
 	if (a->len == FIONBIO)
 		return ioctl(ps->held, FIONBIO, a->out) < 0 ? -errno : 0;
-	int64_t n = a->len == FIONREAD ? via_inq(ps->v, ps->s) : via_outq(ps->v, ps->s);
+	int64_t n = a->len == FIONREAD ? via_inq(ps->v, ps->s) : a->len == SIOCATMARK ? via_atmark(ps->v, ps->s) : via_outq(ps->v, ps->s);
 	if (n < 0)
 		return n;
 	*(int *)a->out = (int)MIN(n, INT32_MAX);
@@ -358,7 +358,7 @@ static int64_t ioctl_attempt(struct psock *ps, void *arg)
 int via_posix_ioctl(int fd, unsigned long request, void *arg)
 {
 	struct asking a = {.out = arg, .len = (uint32_t)request};
-	if (request != FIONBIO && request != FIONREAD && request != SIOCOUTQ)
+	if (request != FIONBIO && request != FIONREAD && request != SIOCOUTQ && request != SIOCATMARK)
 		return (int)posix_result(-ENOTTY);
 	return (int)posix_result(arg ? posix_call(fd, 0, 0, ioctl_attempt, &a) : -EFAULT);
 }

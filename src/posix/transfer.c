@@ -53,8 +53,11 @@ static int64_t stream_send_attempt(struct psock *ps, struct transfer *t)
 {
 	do {
 		struct iovec piece = transfer_piece(t);
-		bool more = t->flags & MSG_MORE || t->done + piece.iov_len < t->total;
-		int64_t r = via_send(ps->v, ps->s, piece.iov_base, (uint32_t)piece.iov_len, more ? VIA_MORE : 0);
+		bool is_last = t->done + piece.iov_len >= t->total;
+		int how = !is_last || t->flags & MSG_MORE ? VIA_MORE : 0;
+		if (is_last && t->flags & MSG_OOB) /* the last byte of all */
+			how = VIA_OOB;
+		int64_t r = via_send(ps->v, ps->s, piece.iov_base, (uint32_t)piece.iov_len, how);
 		if (r < 0)
 			return r != -EAGAIN && t->done ? (int64_t)t->done : r;
 		t->done += (size_t)r;
@@ -88,6 +91,8 @@ static int64_t dgram_send_attempt(struct psock *ps, struct transfer *t)
 static int64_t send_attempt(struct psock *ps, void *arg)
 {
 	struct transfer *t = arg;
+	if (t->flags & MSG_OOB && ps->type != VIA_STREAM)
+		return -EOPNOTSUPP;
 	return ps->type == VIA_STREAM ? stream_send_attempt(ps, t) : dgram_send_attempt(ps, t);
 }
 
@@ -95,8 +100,6 @@ ssize_t via_posix_sendmsg(int fd, const struct msghdr *msg, int flags)
 {
 	struct transfer t;
 	int e = transfer_init(&t, msg->msg_iov, msg->msg_iovlen, flags);
-	if (!e && flags & MSG_OOB)
-		e = -EOPNOTSUPP;
 	if (!e && msg->msg_name && msg->msg_namelen) {
 		e = addr_from(msg->msg_name, msg->msg_namelen, &t.addr);
 		t.addressed = true;
@@ -146,8 +149,18 @@ static int64_t stream_recv_attempt(struct psock *ps, struct transfer *t)
 			break;
 		t->done += (size_t)r;
 		/* A second peek would give the first bytes again. */
-	} while (t->done < t->total && !(t->flags & MSG_PEEK));
+	} while (t->done < t->total && !(t->flags & MSG_PEEK) && via_atmark(ps->v, ps->s) <= 0);
 	return (int64_t)t->done;
+}
+
+/* MSG_OOB: the urgent octet. Never waits, as Linux. */
+static int64_t oob_recv_attempt(struct psock *ps, void *arg)
+{
+	struct transfer *t = arg;
+	struct iovec piece = transfer_piece(t);
+	if (ps->type != VIA_STREAM)
+		return -EINVAL;
+	return via_recv(ps->v, ps->s, piece.iov_base, MIN((uint32_t)piece.iov_len, 1u), VIA_OOB | (t->flags & MSG_PEEK ? VIA_PEEK : 0));
 }
 
 static void transfer_scatter(const struct transfer *t, const char *from, size_t len)
@@ -192,12 +205,13 @@ ssize_t via_posix_recvmsg(int fd, struct msghdr *msg, int flags)
 {
 	struct transfer t;
 	int e = transfer_init(&t, msg->msg_iov, msg->msg_iovlen, flags);
-	if (!e && flags & (MSG_OOB | MSG_ERRQUEUE))
-		e = flags & MSG_OOB ? -EINVAL : -EAGAIN;
-	int64_t r = e ? e : posix_call(fd, flags, SO_RCVTIMEO, recv_attempt, &t);
+	if (!e && flags & MSG_ERRQUEUE)
+		e = -EAGAIN;
+	bool is_oob = flags & MSG_OOB;
+	int64_t r = e ? e : posix_call(fd, is_oob ? flags | MSG_DONTWAIT : flags, SO_RCVTIMEO, is_oob ? oob_recv_attempt : recv_attempt, &t);
 	r = r < 0 && t.done ? (int64_t)t.done : r;
 	if (r >= 0) {
-		msg->msg_flags = t.cut ? MSG_TRUNC : 0;
+		msg->msg_flags = (t.cut ? MSG_TRUNC : 0) | (is_oob ? MSG_OOB : 0);
 		msg->msg_controllen = 0;
 		if (t.addressed)
 			addr_to(&t.addr, msg->msg_name, &msg->msg_namelen);

@@ -202,6 +202,14 @@ int64_t sock_inq(struct sock_env *env, via_sock s)
 	return ep->state == EP_CONN ? tcp_user_inq(env->tcp, ep->tcp) : 0;
 }
 
+int sock_atmark(struct sock_env *env, via_sock s)
+{
+	EP_OR_BADF(ep, env, s);
+	if (ep->type != VIA_STREAM || ep->state == EP_LISTEN)
+		return ep->type != VIA_STREAM ? -ENOTTY : -EINVAL;
+	return ep->state == EP_CONN && tcp_user_atmark(env->tcp, ep->tcp);
+}
+
 int64_t sock_outq(struct sock_env *env, via_sock s)
 {
 	EP_OR_BADF(ep, env, s);

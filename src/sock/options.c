@@ -87,7 +87,7 @@ void ep_tcp_opts(const struct sock_env *env, const struct endpoint *ep, struct t
 		.rcvbuf = (uint32_t)v->rcvbuf / 2, .sndbuf = (uint32_t)v->sndbuf / 2, .mss_clamp = (uint16_t)v->maxseg,
 		.ttl = (uint8_t)(v->ttl < 0 ? 0 : v->ttl), .tos = (uint8_t)v->tos,
 		.nodelay = ep->flags & EPF_NODELAY, .cork = ep->flags & EPF_CORK, .keepalive = ep->flags & EPF_KEEPALIVE,
-		.quickack = ep->flags & EPF_QUICKACK,
+		.quickack = ep->flags & EPF_QUICKACK, .oob_inline = ep->flags & EPF_OOBINLINE,
 		.keep_idle_s = v->keepidle == 7200 ? 0 : (uint32_t)v->keepidle,
 		.keep_intvl_s = v->keepintvl == 75 ? 0 : (uint32_t)v->keepintvl,
 		.keep_cnt = (uint8_t)(v->keepcnt == 9 ? 0 : v->keepcnt),

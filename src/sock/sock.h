@@ -65,6 +65,7 @@ int sock_close(struct sock_env *env, via_sock s);
 int sock_abort(struct sock_env *env, via_sock s);
 int sock_setopt(struct sock_env *env, via_sock s, int level, int name, const void *val, uint32_t len);
 int sock_getopt(struct sock_env *env, via_sock s, int level, int name, void *val, uint32_t *len);
+int sock_atmark(struct sock_env *env, via_sock s);
 int64_t sock_inq(struct sock_env *env, via_sock s);
 int64_t sock_outq(struct sock_env *env, via_sock s);
 uint32_t sock_ready(struct sock_env *env, via_sock s);

@@ -186,6 +186,8 @@ int64_t stream_send(struct sock_env *env, struct endpoint *ep, const void *data,
 		return ep_err_take(ep);
 	if (ep->state != EP_CONN || ep->flags & EPF_SHUT_WR)
 		return -EPIPE;
+	if (flags & VIA_OOB)
+		return tcp_user_send_oob(env->tcp, ep->tcp, data, len);
 	return tcp_user_send(env->tcp, ep->tcp, data, len, flags & VIA_MORE);
 }
 
@@ -197,8 +199,22 @@ static int64_t stream_discard(struct sock_env *env, struct endpoint *ep, uint32_
 	return e < 0 ? e : (int64_t)n;
 }
 
+/* MSG_OOB: one octet, or an errno, whatever else could be read (as Linux). */
+static int64_t stream_recv_oob(struct sock_env *env, struct endpoint *ep, void *data, uint32_t len, int flags)
+{
+	uint8_t octet;
+	if (ep->state == EP_LISTEN)
+		return -ENOTCONN;
+	int n = ep->state == EP_CONN ? tcp_user_recv_oob(env->tcp, ep->tcp, &octet, flags & VIA_PEEK) : -EINVAL;
+	if (n > 0 && len && !(flags & VIA_TRUNC))
+		*(uint8_t *)data = octet;
+	return n > 0 && !len ? 0 : n;
+}
+
 int64_t stream_recv(struct sock_env *env, struct endpoint *ep, void *data, uint32_t len, int flags)
 {
+	if (flags & VIA_OOB)
+		return stream_recv_oob(env, ep, data, len, flags);
 	if (ep->state == EP_DEAD) {
 		/* After the peer's FIN a reader sees the end, whatever came later. */
 		if (ep->flags & EPF_EOF)
@@ -289,6 +305,8 @@ void sock_tcp_notify(struct sock_env *env, ref_t owner, uint32_t events)
 		edges |= VIA_IN;
 	if (events & TCP_EV_WRITABLE)
 		edges |= VIA_OUT;
+	if (events & TCP_EV_URGENT)
+		edges |= VIA_PRI;
 	if (events & TCP_EV_PEER_FIN && !(events & TCP_EV_ERROR)) {
 		ep->flags |= EPF_EOF;
 		edges |= VIA_IN | VIA_RDHUP | (ep->flags & EPF_SHUT_WR ? VIA_HUP : 0);

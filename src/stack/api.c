@@ -76,6 +76,7 @@ int via_getsockopt(struct via *v, via_sock s, int level, int name, void *val, ui
 }
 
 int64_t via_inq(struct via *v, via_sock s) { return sock_inq(env_of(v), s); }
+int via_atmark(struct via *v, via_sock s) { return sock_atmark(env_of(v), s); }
 int64_t via_outq(struct via *v, via_sock s) { return sock_outq(env_of(v), s); }
 uint32_t via_ready(struct via *v, via_sock s) { return sock_ready(env_of(v), s); }
 int via_events(struct via *v, struct via_event *ev, int max) { return sock_events(env_of(v), ev, max); }

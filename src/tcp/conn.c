@@ -267,7 +267,7 @@ static uint32_t buffer_size(uint32_t asked, uint32_t stack)
 bool tcp_opts_are_rare(const struct tcp_opts *o)
 {
 	return o->mss_clamp || o->ttl || o->tos || o->keep_idle_s || o->keep_intvl_s || o->keep_cnt || o->syn_retries ||
-	       o->user_timeout_ms || o->cc || o->pacing_max || o->fin_wait2_s;
+	       o->user_timeout_ms || o->cc || o->pacing_max || o->fin_wait2_s || o->oob_inline;
 }
 
 void tcp_conn_apply_opts(struct tcp_env *env, struct tcp_conn *c, const struct tcp_opts *o)

@@ -192,6 +192,12 @@ struct tcp_rare {
 	ref_t conn;
 	ref_t listener;             /* 0 once accepted */
 	struct tcp_opts opts;
+
+	/* urgent data (urgent.h) */
+	uint8_t urg, urg_byte;      /* enum tcp_urg; the octet */
+	bool has_up;                /* snd_up means something */
+	uint32_t urg_seq;           /* number of the urgent octet: RCV.UP - 1 */
+	uint32_t snd_up;            /* SND.UP: one past the last urgent octet */
 };
 
 /* SYN-RECEIVED by a listener. */
@@ -309,6 +315,11 @@ uint16_t tcp_mss_advertised(const struct tcp_path *p, const struct tcp_opts *o);
 uint16_t tcp_mss_peer(const struct tcp_path *p, uint16_t said);
 /* Is there an option that only the rare struct can hold? */
 bool tcp_opts_are_rare(const struct tcp_opts *o);
+/* Is there something in r that a connection out of the accept queue needs? */
+static inline bool tcp_rare_is_needed(const struct tcp_rare *r)
+{
+	return tcp_opts_are_rare(&r->opts) || r->urg || r->has_up;
+}
 void tcp_conn_apply_opts(struct tcp_env *env, struct tcp_conn *c, const struct tcp_opts *o);
 /* ESTABLISHED now: initial window, timers, the user. */
 void tcp_conn_established(struct tcp_env *env, struct tcp_conn *c);

@@ -8,6 +8,7 @@
 #include "tcp/recovery.h"
 #include "tcp/rtt.h"
 #include "tcp/timers.h"
+#include "tcp/urgent.h"
 #include "tcp/window.h"
 
 static uint8_t conn_ttl(const struct tcp_rare *r) { return r ? r->opts.ttl : 0; }
@@ -28,6 +29,8 @@ static struct tcp_hdr header(struct tcp_env *env, struct tcp_conn *c, uint32_t s
 		h.tsecr = flags & TCP_ACK ? c->ts_recent : 0;
 	}
 	h.wnd = tcp_window_field(c, flags & TCP_SYN);
+	if (c->rare && !(flags & (TCP_SYN | TCP_RST)))
+		tcp_urgent_mark(env, c, &h);
 	return h;
 }
 
@@ -121,6 +124,12 @@ bool tcp_output_probe(struct tcp_env *env, struct tcp_conn *c, enum why why)
 {
 	struct tcp_hdr h = header(env, c, c->snd_una - 1, TCP_ACK);
 
+	if (h.flags & TCP_URG) { /* one that the peer looks at, besides: its window does not hide urgent data (MUST-66, as Linux) */
+		struct tcp_hdr u = header(env, c, c->snd_una, TCP_ACK);
+		send_header(env, c, &u, why);
+		h.flags &= (uint8_t)~TCP_URG;
+		h.urg = 0;
+	}
 	return send_header(env, c, &h, why); /* does not acknowledge: the peer drops it as old before it looks at the ACK */
 }
 
@@ -148,6 +157,8 @@ static uint32_t burst_bytes(struct tcp_env *env, const struct tcp_conn *c, const
 	uint32_t hdr = p->ip_hlen + TCP_HLEN + (c->ts_ok ? TCP_TS_OPT_LEN : 0);
 	uint32_t most = p->gso_max > hdr + c->mss ? p->gso_max - hdr : c->mss;
 
+	if (c->rare && tcp_urgent_is_sending(env, c)) /* the pointer counts from each segment's own number */
+		return c->mss;
 	if (a->pacing_rate)
 		most = (uint32_t)MIN(most, MAX(a->pacing_rate / 1000, 2u * c->mss));
 	else if (c->srtt_us > 1000)
@@ -381,7 +392,7 @@ static bool send_new(struct tcp_env *env, struct tcp_conn *c, struct tcp_active 
 	if (c->snd_una == c->snd_nxt)
 		tcp_cwnd_event(env, c, a, TCP_CC_BEGIN, NULL, 0);
 	if (usable && unsent)
-		n = new_data(env, c, a, usable, override, &why);
+		n = new_data(env, c, a, usable, override || tcp_urgent_is_sending(env, c), &why);
 	if (a->ece_waits && !override) {
 		why = HELD_CWND;
 		n = 0;

@@ -48,7 +48,7 @@ struct tcp_opts {
 	uint32_t rcvbuf, sndbuf;   /* bytes; 0: the stack's default */
 	uint16_t mss_clamp;        /* TCP_MAXSEG; 0: none */
 	uint8_t ttl, tos;          /* 0: default */
-	bool nodelay, cork, keepalive, quickack;
+	bool nodelay, cork, keepalive, quickack, oob_inline;
 	uint32_t keep_idle_s, keep_intvl_s; /* 0: 7200, 75 */
 	uint8_t keep_cnt;          /* 0: 9 */
 	uint8_t syn_retries;       /* 0: default giving at least 3 minutes */
@@ -85,6 +85,7 @@ enum {
 	TCP_EV_ERROR = 16,   /* tcp_error() tells */
 	TCP_EV_CLOSED = 32,  /* the connection is about to go (freed or TIME-WAIT): the endpoint must forget its ref now */
 	TCP_EV_LISTEN = 64,  /* on a listener: accept queue became or grew non-empty */
+	TCP_EV_URGENT = 128, /* the urgent pointer advanced, or its octet came */
 };
 
 /* Counters of the whole stack. */
@@ -165,6 +166,11 @@ int64_t tcp_user_send_lend(struct tcp_env *env, ref_t conn, const void *data, ui
 int64_t tcp_user_recv(struct tcp_env *env, ref_t conn, void *out, uint32_t len, bool peek);
 int tcp_user_recv_peek(struct tcp_env *env, ref_t conn, struct via_iov *iov, int n);
 int tcp_user_recv_consume(struct tcp_env *env, ref_t conn, uint32_t len); /* moves the window by the rules of §3.8.6.2.2 */
+/* MSG_OOB (urgent.h). send: as tcp_user_send(), and the last byte taken is urgent. recv: 1 and the octet; -EAGAIN, it is announced but not
+ * here; 0, it will not come; -EINVAL, there is none, or it stays in the stream. atmark: does the next read begin at the mark? */
+int64_t tcp_user_send_oob(struct tcp_env *env, ref_t conn, const void *data, uint32_t len);
+int tcp_user_recv_oob(struct tcp_env *env, ref_t conn, uint8_t *out, bool peek);
+bool tcp_user_atmark(struct tcp_env *env, ref_t conn);
 int tcp_user_shutdown_wr(struct tcp_env *env, ref_t conn); /* FIN after what is queued. -ENOTCONN */
 void tcp_user_shutdown_rd(struct tcp_env *env, ref_t conn);
 /* The endpoint goes: unread data or linger0 makes it RST, else FIN and orphan. No notify comes any more. */

@@ -3,7 +3,7 @@
  * tcp_segment_arrives() reads the segment and hands it to what the node is: a connection, a SYN-RECEIVED entry of a
  * listener (tcp_listen.c), or TIME-WAIT (timewait.c). Steps: PAWS and first the sequence number, second RST, third
  * security (none here), fourth SYN, fifth ACK (tcp_ack.c), sixth URG, seventh the text, eighth FIN. RFC 5961 narrows RST
- * and SYN, RFC 7323 adds PAWS. The urgent pointer is not acted on: its octets stay in the stream (RFC 6093 §6). */
+ * and SYN, RFC 7323 adds PAWS. */
 #include "tcp/input.h"
 
 #include <errno.h>
@@ -13,6 +13,7 @@
 #include "tcp/output.h"
 #include "tcp/rtt.h"
 #include "tcp/timers.h"
+#include "tcp/urgent.h"
 #include "tcp/window.h"
 
 bool tcp_is_acceptable(uint32_t rcv_nxt, uint32_t wnd, uint32_t seq, uint32_t len)
@@ -216,6 +217,8 @@ static enum tcp_step step_text(struct tcp_env *env, struct tcp_conn *c, struct t
 	choose_ack(env, c, s, before, had_gap);
 	if (c->rcv_nxt - *fin != before)
 		tcp_conn_notify(env, c, TCP_EV_READABLE);
+	if (c->rare)
+		tcp_urgent_look(env, c);
 	return TCP_CONTINUE;
 }
 
@@ -255,6 +258,7 @@ void tcp_input_synchronized(struct tcp_env *env, struct tcp_conn *c, struct tcp_
 	if (step_sequence(env, c, s) == TCP_DONE || step_reset(env, c, s) == TCP_DONE || step_syn(env, c, s) == TCP_DONE ||
 	    tcp_step_ack(env, c, s) == TCP_DONE)
 		return;
+	tcp_urgent_arrives(env, c, s); /* sixth */
 	steps_text_fin(env, c, s);
 }
 
@@ -331,6 +335,7 @@ static void input_syn_sent(struct tcp_env *env, struct tcp_conn *c, struct tcp_s
 		return;
 	}
 	syn_acked(env, c, s);
+	tcp_urgent_arrives(env, c, s);
 	trim(c, s); /* text or FIN that came along goes on at the sixth step */
 	steps_text_fin(env, c, s);
 }

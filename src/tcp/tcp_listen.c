@@ -79,7 +79,7 @@ ref_t tcp_user_accept(struct tcp_env *env, ref_t listener, ref_t owner)
 	struct tcp_conn *c = tcp_conn_at(env, conn);
 	rare->listener = 0;
 	c->owner = owner;
-	if (!tcp_opts_are_rare(&rare->opts)) {
+	if (!tcp_rare_is_needed(rare)) {
 		pool_give(env->arena, &tcp_tab(env)->rares, r);
 		c->rare = 0;
 	}

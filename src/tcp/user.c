@@ -9,6 +9,7 @@
 #include "tcp/isn.h"
 #include "tcp/output.h"
 #include "tcp/timers.h"
+#include "tcp/urgent.h"
 #include "tcp/window.h"
 
 _Static_assert(sizeof(struct via_iov) == sizeof(struct sbuf_iov) && offsetof(struct via_iov, len) == offsetof(struct sbuf_iov, len),
@@ -179,10 +180,10 @@ int64_t tcp_user_send_lend(struct tcp_env *env, ref_t conn, const void *data, ui
 
 /* --- RECEIVE --- */
 
-/* Unread bytes in order. */
-static uint32_t readable(const struct tcp_conn *c)
+/* Bytes that one read may give: in order, and up to an urgent mark. */
+static struct tcp_urgent_span readable(const struct tcp_env *env, const struct tcp_conn *c)
 {
-	return sbuf_len(&c->rcv);
+	return c->rare ? tcp_urgent_readable(env, c) : (struct tcp_urgent_span){0, sbuf_len(&c->rcv)};
 }
 
 /* Nothing to read: why? */
@@ -199,9 +200,12 @@ static int recv_empty(struct tcp_conn *c)
 	return -EAGAIN;
 }
 
+/* len: with what was skipped. */
 static void consumed(struct tcp_env *env, struct tcp_conn *c, uint32_t len)
 {
 	sbuf_drop_to(env->arena, env->mem, &c->rcv, c->rcv.start + len);
+	if (c->rare)
+		tcp_urgent_passed(env, c);
 	if (c->state != TCP_CLOSED && tcp_window_wants_update(c)) {
 		c->ack_due = 1;
 		c->ack_why = WHY_ACK_WINDOW;
@@ -212,13 +216,14 @@ static void consumed(struct tcp_env *env, struct tcp_conn *c, uint32_t len)
 int64_t tcp_user_recv(struct tcp_env *env, ref_t conn, void *out, uint32_t len, bool peek)
 {
 	struct tcp_conn *c = tcp_conn_at(env, conn);
-	uint32_t n = MIN(len, readable(c));
+	struct tcp_urgent_span u = readable(env, c);
+	uint32_t n = MIN(len, u.len);
 
-	if (!readable(c))
+	if (!u.len)
 		return recv_empty(c);
-	n = sbuf_copy_out(env->arena, env->mem, &c->rcv, c->rcv.start, out, n);
+	n = sbuf_copy_out(env->arena, env->mem, &c->rcv, c->rcv.start + u.skip, out, n);
 	if (!peek)
-		consumed(env, c, n);
+		consumed(env, c, u.skip + n);
 	return n;
 }
 
@@ -226,18 +231,30 @@ int tcp_user_recv_peek(struct tcp_env *env, ref_t conn, struct via_iov *iov, int
 {
 	struct tcp_conn *c = tcp_conn_at(env, conn);
 
-	if (!readable(c))
+	struct tcp_urgent_span u = readable(env, c);
+
+	if (!u.len)
 		return recv_empty(c);
-	return sbuf_peek(env->arena, env->mem, &c->rcv, c->rcv.start, (struct sbuf_iov *)(void *)iov, n);
+	n = sbuf_peek(env->arena, env->mem, &c->rcv, c->rcv.start + u.skip, (struct sbuf_iov *)(void *)iov, n);
+	for (int i = 0; i < n; i++) { /* not past the mark */
+		iov[i].len = MIN(iov[i].len, u.len);
+		u.len -= iov[i].len;
+		if (!u.len)
+			n = i + 1;
+	}
+	return n;
 }
 
 int tcp_user_recv_consume(struct tcp_env *env, ref_t conn, uint32_t len)
 {
 	struct tcp_conn *c = tcp_conn_at(env, conn);
 
-	if (len > readable(c))
+	struct tcp_urgent_span u = readable(env, c);
+
+	if (len > u.len)
 		return -EINVAL;
-	consumed(env, c, len);
+	if (len)
+		consumed(env, c, u.skip + len);
 	return 0;
 }
 
@@ -285,7 +302,7 @@ void tcp_user_close(struct tcp_env *env, ref_t conn, bool linger0)
 	c->rd_shut = 1;
 	if (c->state == TCP_SYN_SENT)
 		tcp_conn_finish(env, c, 0);
-	else if (linger0 || readable(c) || t->n_orphans >= t->set.orphans_max) /* RFC 9293 §3.6.1 SHLD-3 */
+	else if (linger0 || sbuf_len(&c->rcv) || t->n_orphans >= t->set.orphans_max) /* RFC 9293 §3.6.1 SHLD-3 */
 		tcp_conn_abort(env, c, 0);
 	else if (c->state == TCP_FIN_WAIT_2 && tcp_conn_skips_fin_wait2(env, c))
 		tcp_conn_abort(env, c, 0);
@@ -319,10 +336,11 @@ void tcp_user_set_opts(struct tcp_env *env, ref_t conn, const struct tcp_opts *o
 uint32_t tcp_user_ready(struct tcp_env *env, ref_t conn)
 {
 	const struct tcp_conn *c = tcp_conn_at(env, conn);
+	const struct tcp_rare *r = tcp_rare_of(env, c);
 	bool is_opening = c->state == TCP_SYN_SENT || c->state == TCP_SYN_RECEIVED;
 	uint32_t bits = 0;
 
-	if (readable(c) || c->fin_rcvd || c->rd_shut || c->state == TCP_CLOSED)
+	if (readable(env, c).len || c->fin_rcvd || c->rd_shut || c->state == TCP_CLOSED)
 		bits |= VIA_IN;
 	if (c->fin_rcvd || c->rd_shut || c->state == TCP_CLOSED)
 		bits |= VIA_RDHUP;
@@ -332,9 +350,11 @@ uint32_t tcp_user_ready(struct tcp_env *env, ref_t conn)
 		bits |= VIA_HUP;
 	if (c->err)
 		bits |= VIA_ERR;
+	if (r && r->urg == TCP_URG_HERE)
+		bits |= VIA_PRI;
 	return bits;
 }
 
-uint32_t tcp_user_inq(struct tcp_env *env, ref_t conn) { return readable(tcp_conn_at(env, conn)); }
+uint32_t tcp_user_inq(struct tcp_env *env, ref_t conn) { return readable(env, tcp_conn_at(env, conn)).len; }
 uint32_t tcp_user_outq(struct tcp_env *env, ref_t conn) { return sbuf_len(&tcp_conn_at(env, conn)->snd); }
 enum tcp_state tcp_conn_state(struct tcp_env *env, ref_t conn) { return tcp_conn_at(env, conn)->state; }

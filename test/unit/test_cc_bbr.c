@@ -59,8 +59,8 @@ static const struct bbr *bbr(const struct flow *f) { return (const struct bbr *)
 
 static void call(struct flow *f, enum tcp_cc_event e)
 {
-	struct tcp_cc_sample s = {.event = e, .now = net.now, .mss = MSS, .acked = f->rs.newly_acked, .flight = f->in_flight, .pipe = f->in_flight,
-				  .srtt_us = f->srtt_us, .rtt_us = f->rs.rtt_us, .is_limited = f->is_limited, .in_recovery = f->in_recovery,
+	struct tcp_cc_sample s = {.event = e, .now = net.now, .mss = MSS, .acked = f->rs.newly_acked, .flight = f->in_flight,
+				  .pipe = f->in_flight, .srtt_us = f->srtt_us, .rtt_us = f->rs.rtt_us, .is_limited = f->is_limited, .in_recovery = f->in_recovery,
 				  .is_app_limited = f->rate.is_app_limited, .c_delivered = f->rate.delivered, .rs = &f->rs,
 				  .random = &net.random};
 	f->o.pacing = 0;
@@ -441,7 +441,8 @@ static void bbr__any_samples(void **state)
 		f->o.cwnd = (uint32_t)rng_below(&r, TCP_CWND_MAX) + MSS;
 		for (int i = 0; i < 300; i++) {
 			net.now += (int64_t)rng_below(&r, UINT64_C(1) << rng_below(&r, 36));
-			f->rs = (struct tcp_rate_sample){.rate = rng_below(&r, UINT64_C(1) << (1 + rng_below(&r, 42))), .newly_acked = (uint32_t)rng_below(&r, 1u << 31),
+			f->rs = (struct tcp_rate_sample){.rate = rng_below(&r, UINT64_C(1) << (1 + rng_below(&r, 42))),
+				.newly_acked = (uint32_t)rng_below(&r, 1u << 31),
 				.newly_lost = (uint32_t)rng_below(&r, 1u << 31), .delivered = (uint32_t)rng_below(&r, UINT32_MAX),
 				.prior_delivered = (uint32_t)rng_below(&r, UINT32_MAX), .rtt_us = (uint32_t)rng_below(&r, 1u << 28),
 				.tx_in_flight = (uint32_t)rng_below(&r, 1u << 30), .lost = (uint32_t)rng_below(&r, UINT32_MAX),
