@@ -60,7 +60,8 @@ static const struct bbr *bbr(const struct flow *f) { return (const struct bbr *)
 static void call(struct flow *f, enum tcp_cc_event e)
 {
 	struct tcp_cc_sample s = {.event = e, .now = net.now, .mss = MSS, .acked = f->rs.newly_acked, .flight = f->in_flight,
-				  .pipe = f->in_flight, .srtt_us = f->srtt_us, .rtt_us = f->rs.rtt_us, .is_limited = f->is_limited, .in_recovery = f->in_recovery,
+				  .pipe = f->in_flight, .srtt_us = f->srtt_us, .rtt_us = f->rs.rtt_us,
+				  .is_limited = f->is_limited, .in_recovery = f->in_recovery,
 				  .is_app_limited = f->rate.is_app_limited, .c_delivered = f->rate.delivered, .rs = &f->rs,
 				  .random = &net.random};
 	f->o.pacing = 0;
