@@ -3,6 +3,7 @@
 #   make                 build/via, release
 #   make demo            an unmodified curl across a lossy internet
 #   make test            everything; ends with "N passed, N failed"; GROUP=unit|fuzz|checks|sim|e2e for one group, ONLY=REGEX for some
+#   make packetdrill     the adapter through which google/packetdrill drives our stack (doc/packetdrill.md)
 #   make conformance     runs what names rules and writes doc/conformance.md, the state of each rule of doc/requirements.md
 #   make mutants         puts faults into a copy of the code, one at a time, and sees that tests turn red
 #   make install         PREFIX=/usr/local DESTDIR=: the program, the library for C programs, headers, viaduct.pc, the manual page
@@ -16,7 +17,7 @@ NINJA = ninja $(NINJAFLAGS)
 QUIET_NINJA = $(NINJA) --quiet
 GROUP ?=
 
-.PHONY: all demo test conformance mutants install check-gcc check-clang clean build-release build-tests
+.PHONY: all demo test conformance mutants packetdrill install check-gcc check-clang clean build-release build-tests
 
 all: build-release
 
@@ -53,6 +54,12 @@ install:
 	@$(MAKE) -s --no-print-directory build-plain/build.ninja
 	@$(QUIET_NINJA) -C build-plain library
 	@PREFIX='$(PREFIX)' DESTDIR='$(DESTDIR)' LIBDIR='$(LIBDIR)' tools/install.sh build build-plain
+
+packetdrill:
+	@tools/setup.sh build
+	@$(MAKE) -s --no-print-directory build-plain/build.ninja
+	@$(QUIET_NINJA) -C build-plain packetdrill
+	@echo "built build-plain/src/libviaduct-packetdrill.so"
 
 # Meson looks for test files only when it configures: do so again when their list has changed.
 RELIST = ls test/unit/*.c test/sim/*.c 2>/dev/null | cmp -s - $(1)/tests.list || { meson setup --reconfigure $(1) >/dev/null \

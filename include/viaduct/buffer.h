@@ -18,6 +18,7 @@ struct via_buffer_config {
 	uint32_t mtu;   /* largest IP packet, bytes, 68 to 65535; 0: 1500 */
 	uint8_t mac[6]; /* of an Ethernet interface; all zero: 02:00:00:00:00:01 */
 	uint32_t queue; /* packets via_buffer_push() may put ahead of the stack; 0: 256 */
+	uint32_t longest; /* longest IP packet that may come in, bytes; 0: the MTU. A link may carry longer ones to us than we may send. */
 	/* A packet leaves. [packet, packet+len) is valid during the call. 0: taken, sent or lost; -EAGAIN: not now, it is offered again
 	 * with the next via_poll(), which via_next_deadline() wants within 1 ms, or at once after via_buffer_ready(). */
 	int (*out)(void *ctx, const void *packet, size_t len);
@@ -34,7 +35,7 @@ VIA_API void via_buffer_free(struct via_buffer *b);
 /* Borrowed: what via_iface_add() takes. */
 VIA_API struct via_driver *via_buffer_driver(struct via_buffer *b);
 /* A packet came in at `now` (the stack's clock): copied; the stack takes it with its next via_poll(). 0, -EINVAL: no
- * bytes, -EMSGSIZE: longer than the MTU allows, -ENOBUFS: the queue is full. */
+ * bytes, -EMSGSIZE: longer than `longest` allows, -ENOBUFS: the queue is full. */
 VIA_API int via_buffer_push(struct via_buffer *b, const void *packet, size_t len, int64_t now);
 /* `out` takes packets again. */
 VIA_API void via_buffer_ready(struct via_buffer *b);

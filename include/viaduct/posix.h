@@ -17,7 +17,8 @@
  * A socket that was never connected polls as POLLOUT, without Linux's POLLHUP; POLLHUP and POLLRDHUP once shown stay until
  * connect() is called anew, which puts a new file behind the number: register it with epoll again. A pending error of a datagram
  * socket polls as POLLIN. No SIGPIPE is raised, only EPIPE. SO_RCVLOWAT and a lingering close() are not honoured (SO_LINGER with
- * 0 resets); recvmsg() and sendmsg() carry no ancillary data. IPv4 only. */
+ * 0 resets); sendmsg() takes no ancillary data, recvmsg() gives TCP_CM_INQ only. MSG_ZEROCOPY copies, and the error queue
+ * (MSG_ERRQUEUE) says so at once; it holds nothing else, and does not show as POLLERR. IPv4 only. */
 #ifndef VIADUCT_POSIX_H
 #define VIADUCT_POSIX_H
 
@@ -31,6 +32,14 @@ struct via_posix;
 /* Run a stack of via_host_stack_new() (borrowed until via_posix_free()). The stack belongs to the runner from now on:
  * other calls on it need the baton. NULL with errno. */
 VIA_API struct via_posix *via_posix_new(struct via *v);
+/* The same without a thread and a clock: its time is `now` until via_posix_tell() says otherwise, and nothing happens but within
+ * calls. For virtual time. via_posix_watch() has no effect. NULL with errno. */
+VIA_API struct via_posix *via_posix_new_told(struct via *v, int64_t now);
+/* Make it `now` (what is earlier than its time is its time): what is due happens, and calls whose time-out is over wake up. When it
+ * wants to be told again, ns: the earliest timer or time-out; INT64_MAX: none. Owners who go from one to the next lose no time. */
+VIA_API int64_t via_posix_tell(struct via_posix *p, int64_t now);
+/* How many calls sleep and nothing has happened yet that wakes them. */
+VIA_API int via_posix_asleep(struct via_posix *p);
 /* Run one more, under the same baton: for stacks that are joined by a driver within the process. 0, -ENOSPC, -EALREADY. */
 VIA_API int via_posix_add(struct via_posix *p, struct via *v);
 /* Close all its sockets, stop its thread. The stacks are their owner's again. No call may be under way. */

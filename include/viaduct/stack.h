@@ -50,6 +50,12 @@ enum via_setting {
 	VIA_SET_TCP_ECN, /* as Linux's tcp_ecn: 0 off, 1 asked for and accepted (default), 2 accepted (RFC 3168) */
 	VIA_SET_TCP_ABE, /* 1: a mark lowers the window less than a loss does (RFC 8511); default 0 */
 	VIA_SET_DNS, /* addr: where the resolver of programs is answered */
+	VIA_SET_TCP_SACK,       /* 0 or 1: what later connections offer and accept; the same for the next two */
+	VIA_SET_TCP_TIMESTAMPS,
+	VIA_SET_TCP_SCALING,
+	VIA_SET_TCP_SYN_RETRIES,    /* how often an unanswered SYN is repeated, 1 to 127; TCP_SYNCNT of a socket wins */
+	VIA_SET_TCP_SYNACK_RETRIES, /* the same for a SYN-ACK */
+	VIA_SET_TCP_RMEM_MAX, /* bytes; a larger one than VIA_SET_TCP_RMEM makes windows that can be scaled to it */
 	VIA_SET_TCP_SYNCOOKIES,  /* 0 never, 1 when a SYN queue is full (default), 2 always */
 	VIA_SET_TCP_FIN_TIMEOUT, /* seconds an orphan may stay in FIN-WAIT-2; 1 to 120, default 60 */
 	VIA_SET_TCP_MAX_ORPHANS, /* connections without socket, default 8192: beyond it close resets */
@@ -66,6 +72,11 @@ struct via_change {
 };
 /* Two ROUTE_ADDs of one prefix with different gateways make equal paths, chosen per flow by a keyed hash. */
 VIA_API int via_configure(struct via *v, const struct via_change *c);
+/* The same by Linux's name of a setting and its text: ("net.ipv4.tcp_sack", "0"). "net.ipv4." may be missing; of tcp_rmem and
+ * tcp_wmem the middle number is taken. -ENOENT: no setting of ours, -EINVAL: not a value of it. */
+VIA_API int via_sysctl(struct via *v, const char *name, const char *value);
+/* The names it knows, without "net.ipv4.", from n = 0 on; NULL past the end. */
+VIA_API const char *via_sysctl_name(int n);
 
 /* Where VIA_SET_DNS said that programs' questions are answered; false: nowhere. */
 VIA_API bool via_dns_get(const struct via *v, struct via_addr *out);

@@ -22,7 +22,8 @@ struct buffer_slot {
 struct via_buffer {
 	struct via_driver d; /* first: the stack holds its address */
 	struct via_buffer_config c;
-	uint32_t most;     /* bytes of the longest frame */
+	uint32_t most;     /* bytes of the longest frame in */
+	uint32_t most_out; /* the same out */
 	uint32_t head, n;  /* of the ring */
 	struct buffer_slot *slots;
 	uint8_t *bytes;    /* c.queue times `most` */
@@ -80,7 +81,7 @@ static int buffer_tx_burst(struct via_driver *d, struct pkt **pkts, int n, int64
 	b->pushed_back = false;
 	while (taken < n) {
 		uint32_t len = pkts[taken]->len;
-		if (d->up && len <= b->most) {
+		if (d->up && len <= b->most_out) {
 			pkt_copy_out(d->mem, pkts[taken], 0, b->scratch, len);
 			if (b->c.out(b->c.ctx, b->scratch, len) == -EAGAIN) {
 				b->pushed_back = true;
@@ -116,10 +117,11 @@ static bool buffer_config(const struct via_buffer_config *in, struct via_buffer_
 	*c = *in;
 	c->l2 = c->l2 ? c->l2 : VIA_L2_NONE;
 	c->mtu = c->mtu ? c->mtu : 1500;
+	c->longest = MAX(c->longest, c->mtu);
 	c->queue = c->queue ? c->queue : BUFFER_QUEUE;
 	if (memcmp(c->mac, none, 6) == 0)
 		memcpy(c->mac, some, 6);
-	return (c->l2 == VIA_L2_NONE || c->l2 == VIA_L2_ETHER) && c->mtu >= BUFFER_MTU_MIN && c->mtu <= BUFFER_MTU_MAX &&
+	return (c->l2 == VIA_L2_NONE || c->l2 == VIA_L2_ETHER) && c->mtu >= BUFFER_MTU_MIN && c->longest <= BUFFER_MTU_MAX &&
 	       c->queue <= 1u << 16;
 }
 
@@ -134,7 +136,8 @@ struct via_buffer *via_buffer_new(const struct via_buffer_config *cfg)
 	if (!b)
 		return NULL;
 	b->c = c;
-	b->most = c.mtu + (c.l2 == VIA_L2_ETHER ? BUFFER_L2_MAX : 0);
+	b->most_out = c.mtu + (c.l2 == VIA_L2_ETHER ? BUFFER_L2_MAX : 0);
+	b->most = c.longest + (b->most_out - c.mtu);
 	b->slots = calloc(c.queue, sizeof(*b->slots));
 	b->bytes = malloc((size_t)c.queue * b->most);
 	b->scratch = malloc(b->most);

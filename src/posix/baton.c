@@ -19,6 +19,11 @@
 
 enum { TURN_BUDGET = 256, TURN_ROUNDS = 8 };
 
+int64_t posix_now(const struct via_posix *p)
+{
+	return p->told ? p->now : loop_now();
+}
+
 int64_t posix_result(int64_t r)
 {
 	if (r >= 0)
@@ -32,7 +37,7 @@ int64_t posix_result(int64_t r)
 /* Poll every stack, until all rest or it has gone on for long enough. When the next turn is due. */
 static int64_t turn_run(struct via_posix *p)
 {
-	int64_t now = loop_now(), next = now;
+	int64_t now = posix_now(p), next = now;
 	for (struct psock *ps = table_doomed(p); ps; ps = table_doomed(p)) {
 		psock_close(ps);
 		psock_put(ps);
@@ -63,16 +68,17 @@ static void posix_kick(struct via_posix *p)
 void posix_turn(struct via_posix *p)
 {
 	int64_t next = turn_run(p);
-	if (next < p->wake_at) {
+	if (next < p->wake_at || p->told) {
 		p->wake_at = next;
-		posix_kick(p);
+		if (!p->told)
+			posix_kick(p);
 	}
 }
 
 void posix_baton_take(struct via_posix *p)
 {
 	pthread_mutex_lock(&p->baton);
-	int64_t now = loop_now();
+	int64_t now = posix_now(p);
 	for (int i = 0; i < p->n_stacks; i++)
 		via_flush(p->stacks[i], now); /* calls happen at the stack's time: make it the present */
 }
@@ -149,7 +155,7 @@ static void runner_free(struct via_posix *p)
 	free(p);
 }
 
-struct via_posix *via_posix_new(struct via *v)
+static struct via_posix *runner_new(struct via *v, bool told, int64_t now)
 {
 	struct via_posix *p = calloc(1, sizeof(*p));
 	if (!p)
@@ -157,13 +163,15 @@ struct via_posix *via_posix_new(struct via *v)
 	pthread_mutex_init(&p->baton, NULL);
 	p->watch = p->kick = -1;
 	p->wake_at = TIME_NEVER;
+	p->told = told;
+	p->now = now;
 	p->task = (struct loop_task){.run = thread_turn, .ctx = p};
 	int e = runner_descriptors(p);
 	e = e ? e : runner_set(v, p);
 	if (e == 0) {
 		p->stacks[p->n_stacks++] = v;
 		loop_task_add(p->loop, &p->task);
-		e = thread_start(p);
+		e = told ? 0 : thread_start(p);
 		if (e)
 			runner_drop(v);
 	}
@@ -172,6 +180,16 @@ struct via_posix *via_posix_new(struct via *v)
 	runner_free(p);
 	errno = -e;
 	return NULL;
+}
+
+struct via_posix *via_posix_new(struct via *v)
+{
+	return runner_new(v, false, 0);
+}
+
+struct via_posix *via_posix_new_told(struct via *v, int64_t now)
+{
+	return runner_new(v, true, now);
 }
 
 int via_posix_add(struct via_posix *p, struct via *v)
@@ -200,7 +218,8 @@ void via_posix_free(struct via_posix *p)
 	posix_turn(p);
 	posix_kick(p);
 	pthread_mutex_unlock(&p->baton);
-	pthread_join(p->thread, NULL);
+	if (!p->told)
+		pthread_join(p->thread, NULL);
 	for (int i = 0; i < p->n_stacks; i++)
 		runner_drop(p->stacks[i]);
 	runner_free(p);
@@ -222,6 +241,41 @@ void via_posix_leave(struct via_posix *p)
 	posix_baton_give(p);
 }
 
+/* --- time that is told --- */
+
+static bool sleeper_wakes(const struct sleeper *s)
+{
+	return s->ps->seq != s->seq || s->ps->closed || posix_now(s->ps->p) >= s->until;
+}
+
+int64_t via_posix_tell(struct via_posix *p, int64_t now)
+{
+	pthread_mutex_lock(&p->baton);
+	p->now = MAX(p->now, now);
+	do
+		posix_turn(p);
+	while (p->wake_at <= p->now);
+	int64_t next = p->wake_at;
+	for (struct sleeper *s = p->sleepers; s; s = s->next) {
+		if (sleeper_wakes(s))
+			pthread_cond_broadcast(&s->ps->cond);
+		else
+			next = MIN(next, s->until);
+	}
+	pthread_mutex_unlock(&p->baton);
+	return next;
+}
+
+int via_posix_asleep(struct via_posix *p)
+{
+	int n = 0;
+	pthread_mutex_lock(&p->baton);
+	for (const struct sleeper *s = p->sleepers; s; s = s->next)
+		n += !sleeper_wakes(s);
+	pthread_mutex_unlock(&p->baton);
+	return n;
+}
+
 /* --- calls --- */
 
 /* How long the call may sleep: until when, from SO_RCVTIMEO or SO_SNDTIMEO. */
@@ -231,21 +285,31 @@ static int64_t call_deadline(struct psock *ps, int timeo)
 	uint32_t len = sizeof(tv);
 	via_getsockopt(ps->v, ps->s, SOL_SOCKET, timeo, &tv, &len);
 	int64_t ns = tv.tv_sec >= 1 << 30 ? 0 : tv.tv_sec * NS_PER_S + tv.tv_usec * 1000;
-	return ns > 0 ? loop_now() + ns : TIME_NEVER;
+	return ns > 0 ? posix_now(ps->p) + ns : TIME_NEVER;
 }
 
 /* Sleep until something happened since ps->seq was `seq`. False when the time is over. */
 static bool call_sleep(struct psock *ps, uint32_t seq, int64_t until, int *sleepers)
 {
 	struct timespec ts = {until / NS_PER_S, until % NS_PER_S};
-	int e = 0;
+	struct via_posix *p = ps->p;
+	struct sleeper me = {ps, seq, until, p->sleepers, &p->sleepers};
+	if (me.next)
+		me.next->link = &me.next;
+	p->sleepers = &me;
 	(*sleepers)++;
-	posix_turn(ps->p); /* what the attempt left owed goes out */
-	while (ps->seq == seq && !ps->closed && e != ETIMEDOUT)
-		e = until == TIME_NEVER ? pthread_cond_wait(&ps->cond, &ps->p->baton)
-					: pthread_cond_timedwait(&ps->cond, &ps->p->baton, &ts);
+	posix_turn(p); /* what the attempt left owed goes out */
+	while (!sleeper_wakes(&me)) {
+		if (until == TIME_NEVER || p->told)
+			pthread_cond_wait(&ps->cond, &p->baton);
+		else
+			pthread_cond_timedwait(&ps->cond, &p->baton, &ts);
+	}
 	(*sleepers)--;
-	return e != ETIMEDOUT;
+	*me.link = me.next;
+	if (me.next)
+		me.next->link = me.link;
+	return posix_now(p) < until;
 }
 
 static bool may_sleep(const struct psock *ps, int flags, int timeo)

@@ -16,8 +16,19 @@ enum { POSIX_STACKS = 64 };
 
 struct psock;
 
+/* A call that sleeps; on its own stack, in the runner's list. With the baton. */
+struct sleeper {
+	struct psock *ps;
+	uint32_t seq;  /* of ps when it fell asleep */
+	int64_t until;
+	struct sleeper *next, **link;
+};
+
 struct via_posix {
 	pthread_mutex_t baton;
+	bool told;             /* the owner tells the time; there is no thread */
+	int64_t now;           /* then: it */
+	struct sleeper *sleepers;
 	pthread_t thread;
 	struct loop *loop;     /* touched by the thread only */
 	struct loop_task task;
@@ -47,6 +58,7 @@ struct psock {
 	uint32_t seq;      /* counts events: did anything happen since? */
 	int readers, writers; /* calls asleep, with SO_RCVTIMEO and with SO_SNDTIMEO */
 	bool closed;
+	uint32_t zerocopies, zerocopies_told; /* sends with MSG_ZEROCOPY, and how many of them the error queue told of */
 	atomic_int refs;
 	pthread_cond_t cond;
 	struct psock *next, **link; /* of p->socks */
@@ -57,6 +69,7 @@ struct psock {
 
 /* Run the stacks until they rest, but not for long; wake the thread if it would come too late. With the baton. */
 void posix_turn(struct via_posix *p);
+int64_t posix_now(const struct via_posix *p);
 void posix_baton_take(struct via_posix *p);
 void posix_baton_give(struct via_posix *p); /* runs a turn before */
 

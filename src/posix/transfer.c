@@ -6,6 +6,9 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <linux/errqueue.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdlib.h>
 
 enum { PIECE_MAX = 1 << 30, DGRAM_MAX = 65535 };
@@ -18,9 +21,11 @@ struct transfer {
 	bool addressed;         /* `addr` is the destination */
 	struct via_sockaddr addr;
 	bool cut;               /* a datagram was longer than the room */
+	bool tells_inq;         /* TCP_INQ is on: */
+	int inq;                /* bytes still to be read, 1 if only the end is */
 };
 
-/* The pieces and their sum. 0, -EMSGSIZE, -EINVAL. */
+/* The pieces and their sum. 0, -EMSGSIZE, -EINVAL, -EFAULT. */
 static int transfer_init(struct transfer *t, const struct iovec *iov, size_t n, int flags)
 {
 	*t = (struct transfer){.iov = iov, .n = (int)n, .flags = flags};
@@ -29,6 +34,8 @@ static int transfer_init(struct transfer *t, const struct iovec *iov, size_t n, 
 	for (size_t i = 0; i < n; i++) {
 		if (iov[i].iov_len > SSIZE_MAX - t->total)
 			return -EINVAL;
+		if (!iov[i].iov_base && iov[i].iov_len)
+			return -EFAULT;
 		t->total += iov[i].iov_len;
 	}
 	return 0;
@@ -88,12 +95,22 @@ static int64_t dgram_send_attempt(struct psock *ps, struct transfer *t)
 	return r;
 }
 
+static int option_get(struct psock *ps, int level, int name)
+{
+	int on = 0;
+	uint32_t len = sizeof(on);
+	return via_getsockopt(ps->v, ps->s, level, name, &on, &len) ? 0 : on;
+}
+
 static int64_t send_attempt(struct psock *ps, void *arg)
 {
 	struct transfer *t = arg;
 	if (t->flags & MSG_OOB && ps->type != VIA_STREAM)
 		return -EOPNOTSUPP;
-	return ps->type == VIA_STREAM ? stream_send_attempt(ps, t) : dgram_send_attempt(ps, t);
+	int64_t r = ps->type == VIA_STREAM ? stream_send_attempt(ps, t) : dgram_send_attempt(ps, t);
+	if (t->flags & MSG_ZEROCOPY && r > 0 && option_get(ps, SOL_SOCKET, SO_ZEROCOPY))
+		ps->zerocopies++;
+	return r;
 }
 
 ssize_t via_posix_sendmsg(int fd, const struct msghdr *msg, int flags)
@@ -198,21 +215,74 @@ static int64_t recv_attempt(struct psock *ps, void *arg)
 {
 	struct transfer *t = arg;
 	t->addressed = ps->type != VIA_STREAM;
-	return ps->type == VIA_STREAM ? stream_recv_attempt(ps, t) : dgram_recv_attempt(ps, t);
+	int64_t r = ps->type == VIA_STREAM ? stream_recv_attempt(ps, t) : dgram_recv_attempt(ps, t);
+	t->tells_inq = r >= 0 && ps->type == VIA_STREAM && option_get(ps, IPPROTO_TCP, TCP_INQ);
+	if (t->tells_inq) {
+		int64_t n = via_inq(ps->v, ps->s);
+		t->inq = n > 0 ? (int)MIN(n, INT32_MAX) : !!(via_ready(ps->v, ps->s) & VIA_RDHUP);
+	}
+	return r;
+}
+
+/* One piece of ancillary data; MSG_CTRUNC if it does not fit, MSG_* to be added to msg_flags else. */
+static int control_put(struct msghdr *msg, int level, int type, const void *data, size_t len)
+{
+	if (!msg->msg_control || msg->msg_controllen < CMSG_LEN(len)) {
+		msg->msg_controllen = 0;
+		return MSG_CTRUNC;
+	}
+	struct cmsghdr *c = msg->msg_control;
+	c->cmsg_level = level;
+	c->cmsg_type = type;
+	c->cmsg_len = CMSG_LEN(len);
+	memcpy(CMSG_DATA(c), data, len);
+	msg->msg_controllen = MIN(CMSG_SPACE(len), msg->msg_controllen);
+	return 0;
+}
+
+struct completion {
+	struct sock_extended_err err;
+	struct sockaddr_in offender;
+};
+
+/* What the error queue holds: that sends with MSG_ZEROCOPY are over, which they are at once, because all is copied. */
+static int64_t errqueue_attempt(struct psock *ps, void *arg)
+{
+	struct completion *c = arg;
+	if (ps->zerocopies == ps->zerocopies_told)
+		return -EAGAIN;
+	c->err = (struct sock_extended_err){.ee_origin = SO_EE_ORIGIN_ZEROCOPY, .ee_code = SO_EE_CODE_ZEROCOPY_COPIED,
+					    .ee_info = ps->zerocopies_told, .ee_data = ps->zerocopies - 1};
+	ps->zerocopies_told = ps->zerocopies;
+	return 0;
+}
+
+static ssize_t recv_errqueue(int fd, struct msghdr *msg)
+{
+	struct completion c = {0};
+	int64_t r = posix_call(fd, 0, 0, errqueue_attempt, &c);
+	if (r == 0) {
+		msg->msg_namelen = 0;
+		msg->msg_flags = MSG_ERRQUEUE | control_put(msg, IPPROTO_IP, IP_RECVERR, &c, sizeof(c));
+	}
+	return (ssize_t)posix_result(r);
 }
 
 ssize_t via_posix_recvmsg(int fd, struct msghdr *msg, int flags)
 {
 	struct transfer t;
+	if (flags & MSG_ERRQUEUE)
+		return recv_errqueue(fd, msg);
 	int e = transfer_init(&t, msg->msg_iov, msg->msg_iovlen, flags);
-	if (!e && flags & MSG_ERRQUEUE)
-		e = -EAGAIN;
 	bool is_oob = flags & MSG_OOB;
 	int64_t r = e ? e : posix_call(fd, is_oob ? flags | MSG_DONTWAIT : flags, SO_RCVTIMEO, is_oob ? oob_recv_attempt : recv_attempt, &t);
 	r = r < 0 && t.done ? (int64_t)t.done : r;
 	if (r >= 0) {
 		msg->msg_flags = (t.cut ? MSG_TRUNC : 0) | (is_oob ? MSG_OOB : 0);
-		msg->msg_controllen = 0;
+		if (t.tells_inq)
+			msg->msg_flags |= control_put(msg, IPPROTO_TCP, TCP_CM_INQ, &t.inq, sizeof(t.inq));
+		else
+			msg->msg_controllen = 0;
 		if (t.addressed)
 			addr_to(&t.addr, msg->msg_name, &msg->msg_namelen);
 		else

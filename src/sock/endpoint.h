@@ -31,8 +31,8 @@ enum {
 	EPF_REUSEADDR = 1 << 0, EPF_REUSEPORT = 1 << 1, EPF_KEEPALIVE = 1 << 2, EPF_BROADCAST = 1 << 3, EPF_OOBINLINE = 1 << 4,
 	EPF_DONTROUTE = 1 << 5, EPF_NODELAY = 1 << 6, EPF_CORK = 1 << 7, EPF_NO_QUICKACK = 1 << 8, EPF_LINGER = 1 << 9,
 	EPF_RECVERR = 1 << 10, EPF_PKTINFO = 1 << 11, EPF_RECVTTL = 1 << 12, EPF_RECVTOS = 1 << 13, EPF_NO_MCAST_LOOP = 1 << 14,
-	EPF_ADDR_NO_PORT = 1 << 15, EPF_QUICKACK = 1 << 16,
-	EPF_INHERITED = (1 << 17) - 1,
+	EPF_ADDR_NO_PORT = 1 << 15, EPF_QUICKACK = 1 << 16, EPF_INQ = 1 << 17, EPF_ZEROCOPY = 1 << 18,
+	EPF_INHERITED = (1 << 19) - 1,
 	/* what happened */
 	EPF_ADDR_BOUND = 1 << 20,   /* the user chose the local address */
 	EPF_PORT_BOUND = 1 << 21,   /* the user asked for a port by bind() */

@@ -3,7 +3,7 @@
  * Most options are rows of a table: a boolean is a bit of the endpoint's flags, a number is a field of struct ep_opts with
  * its range. What is odd has code in options_odd.c. Some numbers are stored for the caller and mean nothing to the stack, which
  * never blocks: SO_RCVTIMEO, SO_SNDTIMEO, SO_RCVLOWAT, SO_PRIORITY, TCP_NOTSENT_LOWAT, IP_MTU_DISCOVER,
- * IP_PKTINFO and its kind (ancillary data is made by the doors from what recvfrom tells).
+ * IP_PKTINFO, TCP_INQ and their kind (ancillary data is made by the doors from what recvfrom tells), SO_ZEROCOPY.
  * Names not in the table are -ENOPROTOOPT, TCP_FASTOPEN among them. */
 #include "sock/options.h"
 
@@ -18,6 +18,7 @@ const struct ep_opts ep_opts_default = {
 };
 
 #define BOOL(l, n, t, bit) {l, n, t, OPT_BOOL, 0, bit, 0, 1}
+#define BIT(l, n, t, bit) {l, n, t, OPT_BIT, 0, bit, 0, 1}
 #define NUM(l, n, t, field, lo, hi) {l, n, t, OPT_NUM, offsetof(struct ep_opts, field), 0, lo, hi}
 #define ODD(l, n, t) {l, n, t, OPT_ODD, 0, 0, 0, 0}
 #define TCP_ONLY OPT_STREAM
@@ -29,6 +30,7 @@ static const struct opt table[] = {
 	BOOL(SOL_SOCKET, SO_BROADCAST, OPT_ALL, EPF_BROADCAST),
 	BOOL(SOL_SOCKET, SO_OOBINLINE, OPT_ALL, EPF_OOBINLINE),
 	BOOL(SOL_SOCKET, SO_DONTROUTE, OPT_ALL, EPF_DONTROUTE),
+	BIT(SOL_SOCKET, SO_ZEROCOPY, OPT_ALL, EPF_ZEROCOPY),
 	NUM(SOL_SOCKET, SO_PRIORITY, OPT_ALL, priority, INT32_MIN, INT32_MAX),
 	ODD(SOL_SOCKET, SO_RCVLOWAT, OPT_ALL),
 	ODD(SOL_SOCKET, SO_SNDLOWAT, OPT_ALL | OPT_READ_ONLY),
@@ -43,6 +45,7 @@ static const struct opt table[] = {
 	ODD(SOL_SOCKET, SO_DOMAIN, OPT_ALL | OPT_READ_ONLY),
 	ODD(SOL_SOCKET, SO_PROTOCOL, OPT_ALL | OPT_READ_ONLY),
 	ODD(SOL_SOCKET, SO_ACCEPTCONN, OPT_ALL | OPT_READ_ONLY),
+	ODD(SOL_SOCKET, SO_MEMINFO, OPT_ALL | OPT_READ_ONLY),
 	BOOL(IPPROTO_TCP, TCP_NODELAY, TCP_ONLY, EPF_NODELAY),
 	BOOL(IPPROTO_TCP, TCP_CORK, TCP_ONLY, EPF_CORK),
 	ODD(IPPROTO_TCP, TCP_QUICKACK, TCP_ONLY),
@@ -57,6 +60,8 @@ static const struct opt table[] = {
 	ODD(IPPROTO_TCP, TCP_LINGER2, TCP_ONLY),
 	ODD(IPPROTO_TCP, TCP_CONGESTION, TCP_ONLY),
 	ODD(IPPROTO_TCP, TCP_INFO, TCP_ONLY | OPT_READ_ONLY),
+	ODD(IPPROTO_TCP, TCP_CC_INFO, TCP_ONLY | OPT_READ_ONLY),
+	BIT(IPPROTO_TCP, TCP_INQ, TCP_ONLY, EPF_INQ),
 	BOOL(IPPROTO_IP, IP_RECVERR, OPT_ALL, EPF_RECVERR),
 	BOOL(IPPROTO_IP, IP_PKTINFO, OPT_ALL, EPF_PKTINFO),
 	BOOL(IPPROTO_IP, IP_RECVTTL, OPT_ALL, EPF_RECVTTL),
@@ -158,15 +163,20 @@ int sock_setopt(struct sock_env *env, via_sock s, int level, int name, const voi
 		return e;
 	if (!o || o->types & OPT_READ_ONLY)
 		return -ENOPROTOOPT;
-	if (o->kind == OPT_BOOL)
+	if (o->kind == OPT_BIT && (v < 0 || v > 1))
+		e = -EINVAL;
+	else if (o->kind == OPT_BOOL || o->kind == OPT_BIT)
 		e = opt_bool_set(env, ep, o->bit, v);
 	else if (o->kind == OPT_NUM)
 		e = v < o->min || v > o->max ? -EINVAL : opt_num_set(env, ep, o->off, v);
 	else
 		e = opt_odd_set(env, ep, o, v, val, len);
-	if (!e)
-		opt_apply(env, ep);
-	return e;
+	if (e)
+		return e;
+	opt_apply(env, ep);
+	if (o->bit == EPF_NODELAY && v && ep->state == EP_CONN)
+		tcp_user_push(env->tcp, ep->tcp); /* also what a cork holds, as Linux */
+	return 0;
 }
 
 /* Give n bytes of v, cut to the caller's room. */
@@ -203,7 +213,7 @@ int sock_getopt(struct sock_env *env, via_sock s, int level, int name, void *val
 	const struct opt *o = opt_find(ep, level, name);
 	if (!o)
 		return level_has(ep, level) ? -ENOPROTOOPT : -EOPNOTSUPP;
-	if (o->kind == OPT_BOOL)
+	if (o->kind == OPT_BOOL || o->kind == OPT_BIT)
 		return opt_give_int(o, val, len, !!(ep->flags & o->bit));
 	if (o->kind == OPT_NUM)
 		return opt_give_int(o, val, len, *(const int32_t *)(const void *)((const char *)ep_opts_of(env, ep) + o->off));

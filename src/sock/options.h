@@ -4,7 +4,7 @@
 
 #include "sock/endpoint.h"
 
-enum opt_kind { OPT_BOOL, OPT_NUM, OPT_ODD };
+enum opt_kind { OPT_BOOL, OPT_BIT, OPT_NUM, OPT_ODD }; /* BIT: a boolean that is 0 or 1 and nothing else */
 enum {
 	OPT_STREAM = 1 << VIA_STREAM, OPT_ALL = 1 << VIA_STREAM | 1 << VIA_DGRAM | 1 << VIA_PING,
 	OPT_READ_ONLY = 1 << 7, /* setting it is -ENOPROTOOPT */

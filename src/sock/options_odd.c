@@ -5,6 +5,7 @@
 #include "sock/options.h"
 
 #include <errno.h>
+#include <linux/sock_diag.h>
 #include <linux/tcp.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
@@ -217,6 +218,17 @@ int opt_odd_set(struct sock_env *env, struct endpoint *ep, const struct opt *o, 
 	return ip_set(env, ep, o->name, v, val, len);
 }
 
+/* Linux's words; payload alone counts here, and what lies ready is all that is counted. */
+static int meminfo_get(struct sock_env *env, struct endpoint *ep, void *val, uint32_t *len)
+{
+	uint32_t m[SK_MEMINFO_VARS] = {[SK_MEMINFO_RCVBUF] = ep_rcvbuf(env, ep), [SK_MEMINFO_SNDBUF] = ep_sndbuf(env, ep)};
+	if (ep->type == VIA_STREAM && ep->state == EP_CONN) {
+		m[SK_MEMINFO_RMEM_ALLOC] = tcp_user_inq(env->tcp, ep->tcp);
+		m[SK_MEMINFO_WMEM_QUEUED] = tcp_user_outq(env->tcp, ep->tcp);
+	}
+	return opt_give(val, len, m, sizeof(m));
+}
+
 static int socket_get(struct sock_env *env, struct endpoint *ep, const struct opt *o, void *val, uint32_t *len)
 {
 	const struct ep_opts *v = ep_opts_of(env, ep);
@@ -248,6 +260,8 @@ static int socket_get(struct sock_env *env, struct endpoint *ep, const struct op
 		return opt_give_int(o, val, len, AF_INET);
 	case SO_PROTOCOL:
 		return opt_give_int(o, val, len, ep_proto(ep));
+	case SO_MEMINFO:
+		return meminfo_get(env, ep, val, len);
 	case SO_ACCEPTCONN:
 		return opt_give_int(o, val, len, ep->type == VIA_STREAM && ep->state == EP_LISTEN);
 	default:
@@ -304,6 +318,9 @@ static int tcp_get(struct sock_env *env, struct endpoint *ep, const struct opt *
 		return congestion_get(env, ep, val, len);
 	case TCP_INFO:
 		return tcp_info_get(env, ep, val, len);
+	case TCP_CC_INFO: /* an algorithm that has nothing to tell tells nothing, as Linux */
+		*len = 0;
+		return 0;
 	default:
 		return -ENOPROTOOPT;
 	}

@@ -125,6 +125,33 @@ static int config_neigh(struct via *v, const struct via_change *c)
 	return err;
 }
 
+/* What SYNs offer and how often they are repeated. */
+static int config_tcp_syn(struct tcp_settings *t, const struct via_change *c)
+{
+	bool counts = c->setting == VIA_SET_TCP_SYN_RETRIES || c->setting == VIA_SET_TCP_SYNACK_RETRIES;
+	if (counts && (c->value < 1 || c->value > 127))
+		return -EINVAL;
+	switch (c->setting) {
+	case VIA_SET_TCP_SACK:
+		t->no_sack = c->value == 0;
+		return 0;
+	case VIA_SET_TCP_TIMESTAMPS:
+		t->no_timestamps = c->value == 0;
+		return 0;
+	case VIA_SET_TCP_SCALING:
+		t->no_scaling = c->value == 0;
+		return 0;
+	case VIA_SET_TCP_SYN_RETRIES:
+		t->syn_retries = (uint8_t)c->value;
+		return 0;
+	case VIA_SET_TCP_SYNACK_RETRIES:
+		t->synack_retries = (uint8_t)c->value;
+		return 0;
+	default:
+		return -EINVAL;
+	}
+}
+
 /* TCP's settings: Linux's sysctl of that name. */
 static int config_tcp(struct via *v, const struct via_change *c)
 {
@@ -145,8 +172,13 @@ static int config_tcp(struct via *v, const struct via_change *c)
 			return -EINVAL;
 		t->orphans_max = (uint32_t)c->value;
 		return 0;
+	case VIA_SET_TCP_RMEM_MAX:
+		if (c->value < 0 || c->value > INT32_MAX)
+			return -EINVAL;
+		t->rmem_max = (uint32_t)c->value;
+		return 0;
 	default:
-		return -EINVAL;
+		return config_tcp_syn(t, c);
 	}
 }
 

@@ -316,7 +316,7 @@ struct tcp_conn *tcp_conn_new(struct tcp_env *env, ref_t path, uint16_t lport, u
 	c->rx_tick = tcp_tick_now(env);
 	list_push_tail(env->arena, &t->all, r, offsetof(struct tcp_entry, all));
 	tcp_conn_apply_opts(env, c, o ? o : &none);
-	c->rcv_ws = tcp_window_shift(c->rcvbuf);
+	c->rcv_ws = tcp_window_shift(MAX(c->rcvbuf, tcp_tab(env)->set.rmem_max));
 	c->peer_mss = tcp_mss_peer(tcp_path_of(env, &c->e), 0);
 	tcp_conn_update_mss(env, c);
 	c->cwnd = c->mss;

@@ -77,6 +77,8 @@ struct tcp_conn {
 	uint32_t rto_3s : 1;        /* SYN was retransmitted: RTO starts at 3 s (RFC 6298 §5.7) */
 	uint32_t iw_one : 1;        /* SYN resent more than once: IW is one segment (RFC 5681 §3.1) */
 	uint32_t nodelay : 1, cork : 1, more : 1, keepalive : 1;
+	uint32_t unpushed : 1;      /* the end of the queue was sent with "more follows": no PSH on it */
+	uint32_t push_now : 1;      /* what is queued may go, short as it is (TCP_NODELAY was set) */
 	uint32_t starved : 2;       /* the user was told to wait for memory: turns of the timer until it is asked for; 0: no */
 
 	/* send sequence space (RFC 9293 §3.3.1) */

@@ -150,11 +150,23 @@ static void linux_info_active(struct tcp_env *env, const struct tcp_conn *c, str
 	i->tcpi_lost = (a->sent.lost + c->mss - 1) / c->mss;
 }
 
+/* What Linux has added since the headers this is built with; zero is what it says where it does not know. */
+struct tcp_info_later {
+	struct tcp_info i;
+	uint32_t rcv_wnd, rehash;
+	uint16_t total_rto, total_rto_recoveries;
+	uint32_t total_rto_time;
+	uint32_t accurate_ecn[8];
+};
+_Static_assert(offsetof(struct tcp_info, tcpi_snd_wnd) + 4 == offsetof(struct tcp_info_later, rcv_wnd), "they follow at once");
+_Static_assert(sizeof(struct tcp_info_later) == 280, "as Linux 6.18");
+
 uint32_t tcp_conn_linux_info(struct tcp_env *env, ref_t conn, void *out, uint32_t len)
 {
 	const struct tcp_conn *c = tcp_conn_at(env, conn);
 	struct tcp_active *a = tcp_active_of(env, c);
 	const struct tcp_path *p = tcp_path_of(env, &c->e);
+	const struct tcp_rare *r = tcp_rare_of(env, c);
 	struct tcp_info i = {.tcpi_state = c->state, .tcpi_snd_wscale = c->snd_ws & 15u, .tcpi_rcv_wscale = c->rcv_ws & 15u,
 			     .tcpi_rto = (uint32_t)(tcp_rto(c) / NS_PER_US), .tcpi_ato = TCP_DELACK_NS / NS_PER_US, .tcpi_snd_mss = c->mss,
 			     .tcpi_rcv_mss = c->rcv_mss, .tcpi_pmtu = p->pmtu, .tcpi_rtt = c->srtt_us, .tcpi_rttvar = c->rttvar_us,
@@ -162,7 +174,7 @@ uint32_t tcp_conn_linux_info(struct tcp_env *env, ref_t conn, void *out, uint32_
 
 	i.tcpi_options = (uint8_t)((c->ts_ok ? TCPI_OPT_TIMESTAMPS : 0) | (c->sack_ok ? TCPI_OPT_SACK : 0) | (c->ws_ok ? TCPI_OPT_WSCALE : 0) |
 				   (c->ecn >= TCP_ECN_ECHO ? TCPI_OPT_ECN : 0) | (c->ecn_seen ? TCPI_OPT_ECN_SEEN : 0));
-	i.tcpi_advmss = tcp_mss_advertised(p, NULL);
+	i.tcpi_advmss = tcp_mss_advertised(p, r ? &r->opts : NULL);
 	i.tcpi_rcv_space = c->rcvbuf;
 	i.tcpi_min_rtt = c->min_rtt_us;
 	i.tcpi_reordering = c->reordering;
@@ -178,8 +190,9 @@ uint32_t tcp_conn_linux_info(struct tcp_env *env, ref_t conn, void *out, uint32_
 	i.tcpi_last_data_recv = i.tcpi_last_ack_recv = ms_since(env, c->rx_tick);
 	if (a)
 		linux_info_active(env, c, a, &i);
-	len = MIN(len, (uint32_t)sizeof(i));
+	struct tcp_info_later all = {.i = i, .rcv_wnd = tcp_rcv_wnd(c)};
+	len = MIN(len, (uint32_t)sizeof(all));
 	if (len)
-		memcpy(out, &i, len);
+		memcpy(out, &all, len);
 	return len;
 }

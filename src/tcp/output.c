@@ -23,7 +23,7 @@ static struct tcp_hdr header(struct tcp_env *env, struct tcp_conn *c, uint32_t s
 		h.ack = c->rcv_nxt;
 	if (c->ece && (flags & (TCP_ACK | TCP_SYN | TCP_RST)) == TCP_ACK)
 		h.flags |= TCP_ECE;
-	if (c->ts_ok || (flags & TCP_SYN && !(flags & TCP_ACK))) {
+	if (c->ts_ok || (flags & TCP_SYN && !(flags & TCP_ACK) && !tcp_tab(env)->set.no_timestamps)) {
 		h.has_ts = true;
 		h.tsval = tcp_ts_now(env, c->ts_offset);
 		h.tsecr = flags & TCP_ACK ? c->ts_recent : 0;
@@ -57,9 +57,9 @@ void tcp_output_syn(struct tcp_env *env, struct tcp_conn *c, enum why why, bool 
 	h.flags |= tcp_ecn_syn_flags(env, c, first);
 	h.has_mss = true; /* RFC 9293 §3.7.1 SHLD-5; and only here (MUST-65) */
 	h.mss = tcp_mss_advertised(tcp_path_of(env, &c->e), r ? &r->opts : NULL);
-	h.has_ws = !is_ack || c->ws_ok; /* an answer offers only what was offered (RFC 7323 §1.3, RFC 2018 §2) */
+	h.has_ws = is_ack ? c->ws_ok : !tcp_tab(env)->set.no_scaling; /* an answer offers only what was offered (RFC 7323 §1.3, RFC 2018 §2) */
 	h.ws = c->rcv_ws;
-	h.sack_permitted = !is_ack || c->sack_ok;
+	h.sack_permitted = is_ack ? c->sack_ok : !tcp_tab(env)->set.no_sack;
 	if (first) {
 		c->snd_nxt = c->iss + 1;
 		tcp_ranges_push(env->arena, &a->sent, c->iss, c->snd_nxt, 0, env->now);
@@ -208,7 +208,7 @@ static struct pkt *fill(struct tcp_env *env, struct tcp_conn *c, struct tcp_hdr 
 			return NULL;
 		}
 		pkt_trim(env->mem, p, p->head_len + keep);
-		h->flags &= (uint8_t)~(TCP_FIN | TCP_PSH);
+		h->flags &= (uint8_t)~(TCP_FIN | (keep > c->mss ? 0 : TCP_PSH));
 		pkt_data(p)[13] = h->flags;
 		*n = keep;
 	}
@@ -232,7 +232,9 @@ static bool prepare(struct tcp_env *env, struct tcp_conn *c, uint32_t seq, uint3
 {
 	struct tcp_hdr h = header(env, c, seq, TCP_ACK | (fin ? TCP_FIN : 0));
 
-	if (n && seq + n == c->snd.end) /* the queue's last segment is pushed (RFC 9293 §3.9.1.2 MUST-61) */
+	/* The queue's last segment is pushed (RFC 9293 §3.9.1.2 MUST-61), and the last of a superframe, as Linux: receivers that
+	 * merge need not wait for more. */
+	if (n && (n > c->mss || (seq + n == c->snd.end && !c->unpushed)))
 		h.flags |= TCP_PSH;
 	o->p = fill(env, c, &h, seq, &n, why);
 	o->seq = seq;
@@ -334,7 +336,7 @@ static bool send_lost(struct tcp_env *env, struct tcp_conn *c, struct tcp_active
 /* May a last, short segment go (RFC 9293 §3.7.4)? Minshall's Nagle, as Linux: only another short one in flight holds it. */
 static bool small_may_go(const struct tcp_conn *c, const struct tcp_active *a, bool override)
 {
-	if (override || c->fin_queued)
+	if (override || c->fin_queued || c->push_now)
 		return true;
 	if (c->cork || c->more)
 		return false;

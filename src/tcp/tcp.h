@@ -64,6 +64,9 @@ struct tcp_settings {
 	uint8_t syncookies;        /* 0: never, 1: when the SYN queue is full, 2: always */
 	uint16_t fin_timeout_s;    /* FIN-WAIT-2 of an orphan */
 	uint32_t orphans_max;      /* connections without endpoint; beyond it close() resets */
+	bool no_sack, no_timestamps, no_scaling; /* neither offered nor accepted */
+	uint8_t syn_retries, synack_retries;     /* 0: TCP_RETRIES_SYN, TCP_RETRIES_SYNACK */
+	uint32_t rmem_max;         /* bytes a receive buffer may come to have: what the window is scaled for */
 };
 
 /* A listener's TCP side: owned by its endpoint in sock/, allocated by tcp_user_listen(). */
@@ -177,6 +180,8 @@ void tcp_user_shutdown_rd(struct tcp_env *env, ref_t conn);
 void tcp_user_close(struct tcp_env *env, ref_t conn, bool linger0);
 /* Apply changed options (nodelay, cork, buffers, keepalive...). */
 void tcp_user_set_opts(struct tcp_env *env, ref_t conn, const struct tcp_opts *o);
+/* What is queued now goes, short segments and all, whatever holds it: Nagle, cork, "more follows". */
+void tcp_user_push(struct tcp_env *env, ref_t conn);
 /* Pending error (positive errno) and clear it; 0 none. */
 int tcp_user_error(struct tcp_env *env, ref_t conn);
 /* VIA_* level bits. */

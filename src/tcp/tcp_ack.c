@@ -87,6 +87,7 @@ static void acknowledge(struct tcp_env *env, struct tcp_conn *c, const struct tc
 	if (!a)
 		return;
 	x.pipe_before = tcp_pipe(c, a);
+	c->more = 0; /* it held for the call; as Linux, an ACK lets go what it may */
 	tcp_rate_begin(&a->sent.rate, s->rx_ns);
 	tcp_recovery_note_order(env, c, a, &x, s->h.ack);
 	if (s->h.ack != c->snd_una)

@@ -274,13 +274,13 @@ static void learn_syn(struct tcp_env *env, struct tcp_conn *c, const struct tcp_
 	c->rcv_nxt = c->rcv_acked = h->seq + 1;
 	c->rcv_adv = c->rcv_nxt + tcp_window_first(c->rcvbuf); /* as our SYN offered */
 	sbuf_init(&c->rcv, c->rcv_nxt);
-	c->ts_ok = h->has_ts;
+	c->ts_ok = h->has_ts && !tcp_tab(env)->set.no_timestamps;
 	c->ts_recent = h->has_ts ? h->tsval : 0;
 	c->ts_recent_tick = tcp_tick_now(env);
-	c->sack_ok = h->sack_permitted;
-	c->ws_ok = h->has_ws;
-	c->snd_ws = h->has_ws ? h->ws : 0;
-	if (!h->has_ws) /* both or none (RFC 7323 §2.2) */
+	c->sack_ok = h->sack_permitted && !tcp_tab(env)->set.no_sack;
+	c->ws_ok = h->has_ws && !tcp_tab(env)->set.no_scaling;
+	c->snd_ws = c->ws_ok ? h->ws : 0;
+	if (!c->ws_ok) /* both or none (RFC 7323 §2.2) */
 		c->rcv_ws = 0;
 	c->peer_mss = tcp_mss_peer(tcp_path_of(env, &c->e), h->has_mss ? h->mss : 0);
 	c->snd_wnd = c->snd_wnd_max = h->wnd; /* a SYN's window is never scaled (RFC 7323 §2.2) */

@@ -129,7 +129,7 @@ void tcp_synrcvd_timeout(struct tcp_env *env, ref_t node)
 	struct tcp_synrcvd *q = pool_at(env->arena, &tcp_tab(env)->synrcvds, node);
 
 	const struct tcp_opts *o = &tcp_listener_at(env, q->listener)->opts;
-	uint8_t most = o->syn_retries ? o->syn_retries : TCP_RETRIES_SYNACK;
+	uint8_t set = tcp_tab(env)->set.synack_retries, most = o->syn_retries ? o->syn_retries : set ? set : TCP_RETRIES_SYNACK;
 
 	/* Who has sent the third ACK is waited for as long as the listener says, and asked again at the end of it (as Linux). */
 	if (q->retries >= most && (!q->acked || q->retries >= o->defer)) {
@@ -182,15 +182,16 @@ static void synrcvd_begin(struct tcp_env *env, struct tcp_synrcvd *q, ref_t list
 static void synrcvd_learn(struct tcp_env *env, struct tcp_synrcvd *q, const struct tcp_seg *s)
 {
 	const struct tcp_listener *l = tcp_listener_at(env, q->listener);
+	const struct tcp_settings *set = &tcp_tab(env)->set;
 
 	q->irs = s->h.seq;
 	q->snd_wnd = s->h.wnd;
-	q->ts_ok = s->h.has_ts;
+	q->ts_ok = s->h.has_ts && !set->no_timestamps;
 	q->ts_recent = s->h.tsval;
-	q->ws_ok = s->h.has_ws;
-	q->snd_ws = s->h.ws;
-	q->rcv_ws = q->ws_ok ? tcp_window_shift(listener_rcvbuf(env, l)) : 0;
-	q->sack_ok = s->h.sack_permitted;
+	q->ws_ok = s->h.has_ws && !set->no_scaling;
+	q->snd_ws = q->ws_ok ? s->h.ws : 0;
+	q->rcv_ws = q->ws_ok ? tcp_window_shift(MAX(listener_rcvbuf(env, l), set->rmem_max)) : 0;
+	q->sack_ok = s->h.sack_permitted && !set->no_sack;
 	q->ecn_ok = tcp_ecn_accepts(env, s);
 	q->mss = tcp_mss_peer(arena_at(env->arena, q->e.node.path), s->h.has_mss ? s->h.mss : 0);
 }
@@ -344,7 +345,7 @@ static enum drop cookie_answered(struct tcp_env *env, ref_t listener, struct tcp
 	synrcvd_begin(env, &q, listener, s, path);
 	bool is_ours = tcp_cookie_read(env, &q, s);
 	if (q.ws_ok)
-		q.rcv_ws = tcp_window_shift(listener_rcvbuf(env, l)); /* as the SYN-ACK said */
+		q.rcv_ws = tcp_window_shift(MAX(listener_rcvbuf(env, l), tcp_tab(env)->set.rmem_max)); /* as the SYN-ACK said */
 	if (!is_ours)
 		d = DROP_TCP_COOKIE;
 	else if (l->accept.n > l->backlog)

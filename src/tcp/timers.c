@@ -110,10 +110,11 @@ static bool gives_up(struct tcp_env *env, struct tcp_conn *c, struct tcp_active 
 {
 	const struct tcp_rare *r = tcp_rare_of(env, c);
 	int64_t user = user_timeout(r);
+	uint8_t syn = tcp_tab(env)->set.syn_retries;
 	bool over = tries >= (c->is_orphan ? TCP_RETRIES_ORPHAN : TCP_RETRIES2);
 
 	if (c->state == TCP_SYN_SENT || c->state == TCP_SYN_RECEIVED)
-		over = tries >= (r && r->opts.syn_retries ? r->opts.syn_retries : TCP_RETRIES_SYN); /* MUST-23 */
+		over = tries >= (r && r->opts.syn_retries ? r->opts.syn_retries : syn ? syn : TCP_RETRIES_SYN); /* MUST-23 */
 	else if (user)
 		over = false;
 	if (user)
@@ -130,6 +131,7 @@ static void persist_fires(struct tcp_env *env, struct tcp_conn *c, struct tcp_ac
 	if (gives_up(env, c, a, c->is_orphan ? a->backoff : a->probes))
 		return;
 	if (c->snd_una == c->snd_nxt) {
+		c->unpushed = 0; /* held for long enough: the peer's user may have it (as Linux) */
 		tcp_output(env, c, true);
 		if (c->snd_una != c->snd_nxt || c->queue == TCP_Q_HELD)
 			return;

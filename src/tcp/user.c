@@ -80,7 +80,8 @@ static int send_check(struct tcp_conn *c)
 /* New bytes stand at the end of the send queue. */
 static void sent_more(struct tcp_env *env, struct tcp_conn *c, bool more)
 {
-	c->more = more;
+	c->more = c->unpushed = more;
+	c->push_now = 0;
 	tcp_conn_mark_dirty(env, c);
 }
 
@@ -272,7 +273,7 @@ static bool queue_fin(struct tcp_env *env, struct tcp_conn *c)
 		return false;
 	}
 	c->fin_queued = 1;
-	c->more = 0;
+	c->more = c->unpushed = 0;
 	tcp_conn_set_state(env, c, is_closing ? TCP_LAST_ACK : TCP_FIN_WAIT_1);
 	tcp_conn_mark_dirty(env, c);
 	return true;
@@ -328,6 +329,15 @@ void tcp_user_set_opts(struct tcp_env *env, ref_t conn, const struct tcp_opts *o
 		tcp_timers_arm(env, c);
 	}
 	if (c->state != TCP_CLOSED) /* nodelay, or no more cork: what was held goes */
+		tcp_conn_mark_dirty(env, c);
+}
+
+void tcp_user_push(struct tcp_env *env, ref_t conn)
+{
+	struct tcp_conn *c = tcp_conn_at(env, conn);
+
+	c->push_now = 1;
+	if (c->state != TCP_CLOSED)
 		tcp_conn_mark_dirty(env, c);
 }
 

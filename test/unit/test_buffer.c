@@ -152,6 +152,13 @@ static void buffer__limits(void **s)
 	assert_int_equal(via_buffer_push(b, big, 1, 0), 0);
 	assert_int_equal(via_buffer_push(b, big, 1, 0), -ENOBUFS);
 	via_buffer_free(b);
+	static const uint8_t bigger[65536];
+	c.longest = 65535; /* longer ones come in than go out */
+	b = via_buffer_new(&c);
+	assert_int_equal(via_buffer_push(b, bigger, 65536, 0), -EMSGSIZE);
+	assert_int_equal(via_buffer_push(b, bigger, 65535, 0), 0);
+	assert_int_equal(via_buffer_driver(b)->mtu, 1500);
+	via_buffer_free(b);
 	via_buffer_free(NULL);
 	assert_null(via_host_stack_new(&(struct via_host_config){.size = 3}));
 	assert_int_equal(errno, EINVAL);

@@ -10,6 +10,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/errqueue.h>
 #include <linux/sockios.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -597,6 +598,117 @@ static void table__number_closed_behind_our_back(void **state)
 	assert_int_equal(via_posix_listen(again, 1), 0);
 }
 
+/* --- what Linux's calls tell beside the bytes --- */
+
+static void calls__null_pointers_fault(void **state)
+{
+	int c, s;
+	pair(*state, 21, &c, &s);
+	struct iovec iov[2] = {{(char[]){"a"}, 1}, {NULL, 3}};
+	struct msghdr m = {.msg_iov = iov, .msg_iovlen = 2};
+	assert_int_equal(via_posix_write(c, NULL, 10), -1);
+	assert_int_equal(errno, EFAULT);
+	assert_int_equal(via_posix_sendmsg(c, &m, 0), -1);
+	assert_int_equal(errno, EFAULT);
+	assert_int_equal(via_posix_write(c, NULL, 0), 0);
+	assert_int_equal(via_posix_recv(s, NULL, 10, 0), -1);
+	assert_int_equal(errno, EFAULT);
+	via_posix_close(c);
+	via_posix_close(s);
+}
+
+/* Documentation/networking/msg_zerocopy.rst: each send has a number, completions are ranges of numbers; COPIED: it was of no use. */
+static void zerocopy__completes_at_once_as_copied(void **state)
+{
+	int c, s, one = 1;
+	char control[128];
+	pair(*state, 22, &c, &s);
+	struct msghdr m = {.msg_control = control, .msg_controllen = sizeof(control)};
+	assert_int_equal(via_posix_send(c, "x", 1, MSG_ZEROCOPY), 1); /* not asked for: an ordinary send */
+	assert_int_equal(via_posix_recvmsg(c, &m, MSG_ERRQUEUE), -1);
+	assert_int_equal(errno, EAGAIN);
+	assert_int_equal(via_posix_setsockopt(c, SOL_SOCKET, SO_ZEROCOPY, &one, sizeof(one)), 0);
+	for (int i = 0; i < 2; i++)
+		assert_int_equal(via_posix_send(c, "ab", 2, MSG_ZEROCOPY), 2);
+	assert_int_equal(via_posix_recvmsg(c, &m, MSG_ERRQUEUE), 0);
+	assert_int_equal(m.msg_flags, MSG_ERRQUEUE);
+	const struct cmsghdr *h = CMSG_FIRSTHDR(&m);
+	assert_non_null(h);
+	assert_int_equal(h->cmsg_level, SOL_IP);
+	assert_int_equal(h->cmsg_type, IP_RECVERR);
+	struct sock_extended_err e;
+	memcpy(&e, CMSG_DATA(h), sizeof(e));
+	assert_int_equal(e.ee_errno, 0);
+	assert_int_equal(e.ee_origin, SO_EE_ORIGIN_ZEROCOPY);
+	assert_int_equal(e.ee_code, SO_EE_CODE_ZEROCOPY_COPIED);
+	assert_int_equal(e.ee_info, 0);
+	assert_int_equal(e.ee_data, 1);
+	m.msg_controllen = sizeof(control);
+	assert_int_equal(via_posix_recvmsg(c, &m, MSG_ERRQUEUE), -1);
+	via_posix_close(c);
+	via_posix_close(s);
+}
+
+/* --- time that is told --- */
+
+struct told_read {
+	int fd, err;
+	ssize_t result;
+};
+
+static void *told_reads(void *ctx)
+{
+	struct told_read *r = ctx;
+	char b;
+	r->result = via_posix_recv(r->fd, &b, 1, 0);
+	r->err = errno;
+	return NULL;
+}
+
+static void wait_asleep(struct via_posix *p, int n)
+{
+	for (int i = 0; i < 5000 && via_posix_asleep(p) != n; i++)
+		usleep(1000);
+	assert_int_equal(via_posix_asleep(p), n);
+}
+
+static void told__time_outs_happen_when_time_is_told(void **state)
+{
+	const int64_t start = INT64_C(5000000000);
+	struct world t = {.v = via_host_stack_new(&(struct via_host_config){.size = sizeof(struct via_host_config), .now = start})};
+	t.p = via_posix_new_told(t.v, start);
+	assert_non_null(t.p);
+	int c, s;
+	pair(&t, 23, &c, &s); /* loopback needs no time */
+	set_timeout(s, SO_RCVTIMEO, 300);
+	struct told_read r = {.fd = s};
+	pthread_t thread;
+	pthread_create(&thread, NULL, told_reads, &r);
+	wait_asleep(t.p, 1);
+	int64_t next = start;
+	while (next < start + 300 * MS) { /* timers may come before */
+		assert_int_equal(via_posix_asleep(t.p), 1);
+		next = via_posix_tell(t.p, next);
+	}
+	assert_int_equal(next, start + 300 * MS);
+	via_posix_tell(t.p, start + 300 * MS - 1);
+	usleep(20000);
+	assert_int_equal(via_posix_asleep(t.p), 1); /* however long it takes */
+	via_posix_tell(t.p, start + 300 * MS);
+	assert_int_equal(via_posix_asleep(t.p), 0); /* woken, if not awake yet */
+	pthread_join(thread, NULL);
+	assert_int_equal(r.result, -1);
+	assert_int_equal(r.err, EAGAIN);
+	pthread_create(&thread, NULL, told_reads, &r);
+	wait_asleep(t.p, 1);
+	assert_int_equal(via_posix_send(c, "x", 1, 0), 1);
+	assert_int_equal(via_posix_asleep(t.p), 0);
+	pthread_join(thread, NULL);
+	assert_int_equal(r.result, 1);
+	via_posix_free(t.p);
+	via_host_stack_free(t.v);
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -615,6 +727,9 @@ int main(void)
 		T(threads__reader_asleep_and_poll_for_room),
 		T(threads__many_echo_at_once),
 		T(runner__two_stacks_joined_by_buffers),
+		T(calls__null_pointers_fault),
+		T(zerocopy__completes_at_once_as_copied),
+		T(told__time_outs_happen_when_time_is_told),
 		T(table__number_closed_behind_our_back),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

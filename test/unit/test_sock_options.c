@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <linux/sock_diag.h>
 #include <linux/tcp.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
@@ -87,7 +88,7 @@ static const struct {
 	{IPPROTO_IP, IP_TTL, SYSCTL}, {IPPROTO_IP, IP_TOS, PLAIN}, {IPPROTO_IP, IP_MTU_DISCOVER, SYSCTL}, {IPPROTO_IP, IP_RECVERR, PLAIN},
 	{IPPROTO_IP, IP_PKTINFO, PLAIN}, {IPPROTO_IP, IP_RECVTTL, PLAIN}, {IPPROTO_IP, IP_RECVTOS, PLAIN},
 	{IPPROTO_IP, IP_MULTICAST_TTL, PLAIN}, {IPPROTO_IP, IP_MULTICAST_LOOP, PLAIN}, {IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, PLAIN},
-	{IPPROTO_IP, IP_MTU, PLAIN},
+	{IPPROTO_IP, IP_MTU, PLAIN}, {IPPROTO_TCP, TCP_INQ, PLAIN}, {SOL_SOCKET, SO_ZEROCOPY, PLAIN},
 };
 static const int values[] = {0, 1, 2, 3, 5, -1, -2, 7, 10, 87, 88, 127, 128, 100, 255, 256, 1000, 1500, 4096, 32767, 32768, 65536, 100000};
 
@@ -236,6 +237,24 @@ static void options__info_of_an_idle_socket(void **state)
 	assert_int_equal(n, 5);
 }
 
+/* What has no kernel beside it here: sizes and words of SO_MEMINFO and TCP_CC_INFO (linux/sock_diag.h; cubic has no info). */
+static void options__told_only(void **state)
+{
+	struct fake *f = *state;
+	via_sock s = fake_open(f, VIA_STREAM);
+	uint32_t m[SK_MEMINFO_VARS + 1], n = sizeof(m);
+	int v = 50000;
+	assert_int_equal(sock_setopt(&f->env, s, SOL_SOCKET, SO_RCVBUF, &v, 4), 0);
+	assert_int_equal(sock_getopt(&f->env, s, SOL_SOCKET, SO_MEMINFO, m, &n), 0);
+	assert_int_equal(n, SK_MEMINFO_VARS * 4);
+	assert_int_equal(m[SK_MEMINFO_RCVBUF], 100000);
+	assert_int_equal(m[SK_MEMINFO_RMEM_ALLOC], 0);
+	n = sizeof(m);
+	assert_int_equal(sock_getopt(&f->env, s, IPPROTO_TCP, TCP_CC_INFO, m, &n), 0);
+	assert_int_equal(n, 0);
+	assert_int_equal(sock_setopt(&f->env, s, SOL_SOCKET, SO_MEMINFO, &v, 4), -ENOPROTOOPT);
+}
+
 /* What the user set is what TCP is given. */
 static void tcp_opts__follow_the_options(void **state)
 {
@@ -275,7 +294,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(options__ints_as_the_kernel), T(options__unknown_as_the_kernel), T(options__linger_as_the_kernel),
 	T(options__timeouts_as_the_kernel),
-		T(options__congestion), T(options__fastopen_is_absent), T(options__info_of_an_idle_socket), T(tcp_opts__follow_the_options),
+		T(options__congestion), T(options__fastopen_is_absent), T(options__info_of_an_idle_socket), T(options__told_only),
+		T(tcp_opts__follow_the_options),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -111,6 +111,44 @@ static void tcp_send__msg_more(void **state)
 	th_finish(&t, c);
 }
 
+/* As Linux: "more follows" holds a short segment until an acknowledgement or 200 ms, and its end is not pushed; both end with the
+ * next call, of which the timer is one. */
+static void tcp_send__msg_more_holds_for_its_call(void **state)
+{
+	put(1000, false);
+	th_expect(&t, &q, TCP_ACK, 1, 1, 1000);
+	put(10, true);
+	th_expect_none(&t);
+	ack(1001);
+	const struct th_seg *s = th_expect(&t, &q, TCP_ACK, 1001, 1, 10);
+	assert_int_equal(s->h.flags & TCP_PSH, 0);
+	ack(1011);
+	put(10, true);
+	th_run(&t, 190 * NS_PER_MS);
+	th_expect_none(&t);
+	th_run(&t, 20 * NS_PER_MS);
+	s = th_expect(&t, &q, TCP_ACK, 1011, 1, 10);
+	assert_int_equal(s->h.flags & TCP_PSH, TCP_PSH);
+	th_finish(&t, c);
+}
+
+/* TCP_NODELAY set anew lets go what cork or "more follows" hold (tcp(7): "Setting this option forces an explicit flush of pending
+ * output, even if TCP_CORK is currently set"), once. */
+static void tcp_send__push_overrides_cork_once(void **state)
+{
+	th_finish(&t, c);
+	open_with(&(struct tcp_opts){.cork = true, .nodelay = true}, 60000);
+	put(40, false);
+	th_expect_none(&t);
+	tcp_user_push(&t.env, c);
+	th_flush(&t);
+	th_expect(&t, &q, TCP_ACK, 1, 1, 40);
+	ack(41);
+	put(40, false);
+	th_expect_none(&t);
+	th_finish(&t, c);
+}
+
 static void tcp_send__fin_flushes_what_is_held(void **state)
 {
 	put(10, false);
@@ -389,7 +427,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(req_TCP_060__nagle_holds_a_second_small_one), T(req_TCP_060__nodelay), T(tcp_send__small_after_full_ones_goes),
 		T(req_TCP_061__push_on_the_last_of_the_queue), T(req_TCP_062__full_segments_when_possible), T(req_TCP_061__cork_holds_and_lets_go),
-		T(tcp_send__msg_more), T(tcp_send__fin_flushes_what_is_held), T(req_TCP_001__large_unscaled_window),
+		T(tcp_send__msg_more), T(tcp_send__msg_more_holds_for_its_call), T(tcp_send__push_overrides_cork_once),
+		T(tcp_send__fin_flushes_what_is_held), T(req_TCP_001__large_unscaled_window),
 		T(req_TCP_063__silly_window_is_not_filled), T(req_TCP_067__zero_window_is_probed), T(req_TCP_068__unanswered_probes_end),
 		T(req_TCP_066__peer_shrinks_its_window), T(req_TCP_034__old_segment_does_not_move_the_window), T(tcp_send__superframes),
 		T(tcp_send__no_room_holds_until_told), T(tcp_send__two_bursts_below_at_most), T(tcp_send__what_is_queued_below_is_not_repeated),

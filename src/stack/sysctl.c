@@ -1,0 +1,87 @@
+/* stack/sysctl.c - Linux's names of settings, for scripts and programs that speak of them.
+ *
+ * A row says which setting of ours a name is and which of the text's numbers counts; a name may have more rows, one after the
+ * other. Numbers are decimal, octal or hexadecimal, as sysctl(8) takes them. Names that mean nothing here are told apart (-ENOENT)
+ * from values that make no sense (-EINVAL). */
+#include "stack/state.h"
+
+#include <errno.h>
+
+static const struct sysctl {
+	const char *name;
+	enum via_setting setting;
+	int word; /* which of the numbers counts */
+} sysctls[] = {
+	{"ip_forward", VIA_SET_FORWARDING, 0},
+	{"ip_default_ttl", VIA_SET_TTL, 0},
+	{"tcp_rmem", VIA_SET_TCP_RMEM, 1},
+	{"tcp_rmem", VIA_SET_TCP_RMEM_MAX, 2},
+	{"tcp_wmem", VIA_SET_TCP_WMEM, 1},
+	{"tcp_sack", VIA_SET_TCP_SACK, 0},
+	{"tcp_ecn", VIA_SET_TCP_ECN, 0},
+	{"tcp_timestamps", VIA_SET_TCP_TIMESTAMPS, 0},
+	{"tcp_window_scaling", VIA_SET_TCP_SCALING, 0},
+	{"tcp_syn_retries", VIA_SET_TCP_SYN_RETRIES, 0},
+	{"tcp_syncookies", VIA_SET_TCP_SYNCOOKIES, 0},
+	{"tcp_fin_timeout", VIA_SET_TCP_FIN_TIMEOUT, 0},
+	{"tcp_max_orphans", VIA_SET_TCP_MAX_ORPHANS, 0},
+	{"tcp_synack_retries", VIA_SET_TCP_SYNACK_RETRIES, 0},
+};
+
+static bool is_space(char c) { return c == ' ' || c == '\t' || c == '\n'; }
+
+static int digit(char c)
+{
+	return c >= '0' && c <= '9' ? c - '0' : (c | 32) >= 'a' && (c | 32) <= 'f' ? (c | 32) - 'a' + 10 : 16;
+}
+
+/* The number at *s, which is moved behind it. False: there is none, or it is too large. */
+static bool number(const char **s, int64_t *out)
+{
+	const char *p = *s;
+	while (is_space(*p))
+		p++;
+	bool minus = *p == '-';
+	p += minus;
+	int base = p[0] != '0' ? 10 : (p[1] | 32) == 'x' ? 16 : 8;
+	p += base == 16 ? 2 : 0;
+	const char *first = p;
+	int64_t v = 0;
+	for (; digit(*p) < base && v < INT64_MAX / 32; p++)
+		v = v * base + digit(*p);
+	*s = p;
+	*out = minus ? -v : v;
+	return p > first && (!*p || is_space(*p));
+}
+
+static int sysctl_set(struct via *v, const struct sysctl *s, const char *value)
+{
+	struct via_change c = {.kind = VIA_SET, .setting = s->setting};
+	for (int w = 0; w <= s->word; w++)
+		if (!number(&value, &c.value))
+			return -EINVAL;
+	return via_configure(v, &c);
+}
+
+int via_sysctl(struct via *v, const char *name, const char *value)
+{
+	static const char family[] = "net.ipv4.";
+	int e = -ENOENT;
+	if (strncmp(name, family, sizeof(family) - 1) == 0)
+		name += sizeof(family) - 1;
+	for (size_t i = 0; i < ARRAY_LEN(sysctls) && (e == -ENOENT || e == 0); i++)
+		if (strcmp(sysctls[i].name, name) == 0)
+			e = sysctl_set(v, &sysctls[i], value);
+	return e;
+}
+
+const char *via_sysctl_name(int n)
+{
+	const char *last = "";
+	for (size_t i = 0; i < ARRAY_LEN(sysctls); i++) {
+		if (strcmp(sysctls[i].name, last) != 0 && n-- == 0)
+			return sysctls[i].name;
+		last = sysctls[i].name;
+	}
+	return NULL;
+}
