@@ -6,6 +6,7 @@
 #   make packetdrill     the adapter through which google/packetdrill drives our stack (doc/packetdrill.md)
 #   make conformance     runs what names rules and writes doc/conformance.md, the state of each rule of doc/requirements.md
 #   make mutants         puts faults into a copy of the code, one at a time, and sees that tests turn red
+#   make soak            SEEDS=20000 FIRST=1: the simulation (test/sim) over that many seeds; JOBS=2
 #   make install         PREFIX=/usr/local DESTDIR=: the program, the library for C programs, headers, viaduct.pc, the manual page
 #   make check-gcc       everything compiled by gcc, warnings are errors (make check-clang: by clang)
 #   make clean           removes the build folders
@@ -17,7 +18,7 @@ NINJA = ninja $(NINJAFLAGS)
 QUIET_NINJA = $(NINJA) --quiet
 GROUP ?=
 
-.PHONY: all demo test conformance mutants packetdrill install check-gcc check-clang clean build-release build-tests
+.PHONY: all demo test soak conformance mutants packetdrill install check-gcc check-clang clean build-release build-tests
 
 all: build-release
 
@@ -92,6 +93,16 @@ conformance:
 mutants:
 	@tools/setup.sh test
 	@tools/mutants $(if $(PICK),--pick $(PICK))
+
+SEEDS = 20000
+FIRST = 1
+JOBS = 2
+soak:
+	@tools/setup.sh test
+	@$(MAKE) -s --no-print-directory build-san/build.ninja
+	@$(call RELIST,build-san)
+	@$(QUIET_NINJA) -C build-san test/sim_seeds
+	@build-san/test/sim_seeds --from $(FIRST) --count $(SEEDS) --jobs $(JOBS)
 
 check-gcc check-clang: check-%:
 	@tools/setup.sh test

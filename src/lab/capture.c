@@ -58,7 +58,7 @@ static const struct {
 	const char *word;
 } fate_words[] = {
 	{FATE_LOST, "loss: the link lost it"},
-	{FATE_LIMITED, "limit: the link's queue was full"},
+	{FATE_LIMITED, "limit: the link's queue was full, or its policer had no token"},
 	{FATE_REORDERED, "reorder: overtakes those before it"},
 	{FATE_DUPLICATED, "duplicate: the link delivers it twice"},
 	{FATE_CORRUPTED, "corrupt: the link flips a bit"},

@@ -139,16 +139,29 @@ static json_t *node_json(const struct lab_node *n)
 }
 
 /* Parts per 10^9 as a percentage with the digits it needs. */
-static json_t *share_json(uint32_t ppb)
+static const char *share_text(uint32_t ppb, char text[24])
 {
-	char text[24];
-	int n = snprintf(text, sizeof text, "%u.%07u", ppb / 10000000, ppb % 10000000);
+	int n = snprintf(text, 24, "%u.%07u", ppb / 10000000, ppb % 10000000);
 	while (text[n - 1] == '0')
 		text[--n] = 0;
 	if (text[n - 1] == '.')
 		text[--n] = 0;
-	snprintf(text + n, sizeof text - (size_t)n, "%%");
-	return json_string(text);
+	snprintf(text + n, 24 - (size_t)n, "%%");
+	return text;
+}
+
+static json_t *share_json(uint32_t ppb)
+{
+	char text[24];
+	return json_string(share_text(ppb, text));
+}
+
+/* As the topology file has it. */
+static json_t *gemodel_json(const struct lab_gemodel *ge)
+{
+	char a[24], b[24], c[24], d[24];
+	return json_sprintf("gemodel %s %s %s %s", share_text(ge->p_ppb, a), share_text(ge->r_ppb, b), share_text(ge->bad_ppb, c),
+		share_text(ge->good_ppb, d));
 }
 
 static json_t *impair_json(const struct lab_impair *i)
@@ -162,6 +175,12 @@ static json_t *impair_json(const struct lab_impair *i)
 	json_object_set_new(o, "jitter_ns", json_integer(i->jitter_ns));
 	for (size_t k = 0; k < ARRAY_LEN(shares); k++)
 		json_object_set_new(o, shares[k].name, share_json(shares[k].ppb));
+	if (i->ge.p_ppb)
+		json_object_set_new(o, "loss", gemodel_json(&i->ge));
+	if (i->mangle_ppb)
+		json_object_set_new(o, "mangle", share_json(i->mangle_ppb));
+	if (i->police_bps)
+		json_object_set_new(o, "police_bps", json_integer((json_int_t)i->police_bps));
 	json_object_set_new(o, "rate_bps", json_integer((json_int_t)i->rate_bps));
 	json_object_set_new(o, "limit", json_integer(i->limit ? i->limit : LINK_LIMIT_DEFAULT));
 	return o;

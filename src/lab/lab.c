@@ -126,6 +126,8 @@ static int make_stack(struct lab *l, struct lab_node *n, struct lab_error *err)
 		memcpy(seed + 8 * i, &word, 8);
 	}
 	size_t arena = (size_t)(l->topo->n_nodes <= FEW_NODES ? ARENA_MIB : ARENA_MANY_MIB) << 20;
+	if (l->opts.arena_bytes)
+		arena = l->opts.arena_bytes;
 	n->stack = host_stack_new(&(struct host_stack_opts){.name = n->t->name, .arena_bytes = arena, .mem = l->mem, .seed = seed,
 		.now = l->env.now, .forwarding = n->t->kind == TOPO_ROUTER});
 	if (!n->stack)
@@ -255,7 +257,7 @@ static bool allocate(struct lab *l)
 	l->end_names = calloc(ends + 1, sizeof *l->end_names);
 	l->end_ifindex = calloc(ends + 1, sizeof *l->end_ifindex);
 	l->touched = calloc(nodes + 1, sizeof *l->touched);
-	l->mem = host_pktmem_new((size_t)PKTMEM_MIB << 20);
+	l->mem = host_pktmem_new(l->opts.packet_bytes ? l->opts.packet_bytes : (size_t)PKTMEM_MIB << 20);
 	return l->nodes && l->links && l->end_names && l->end_ifindex && l->touched && l->mem && sched_init(&l->sched, t->n_nodes) == 0;
 }
 

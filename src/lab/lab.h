@@ -16,12 +16,21 @@ struct lab_error {
 	char text[256];     /* one sentence */
 };
 
-/* netem's words, per direction. */
+/* Gilbert's and Elliott's two states of a link, as netem's gemodel: loss comes in bursts. */
+struct lab_gemodel {
+	uint32_t p_ppb, r_ppb;      /* good to bad, bad to good; per packet. p_ppb 0: not in use */
+	uint32_t bad_ppb, good_ppb; /* loss in the bad state (1-h), in the good one (1-k) */
+};
+
+/* netem's words, per direction; police and burst are tc's. */
 struct lab_impair {
 	int64_t delay_ns, jitter_ns;
-	uint32_t loss_ppb, reorder_ppb, duplicate_ppb, corrupt_ppb;
+	uint32_t loss_ppb, reorder_ppb, duplicate_ppb, corrupt_ppb, mangle_ppb;
+	struct lab_gemodel ge;
 	uint64_t rate_bps;  /* bits per second, 0: unlimited */
 	uint32_t limit;     /* packets queued, 0: 1000 */
+	uint64_t police_bps;/* bits per second beyond which packets are dropped, 0: no policer */
+	uint32_t burst;     /* bytes the policer lets pass at once, 0: 10 ms at its rate, at least 3000 */
 };
 
 struct lab_opts {
@@ -32,6 +41,8 @@ struct lab_opts {
 	bool no_impairments;     /* all links clean */
 	bool trace_hash;         /* keep lab_trace_hash() */
 	bool story;              /* keep what lab_story() needs */
+	size_t packet_bytes;     /* caps on packet memory of all nodes together, and on protocol state of each; 0: */
+	size_t arena_bytes;      /* 2 GiB; 256 MiB, or 64 MiB in a lab of more than 64 nodes */
 	const char *www;         /* "NODE=DIR": NODE's http service serves DIR instead of the file's folder; or NULL */
 };
 

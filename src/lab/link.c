@@ -1,11 +1,13 @@
 /* lab/link.c - see link.h for what each impairment means. The idea of one small struct with rate, delay, loss and the
  * next arrival is picoquic's sim_link. */
+#include "lab/flip.h"
 #include "lab/link.h"
 #include "wire/eth.h"
 
 bool impair_is_clean(const struct lab_impair *im)
 {
-	return !im->delay_ns && !im->jitter_ns && !im->loss_ppb && !im->reorder_ppb && !im->duplicate_ppb && !im->corrupt_ppb && !im->rate_bps;
+	return !im->delay_ns && !im->jitter_ns && !im->loss_ppb && !im->reorder_ppb && !im->duplicate_ppb && !im->corrupt_ppb &&
+	       !im->mangle_ppb && !im->ge.p_ppb && !im->rate_bps && !im->police_bps;
 }
 
 static uint32_t dir_limit(const struct link_dir *d)
@@ -46,15 +48,35 @@ static int64_t draw_arrival(struct link_dir *d, int64_t sent)
 	return MAX(sent + MAX(delay, 0), d->last);
 }
 
-/* Which bit flips; frames that are not IP are lost instead (link.h). */
-static unsigned draw_corruption(struct link_dir *d, const struct pkt *p, uint32_t *off, unsigned *bit)
+/* Lost by the state the link is in; then the state may change. */
+static bool draw_gemodel(struct link_dir *d)
 {
-	const uint8_t *eth = p->linear + p->head;
-	if (p->head_len < ETH_HLEN || p->len <= ETH_HLEN || get_be16(eth + 12) != ETHERTYPE_IP4)
-		return FATE_CORRUPTED | FATE_LOST;
-	*off = ETH_HLEN + (uint32_t)rng_below(&d->rng, p->len - ETH_HLEN);
-	*bit = (unsigned)rng_below(&d->rng, 8);
-	return FATE_CORRUPTED;
+	const struct lab_gemodel *ge = &d->im.ge;
+	if (!ge->p_ppb)
+		return false;
+	bool lost = rng_chance(&d->rng, d->is_bad ? ge->bad_ppb : ge->good_ppb);
+	d->is_bad ^= rng_chance(&d->rng, d->is_bad ? ge->r_ppb : ge->p_ppb);
+	return lost;
+}
+
+/* Bits times 10^9 that the policer's bucket holds. */
+static uint64_t bucket(const struct lab_impair *im)
+{
+	uint64_t bytes = im->burst ? im->burst : MAX(im->police_bps / 800, 3000u);
+	return MIN(bytes, UINT32_MAX / 4) * 8 * NS_PER_S;
+}
+
+/* Are there tokens for p? Takes them. */
+static bool police_passes(struct link_dir *d, const struct pkt *p, int64_t now)
+{
+	uint64_t most = bucket(&d->im), cost = (uint64_t)p->len * 8 * NS_PER_S;
+	__uint128_t more = (__uint128_t)(uint64_t)MAX(now - d->filled, 0) * d->im.police_bps;
+	d->tokens = more < most - MIN(d->tokens, most) ? d->tokens + (uint64_t)more : most;
+	d->filled = now;
+	if (d->tokens < cost)
+		return false;
+	d->tokens -= cost;
+	return true;
 }
 
 /* What the stack below us left in the packet means nothing to the next one. */
@@ -102,11 +124,11 @@ static void send_clean(struct link_dir *d, struct pkt *p, int64_t now)
 static void send_impaired(struct link_dir *d, struct pkt *p, int64_t now)
 {
 	struct pktmem *m = d->env->mem;
-	unsigned fate = 0, bit = 0;
-	uint32_t off = 0;
+	unsigned fate = 0;
+	struct flip flip = {0};
 	if (p->m.csum == PKT_CSUM_PARTIAL)
 		pkt_csum_finish(m, p);
-	if (d->q.n >= dir_limit(d)) {
+	if (d->q.n >= dir_limit(d) || (d->im.police_bps && !police_passes(d, p, now))) {
 		tell(d, p, now, now, FATE_LIMITED);
 		pkt_free(m, p);
 		return;
@@ -115,12 +137,14 @@ static void send_impaired(struct link_dir *d, struct pkt *p, int64_t now)
 	if (d->im.rate_bps)
 		sent += (int64_t)((__uint128_t)p->len * 8 * NS_PER_S / d->im.rate_bps);
 	d->busy_until = sent;
-	if (rng_chance(&d->rng, d->im.loss_ppb))
+	if (rng_chance(&d->rng, d->im.loss_ppb) || draw_gemodel(d))
 		fate |= FATE_LOST;
 	if (!fate && rng_chance(&d->rng, d->im.duplicate_ppb))
 		fate |= FATE_DUPLICATED;
 	if (!(fate & FATE_LOST) && rng_chance(&d->rng, d->im.corrupt_ppb))
-		fate |= draw_corruption(d, p, &off, &bit);
+		fate |= flip_draw(&flip, &d->rng, p) ? FATE_CORRUPTED : FATE_CORRUPTED | FATE_LOST;
+	else if (!(fate & FATE_LOST) && rng_chance(&d->rng, d->im.mangle_ppb) && flip_draw_mangled(&flip, &d->rng, m, p))
+		fate |= FATE_CORRUPTED;
 	bool early = rng_chance(&d->rng, d->im.reorder_ppb);
 	int64_t arrives = early ? sent : draw_arrival(d, sent);
 	struct pkt *twin = fate == FATE_DUPLICATED || fate == (FATE_DUPLICATED | FATE_CORRUPTED) ? pkt_clone(m, p) : NULL;
@@ -134,7 +158,7 @@ static void send_impaired(struct link_dir *d, struct pkt *p, int64_t now)
 		return;
 	}
 	d->last = MAX(d->last, arrives);
-	if ((fate & FATE_CORRUPTED) && pkt_corrupt(m, p, off, bit)) { /* no memory to flip it in: then it is lost in us */
+	if ((fate & FATE_CORRUPTED) && flip_apply(&flip, m, p)) { /* no memory to flip it in: then it is lost in us */
 		pkt_free(m, p);
 		p = NULL;
 	}
@@ -272,6 +296,8 @@ void link_impair(struct link *l, int dir, const struct lab_impair *im)
 	struct link_dir *d = &l->dir[dir];
 	d->im = *im;
 	d->clean = impair_is_clean(im);
+	d->tokens = bucket(im); /* a policer begins with a full bucket */
+	d->filled = d->env->now;
 	d->st.impair = *im;
 	port_caps(&l->port[dir]);
 }

@@ -1,10 +1,13 @@
 /* lab/link.h - a simulated link: two ends, each a driver, and two directions, each with its own impairments and luck.
  *
- * netem's words, with these meanings. limit: packets a direction holds, waiting for the rate or on their way; one more is
- * dropped (a clean direction pushes back instead). rate: packets leave one after the other. loss: after leaving. delay,
+ * netem's words, with these meanings. police: a token bucket of `burst` bytes; what finds too few tokens is dropped at
+ * once (told as limited). limit: packets a direction holds, waiting for the rate or on their way; one more is
+ * dropped (a clean direction pushes back instead). rate: packets leave one after the other. loss: after leaving; by the
+ * gemodel each packet is lost by the state the link is in, then the state may change. delay,
  * jitter: arrival = end of sending + delay ± jitter, uniform; jitter alone never reorders. reorder: this packet skips the
  * delay and overtakes those under way. duplicate: it arrives twice. corrupt: one bit behind the Ethernet header is
  * flipped; a frame that is not IP is dropped instead, as Ethernet's own check would have done (ARP has no checksum).
+ * mangle: one bit of a TCP segment or UDP datagram is flipped and its checksum made right again (lab/flip.h).
  * A direction without impairments carries superframes and unfinished checksums by reference; the others say by their
  * capabilities that they take only finished frames, so loss and limits act on MTU-sized frames.
  * All packets come from one packet memory. Nothing here recurses: a packet sent waits in the direction until the
@@ -53,7 +56,10 @@ struct link_dir {
 	bool clean;
 	bool plain;         /* finished frames even when clean: an end cannot cut (switch, tap) */
 	bool pushed_back;   /* the sender was refused and wants to hear of room */
+	bool is_bad;        /* the gemodel's state */
 	struct rng rng;
+	uint64_t tokens;    /* of the policer: bits times 10^9 */
+	int64_t filled;     /* when they were counted last */
 	int64_t busy_until; /* the last packet has been sent by then */
 	int64_t last;       /* the latest arrival so far */
 	struct pktq q;      /* by m.rx_ns, the arrival */

@@ -233,9 +233,40 @@ static int read_nodes(struct yaml_tree *y, const ynode *n, struct topo *t)
 
 /* --- links --- */
 
-enum { IMP_DELAY, IMP_JITTER, IMP_LOSS, IMP_REORDER, IMP_DUPLICATE, IMP_CORRUPT, IMP_RATE, IMP_LIMIT, IMP_AB, IMP_BA, IMP_MTU };
-static const char *const impair_keys[] = {"delay", "jitter", "loss", "reorder", "duplicate", "corrupt", "rate", "limit", "a-to-b",
-	"b-to-a", "mtu" /* a common slip */, NULL};
+enum { IMP_DELAY, IMP_JITTER, IMP_LOSS, IMP_REORDER, IMP_DUPLICATE, IMP_CORRUPT, IMP_MANGLE, IMP_RATE, IMP_LIMIT, IMP_POLICE, IMP_BURST,
+	IMP_AB, IMP_BA, IMP_MTU };
+static const char *const impair_keys[] = {"delay", "jitter", "loss", "reorder", "duplicate", "corrupt", "mangle", "rate", "limit",
+	"police", "burst", "a-to-b", "b-to-a", "mtu" /* a common slip */, NULL};
+
+/* A share, or "gemodel P R 1-H 1-K" with netem's defaults: R = 1 - P, 1-H = 100%, 1-K = 0%. */
+static int read_loss(struct yaml_tree *y, const ynode *n, struct lab_impair *i)
+{
+	uint32_t v[4] = {0, UINT32_MAX, 1000000000, 0};
+	const char *s;
+	i->loss_ppb = 0;
+	i->ge = (struct lab_gemodel){0};
+	if (yaml_text(y, n, "loss", &s))
+		return -EINVAL;
+	if (strncmp(s, "gemodel", 7) != 0)
+		return yaml_share(y, n, "loss", &i->loss_ppb);
+	if (yaml_shares(y, n, "loss", "gemodel", v, 4))
+		return -EINVAL;
+	i->ge = (struct lab_gemodel){v[0], v[1] == UINT32_MAX ? 1000000000 - v[0] : v[1], v[2], v[3]};
+	return 0;
+}
+
+static int read_police(struct yaml_tree *y, const struct yaml_map *m, struct lab_impair *i)
+{
+	uint64_t burst = i->burst;
+	if (m->val[IMP_POLICE] && yaml_rate(y, m->val[IMP_POLICE], "police", &i->police_bps))
+		return -EINVAL;
+	if (m->val[IMP_BURST] && yaml_uint(y, m->val[IMP_BURST], "burst", 1600, 1000000000, &burst))
+		return -EINVAL;
+	i->burst = (uint32_t)burst;
+	if (i->burst && !i->police_bps)
+		return yaml_fail(y, m->val[IMP_BURST], "burst is what a policer lets pass at once; it needs 'police', a rate");
+	return 0;
+}
 
 /* The plain keys, over what *i holds already. */
 static int read_impair(struct yaml_tree *y, const ynode *n, const struct yaml_map *m, struct lab_impair *i)
@@ -245,11 +276,12 @@ static int read_impair(struct yaml_tree *y, const ynode *n, const struct yaml_ma
 		return yaml_fail(y, m->val[IMP_MTU], "mtu belongs to the link, beside 'impairments'");
 	if ((m->val[IMP_DELAY] && yaml_time(y, m->val[IMP_DELAY], "delay", &i->delay_ns)) ||
 	    (m->val[IMP_JITTER] && yaml_time(y, m->val[IMP_JITTER], "jitter", &i->jitter_ns)) ||
-	    (m->val[IMP_LOSS] && yaml_share(y, m->val[IMP_LOSS], "loss", &i->loss_ppb)) ||
+	    (m->val[IMP_LOSS] && read_loss(y, m->val[IMP_LOSS], i)) ||
 	    (m->val[IMP_REORDER] && yaml_share(y, m->val[IMP_REORDER], "reorder", &i->reorder_ppb)) ||
 	    (m->val[IMP_DUPLICATE] && yaml_share(y, m->val[IMP_DUPLICATE], "duplicate", &i->duplicate_ppb)) ||
 	    (m->val[IMP_CORRUPT] && yaml_share(y, m->val[IMP_CORRUPT], "corrupt", &i->corrupt_ppb)) ||
-	    (m->val[IMP_RATE] && yaml_rate(y, m->val[IMP_RATE], "rate", &i->rate_bps)))
+	    (m->val[IMP_MANGLE] && yaml_share(y, m->val[IMP_MANGLE], "mangle", &i->mangle_ppb)) ||
+	    (m->val[IMP_RATE] && yaml_rate(y, m->val[IMP_RATE], "rate", &i->rate_bps)) || read_police(y, m, i))
 		return -EINVAL;
 	if (m->val[IMP_LIMIT]) {
 		if (yaml_uint(y, m->val[IMP_LIMIT], "limit", 1, 1000000, &limit))

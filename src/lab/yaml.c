@@ -196,16 +196,38 @@ int yaml_time(struct yaml_tree *y, const ynode *n, const char *what, int64_t *ns
 	return 0;
 }
 
+static const struct yaml_unit shares[] = {{"%", 10000000}, {NULL, 0}};
+
 int yaml_share(struct yaml_tree *y, const ynode *n, const char *what, uint32_t *ppb)
 {
-	static const struct yaml_unit units[] = {{"%", 10000000}, {NULL, 0}};
 	const char *s;
 	uint64_t v;
 	if (yaml_text(y, n, what, &s))
 		return -EINVAL;
-	if (!yaml_scaled(s, units, &v) || v > 1000000000)
+	if (!yaml_scaled(s, shares, &v) || v > 1000000000)
 		return yaml_fail(y, n, "%s is '%s', but must be a share such as 1%% (0%% to 100%%)", what, s);
 	*ppb = (uint32_t)v;
+	return 0;
+}
+
+int yaml_shares(struct yaml_tree *y, const ynode *n, const char *what, const char *word, uint32_t *ppb, int max)
+{
+	const char *s;
+	char item[24];
+	uint64_t v;
+	int count = 0;
+	if (yaml_text(y, n, what, &s))
+		return -EINVAL;
+	bool good = strncmp(s, word, strlen(word)) == 0 && s[strlen(word)] == ' ';
+	for (s += good ? strlen(word) : 0; good && *(s += strspn(s, " ")); s += strcspn(s, " ")) {
+		snprintf(item, sizeof item, "%.*s", (int)strcspn(s, " "), s);
+		good = count < max && strcspn(s, " ") < sizeof item && yaml_scaled(item, shares, &v) && v <= 1000000000;
+		if (good)
+			ppb[count++] = (uint32_t)v;
+	}
+	if (!good || !count)
+		return yaml_fail(y, n, "%s is '%s', but must be '%s' and 1 to %d shares such as 1%%", what,
+			(const char *)n->data.scalar.value, word, max);
 	return 0;
 }
 

@@ -42,6 +42,8 @@ int yaml_text(struct yaml_tree *y, const ynode *n, const char *what, const char 
 int yaml_uint(struct yaml_tree *y, const ynode *n, const char *what, uint64_t lo, uint64_t hi, uint64_t *out);
 int yaml_time(struct yaml_tree *y, const ynode *n, const char *what, int64_t *ns);     /* "5ms"; ns us ms s; 0 bare */
 int yaml_share(struct yaml_tree *y, const ynode *n, const char *what, uint32_t *ppb);  /* "1%"; 0 bare */
+/* "gemodel 1% 25%": `word`, then as many shares as are given, 1 to n; those left out keep their value. */
+int yaml_shares(struct yaml_tree *y, const ynode *n, const char *what, const char *word, uint32_t *ppb, int max);
 int yaml_rate(struct yaml_tree *y, const ynode *n, const char *what, uint64_t *bps);   /* "100mbit" */
 int yaml_ip4(struct yaml_tree *y, const ynode *n, const char *what, uint32_t *addr);
 int yaml_prefix(struct yaml_tree *y, const ynode *n, const char *what, struct topo_prefix *out); /* a length must be given */

@@ -153,6 +153,7 @@ void rx_packet(struct via *v, struct iface *in, struct pkt *p)
 	enum rx_way way;
 	enum drop why;
 	bool taken = false;
+	uint32_t segs = p->m.gso_size ? p->m.gso_segs : 1;
 
 	rx_begin(v, in, p);
 
@@ -212,9 +213,9 @@ void rx_packet(struct via *v, struct iface *in, struct pkt *p)
 	return;
 
 drop:
-	in->rx_dropped++;
+	in->rx_dropped += segs;
 	if (taken) {
-		st->drops[why]++;
+		st->drops[why] += segs;
 		stack_trace(v, TRACE_DROP, NULL, in->ifindex, why);
 		return;
 	}

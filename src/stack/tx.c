@@ -20,10 +20,11 @@ enum { ROUNDS_MAX = 16, TOS_ICMP_ERROR = 0xc0 };
 void stack_drop(struct via *v, struct pkt *p, enum drop why)
 {
 	struct iface *i = iface_at(v, p->m.ifindex);
+	uint32_t segs = p->m.gso_size ? p->m.gso_segs : 1; /* as everything that came or left is counted */
 	p->m.drop = (uint8_t)why;
-	v->st->drops[why]++;
+	v->st->drops[why] += segs;
 	if (i && why == DROP_IF_QUEUE_FULL)
-		i->tx_dropped++;
+		i->tx_dropped += segs;
 	stack_trace(v, TRACE_DROP, p, p->m.ifindex, why);
 	if (p->m.owner)
 		pktq_push(v->mem, &v->st->lost, p);

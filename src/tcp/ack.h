@@ -1,7 +1,8 @@
 /* tcp/ack.h - when we acknowledge (RFC 9293 §3.8.6.3, RFC 5681 §4.2, RFC 5961 §7).
  *
  * At once: out of order, a gap filled, a duplicate, something outside the window, a probe. At the next flush: more than
- * one full segment unacknowledged, FIN, the first 16 ACKs of a connection. Else 40 ms later, or with data. */
+ * one full segment unacknowledged (before the next one, if more text comes in the same burst), FIN, the first 16 ACKs of a
+ * connection. Else 40 ms later, or with data. */
 #ifndef TCP_ACK_H
 #define TCP_ACK_H
 

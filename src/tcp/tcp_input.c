@@ -253,8 +253,20 @@ static void steps_text_fin(struct tcp_env *env, struct tcp_conn *c, struct tcp_s
 		step_fin(env, c);
 }
 
+/* A burst is answered as its segments one by one would be: what is owed for a pair leaves before more text (RFC 5681 §4.2, RFC 9293
+ * SHLD-19), and before anything that calls for an ACK of its own, so that this one is told from it. */
+static void acknowledge_before(struct tcp_env *env, struct tcp_conn *c, const struct tcp_seg *s)
+{
+	const struct tcp_active *a = tcp_active_of(env, c);
+	bool is_next = s->h.seq == c->rcv_nxt, is_pair = c->rcv_nxt - c->rcv_acked > c->rcv_mss;
+
+	if (c->ack_due && (!is_next || (s->len && (is_pair || (a && tcp_reorder_has(a))))))
+		tcp_output_ack(env, c, c->ack_why);
+}
+
 void tcp_input_synchronized(struct tcp_env *env, struct tcp_conn *c, struct tcp_seg *s)
 {
+	acknowledge_before(env, c, s);
 	if (step_sequence(env, c, s) == TCP_DONE || step_reset(env, c, s) == TCP_DONE || step_syn(env, c, s) == TCP_DONE ||
 	    tcp_step_ack(env, c, s) == TCP_DONE)
 		return;

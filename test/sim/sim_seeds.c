@@ -1,139 +1,229 @@
-/* test/sim/sim_seeds.c - 200 seeds: several connections, both directions, 64 KiB to 4 MiB each way in all, over links with
- * drawn impairments (up to 10 % loss). Every byte right, no connection stuck, every arena back where it was, no packet left
- * over. A failing seed prints the command that replays it; `sim_seeds --seed N [FILE]` runs one, tells more, and captures
- * into FILE. */
-#include "test/sim/sim.h"
+/* test/sim/sim_seeds.c - the deterministic simulation over many seeds: random topologies, links, faults, programs and socket
+ * options (scene.h), every event watched (watch.h), every end judged (play.h).
+ *
+ *   sim_seeds                          seeds 1 to 2000, a TAP case per 100
+ *   sim_seeds --from M --count N       others (make soak SEEDS=N FIRST=M)
+ *   sim_seeds --seed N [-v] [--pcap FILE] [--shrink]
+ *
+ * Seeds are shared out between two processes; one that crashes or hangs is one failed seed and another takes over. A failing
+ * seed prints its reason and the command that replays it. */
+#include "test/sim/shrink.h"
 
-enum { SEEDS = 200 };
-#define LIMIT_NS (INT64_C(6) * 3600 * NS_PER_S) /* virtual */
-#define QUIET_NS (INT64_C(900) * NS_PER_S)      /* longer than TIME-WAIT and a learnt path MTU */
+#include <errno.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
 
-struct draw {
-	char text[2048], what[512];
-	uint64_t up, down;
-	int up_conns, down_conns;
+enum { SEEDS = 2000, BLOCK = 100, WORKERS_MAX = 16, HANG_S = 120, FAILED_MAX = 64 };
+
+/* What workers and their parent share. */
+struct board {
+	atomic_uint_fast64_t next, done, failed, events, bytes;
+	atomic_uint_fast64_t n_ok, n_failed_conns, virtual_s;
+	struct slot {
+		_Atomic pid_t pid;
+		atomic_uint_fast64_t seed;  /* under way; 0: none */
+		atomic_int_fast64_t since;  /* seconds */
+	} slots[WORKERS_MAX];
+	atomic_uint_fast64_t failed_seeds[FAILED_MAX];
+	atomic_uint_fast32_t n_failed_seeds;
 };
 
-static uint64_t log_uniform(struct rng *r, uint64_t lo, unsigned doublings)
+static int64_t seconds(void)
 {
-	uint64_t base = lo << rng_below(r, doublings);
-	return base + rng_below(r, base);
+	struct timespec t;
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec;
 }
 
-/* Loss up to 10 %; the rest as wild, now and then a slow link with a short queue. */
-static void draw_impairments(struct rng *r, char *out, size_t cap)
+static void note_failure(struct board *b, uint64_t seed, const char *why)
 {
-	char rate[64] = "";
-	unsigned v[9];
-	/* One draw after the other: the order of arguments is the compiler's. */
-	static const unsigned below[ARRAY_LEN(v)] = {10, 2000, 1000, 1000, 500, 100, 3, 9, 100};
-	for (size_t i = 0; i < ARRAY_LEN(v); i++)
-		v[i] = (unsigned)rng_below(r, below[i]);
-	if (v[6] == 0)
-		snprintf(rate, sizeof rate, ", rate: %ukbit, limit: %u", 500u << v[7], 10 + v[8]);
-	snprintf(out, cap, "{delay: %uus, jitter: %uus, loss: %u.%02u%%, reorder: %u.%02u%%, duplicate: %u.%02u%%, corrupt: 0.%02u%%%s}",
-		100u << v[0], v[1], v[2] / 100, v[2] % 100, v[3] / 100, v[3] % 100, v[4] / 100, v[4] % 100, v[5], rate);
+	char line[640];
+	int n = snprintf(line, sizeof line, "# seed %llu: %s\n# replay: sim_seeds --seed %llu -v (--shrink for the smallest scene)\n",
+		(unsigned long long)seed, why, (unsigned long long)seed);
+	uint_fast32_t at = atomic_fetch_add(&b->n_failed_seeds, 1);
+	if (at < FAILED_MAX)
+		atomic_store(&b->failed_seeds[at], seed);
+	atomic_fetch_add(&b->failed, 1);
+	if (write(STDOUT_FILENO, line, (size_t)n) < 0)
+		_exit(3);
 }
 
-static void draw_lab(struct rng *r, struct draw *d)
+static void work(struct board *b, struct slot *slot, uint64_t end)
 {
-	static const char *const shapes[] = {
-		"  nodes: {a: {kind: host}, b: {kind: host}}\n  links:\n    - {endpoints: [\"a:e\", \"b:e\"], mtu: %u, impairments: %s}\n",
-		"  nodes: {a: {kind: host}, r: {kind: router}, b: {kind: host}}\n  links:\n    - {endpoints: [\"a:e\", \"r:1\"]}\n"
-		"    - {endpoints: [\"r:2\", \"b:e\"], mtu: %u, impairments: %s}\n",
-		"  nodes: {a: {kind: host}, s: {kind: switch}, b: {kind: host}}\n  links:\n    - {endpoints: [\"a:e\", \"s:1\"]}\n"
-		"    - {endpoints: [\"s:2\", \"b:e\"], mtu: %u, impairments: %s}\n",
-		"  nodes: {a: {kind: host}, r: {kind: router}, p: {kind: router}, q: {kind: router}, t: {kind: router}, b: {kind: host}}\n"
-		"  links:\n"
-		"    - {endpoints: [\"a:e\", \"r:1\"]}\n    - {endpoints: [\"r:2\", \"p:1\"], mtu: %u, impairments: %s}\n"
-		"    - {endpoints: [\"r:3\", \"q:1\"]}\n"
-		"    - {endpoints: [\"p:2\", \"t:1\"]}\n    - {endpoints: [\"q:2\", \"t:2\"], impairments: {loss: 2%%, delay: 1ms}}\n"
-		"    - {endpoints: [\"t:3\", \"b:e\"]}\n",
-	};
-	char impairments[256];
-	unsigned shape = (unsigned)rng_below(r, ARRAY_LEN(shapes));
-	/* A switch has no ICMP to tell of a smaller MTU behind it. */
-	unsigned mtu = shape == 2 ? 1500 : (const unsigned[]){1500, 1500, 1280, 576, 9000}[rng_below(r, 5)];
-	draw_impairments(r, impairments, sizeof impairments);
-	int n = snprintf(d->text, sizeof d->text, "name: s\ntopology:\n");
-	snprintf(d->text + n, sizeof d->text - (size_t)n, shapes[shape], mtu, impairments);
-	d->up_conns = 1 + (int)rng_below(r, 4);
-	d->down_conns = 1 + (int)rng_below(r, 3);
-	uint64_t total = log_uniform(r, 65536, 6);
-	d->up = total / (uint64_t)(d->up_conns + d->down_conns);
-	d->down = log_uniform(r, 65536, 6) / (uint64_t)(d->up_conns + d->down_conns);
-	snprintf(d->what, sizeof d->what, "shape %u, mtu %u, %d+%d connections, %llu B up, %llu B down, %s", shape, mtu, d->up_conns,
-		d->down_conns,
-		 (unsigned long long)d->up, (unsigned long long)d->down, impairments);
+	struct scene s;
+	struct play_result r;
+	struct play_how how = {0};
+	for (;;) {
+		uint64_t seed = atomic_fetch_add(&b->next, 1);
+		if (seed >= end)
+			_exit(0);
+		atomic_store(&slot->since, seconds());
+		atomic_store(&slot->seed, seed);
+		scene_draw(&s, seed);
+		play(&s, &how, &r);
+		if (!r.good)
+			note_failure(b, seed, r.why);
+		atomic_fetch_add(&b->events, r.events);
+		atomic_fetch_add(&b->bytes, r.bytes);
+		atomic_fetch_add(&b->n_ok, r.n_ok);
+		atomic_fetch_add(&b->n_failed_conns, r.n_failed);
+		atomic_fetch_add(&b->virtual_s, (uint64_t)(r.ended / NS_PER_S));
+		atomic_store(&slot->seed, 0);
+		atomic_fetch_add(&b->done, 1);
+	}
 }
 
-/* Both nodes open connections to each other. True: all done well in time. */
-static bool transfer(struct lab *l, const struct draw *d, uint64_t up, uint64_t down, uint64_t seed, char *why, size_t cap)
+static bool spawn(struct board *b, struct slot *slot, uint64_t end)
 {
-	struct sim_run ab, ba;
-	uint16_t port = (uint16_t)(1000 + seed % 1000);
-	int64_t end = lab_now(l) + LIMIT_NS;
-	if (sim_run_start(&ab, l, "a", "b", port, d->up_conns, up, down, seed) || sim_run_start(&ba, l, "b", "a", port, d->down_conns,
-		down, up, seed + 10)) {
-		snprintf(why, cap, "could not start");
+	fflush(NULL);
+	pid_t pid = fork();
+	if (pid == 0)
+		work(b, slot, end);
+	atomic_store(&slot->pid, pid);
+	return pid > 0;
+}
+
+/* A worker is gone. True: it was at a seed, so another is wanted. */
+static bool reap(struct board *b, struct slot *slot, int status, bool hung)
+{
+	uint64_t seed = atomic_load(&slot->seed);
+	char why[64];
+	atomic_store(&slot->pid, 0);
+	if (!seed)
 		return false;
-	}
-	lab_run(l, end, sim_run_done, &ab);
-	lab_run(l, end, sim_run_done, &ba);
-	bool done = sim_run_done(&ab) && sim_run_done(&ba);
-	int error = sim_run_error(&ab) ? sim_run_error(&ab) : sim_run_error(&ba);
-	if (!done)
-		snprintf(why, cap, "stuck: up %llu of %llu, down %llu of %llu bytes of the first connection", (unsigned long long)ab.client[0].sent,
-			 (unsigned long long)up, (unsigned long long)ab.client[0].received, (unsigned long long)down);
-	else if (error)
-		snprintf(why, cap, "error %d (%s)", error, strerror(-error));
-	sim_run_stop(&ab);
-	sim_run_stop(&ba);
-	lab_run(l, lab_now(l) + QUIET_NS, NULL, NULL);
-	return done && !error;
+	snprintf(why, sizeof why, hung ? "hangs: not done after %u s" : "crashes (wait status 0x%x)", hung ? HANG_S : (unsigned)status);
+	note_failure(b, seed, why);
+	atomic_store(&slot->seed, 0);
+	atomic_fetch_add(&b->done, 1);
+	return true;
 }
 
-static bool run_seed(uint64_t seed, bool loud, const char *pcapng)
+static int tend(struct board *b, int workers, uint64_t end)
 {
-	struct rng r;
-	struct draw d;
-	char why[256] = "";
-	rng_seed(&r, seed);
-	draw_lab(&r, &d);
-	struct lab *l = sim_lab(d.text, &(struct lab_opts){.seed = seed, .has_seed = true, .pcapng = pcapng});
-	if (loud)
-		printf("# %s\n%s", d.what, d.text);
-	/* A first small round fills neighbour and path caches; what is in use after it is the baseline. */
-	bool good = transfer(l, &d, 1, 1, seed, why, sizeof why);
-	size_t before = sim_arena_used(l);
-	good = good && transfer(l, &d, d.up, d.down, seed, why, sizeof why);
-	size_t after = sim_arena_used(l);
-	uint32_t pkts = pktmem_pkts_used(l->mem), blks = pktmem_blks_used(l->mem);
-	if (good && after > before) {
-		snprintf(why, sizeof why, "arenas hold %zu bytes more than before", after - before);
-		good = false;
-	} else if (good && (pkts || blks)) {
-		snprintf(why, sizeof why, "%u packets and %u blocks are left over", pkts, blks);
-		good = false;
+	int alive = 0;
+	for (int i = 0; i < workers; i++) {
+		struct slot *slot = &b->slots[i];
+		pid_t pid = atomic_load(&slot->pid);
+		int status;
+		bool hung = false;
+		if (!pid)
+			continue;
+		if (atomic_load(&slot->seed) && seconds() - atomic_load(&slot->since) > HANG_S) {
+			kill(pid, SIGKILL);
+			waitpid(pid, &status, 0);
+			hung = true;
+		} else if (waitpid(pid, &status, WNOHANG) != pid) {
+			alive++;
+			continue;
+		}
+		if (reap(b, slot, status, hung))
+			alive += spawn(b, slot, end);
 	}
-	if (loud)
-		printf("# ended at %lld ms of virtual time\n", (long long)(lab_now(l) / NS_PER_MS));
-	lab_free(l);
-	sim_ok(good, "seed %llu%s%s", (unsigned long long)seed, good ? "" : ": ", why);
-	if (!good)
-		printf("# %s\n# replay: build-san/test/sim_seeds --seed %llu\n", d.what, (unsigned long long)seed);
-	return good;
+	return alive;
+}
+
+static void progress(const struct board *b, uint64_t from, uint64_t count, bool is_last)
+{
+	if (isatty(STDERR_FILENO))
+		fprintf(stderr, "\r%llu of %llu seeds from %llu, %llu failed%s", (unsigned long long)atomic_load(&b->done),
+			(unsigned long long)count, (unsigned long long)from, (unsigned long long)atomic_load(&b->failed), is_last ? "\n" : " ");
+}
+
+static bool block_failed(const struct board *b, uint64_t from, uint64_t to)
+{
+	uint_fast32_t n = atomic_load(&b->n_failed_seeds);
+	for (uint_fast32_t i = 0; i < n && i < FAILED_MAX; i++)
+		if (atomic_load(&b->failed_seeds[i]) >= from && atomic_load(&b->failed_seeds[i]) < to)
+			return true;
+	return n > FAILED_MAX;
+}
+
+/* Plays seeds [from, from+count) by `workers` processes. Returns failures. */
+static uint64_t play_many(uint64_t from, uint64_t count, int workers)
+{
+	struct board *b = mmap(NULL, sizeof *b, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	unsigned n = 0;
+	if (b == MAP_FAILED)
+		return puts("Bail out! no memory"), 1;
+	atomic_store(&b->next, from);
+	printf("1..%llu\n", (unsigned long long)((count + BLOCK - 1) / BLOCK));
+	for (int i = 0; i < workers; i++)
+		spawn(b, &b->slots[i], from + count);
+	while (tend(b, workers, from + count)) {
+		nanosleep(&(struct timespec){.tv_nsec = 50000000}, NULL);
+		progress(b, from, count, false);
+	}
+	progress(b, from, count, true);
+	for (uint64_t at = from; at < from + count; at += BLOCK) {
+		uint64_t to = MIN(at + BLOCK, from + count);
+		bool all = atomic_load(&b->done) == count;
+		printf("%sok %u - seeds %llu to %llu\n", block_failed(b, at, to) || !all ? "not " : "", ++n, (unsigned long long)at,
+			(unsigned long long)(to - 1));
+	}
+	printf("# %llu events, %llu MB, %llu connections ended well, %llu failed by the rules, %llu h of virtual time\n",
+		(unsigned long long)atomic_load(&b->events), (unsigned long long)(atomic_load(&b->bytes) / 1000000),
+		(unsigned long long)atomic_load(&b->n_ok), (unsigned long long)atomic_load(&b->n_failed_conns),
+		(unsigned long long)(atomic_load(&b->virtual_s) / 3600));
+	uint64_t failed = atomic_load(&b->failed) + (count - atomic_load(&b->done));
+	munmap(b, sizeof *b);
+	return failed;
+}
+
+static int play_one(uint64_t seed, bool loud, const char *pcapng, bool shrinks)
+{
+	struct scene s;
+	struct play_result r;
+	struct play_how how = {.tell = loud ? stdout : NULL, .pcapng = pcapng};
+	scene_draw(&s, seed);
+	puts("1..1");
+	scene_print(&s, stdout);
+	play_apart(&s, &how, HANG_S, &r);
+	printf("# %llu events, %llu bytes, %.3f s of virtual time, %u connections ended well, %u failed, %u connects repeated\n",
+		(unsigned long long)r.events, (unsigned long long)r.bytes, (double)r.ended / 1e9, r.n_ok, r.n_failed, r.n_again);
+	printf("%sok 1 - seed %llu%s%s\n", r.good ? "" : "not ", (unsigned long long)seed, r.good ? "" : ": ", r.why);
+	if (!r.good && shrinks) {
+		shrink(&s, 400, stdout);
+		puts("# the smallest that fails:");
+		scene_print(&s, stdout);
+		how.tell = stdout;
+		play_apart(&s, &how, HANG_S, &r);
+		printf("# %s\n", r.why);
+	}
+	return !r.good;
 }
 
 int main(int argc, char **argv)
 {
-	if (argc >= 3 && strcmp(argv[1], "--seed") == 0) {
-		puts("1..1");
-		return !run_seed(strtoull(argv[2], NULL, 0), true, argc > 3 ? argv[3] : NULL);
+	uint64_t from = 1, count = SEEDS, seed = 0;
+	const char *pcapng = NULL;
+	bool loud = false, shrinks = false;
+	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+	int jobs = cpus > 1 ? 2 : 1;
+	for (int i = 1; i < argc; i++) {
+		const char *v = i + 1 < argc ? argv[i + 1] : NULL;
+		if (strcmp(argv[i], "-v") == 0)
+			loud = true;
+		else if (strcmp(argv[i], "--shrink") == 0)
+			shrinks = true;
+		else if (v && strcmp(argv[i], "--seed") == 0)
+			seed = strtoull(argv[++i], NULL, 0);
+		else if (v && strcmp(argv[i], "--from") == 0)
+			from = strtoull(argv[++i], NULL, 0);
+		else if (v && strcmp(argv[i], "--count") == 0)
+			count = strtoull(argv[++i], NULL, 0);
+		else if (v && strcmp(argv[i], "--jobs") == 0)
+			jobs = (int)strtol(argv[++i], NULL, 0);
+		else if (v && strcmp(argv[i], "--pcap") == 0)
+			pcapng = argv[++i];
+		else
+			return fprintf(stderr, "sim_seeds: unknown argument '%s'; see the head of sim_seeds.c\n", argv[i]), 2;
 	}
-	bool good = true;
-	printf("1..%d\n", SEEDS);
-	for (uint64_t seed = 1; seed <= SEEDS; seed++)
-		good &= run_seed(seed, false, NULL);
-	return !good;
+	if (seed)
+		return play_one(seed, loud, pcapng, shrinks);
+	return play_many(MAX(from, UINT64_C(1)), count, MIN(MAX(jobs, 1), WORKERS_MAX)) != 0;
 }

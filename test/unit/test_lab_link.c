@@ -6,9 +6,10 @@
 
 #include <cmocka.h>
 
-#include "base/bytes.h"
+#include "base/csum.h"
 #include "lab/link.h"
 #include "lab/sched.h"
+#include "wire/ip4.h"
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -319,6 +320,115 @@ static void link__corruption_flips_one_bit_behind_ethernet(void **state)
 	teardown(s);
 }
 
+/* p 1 %, r 20 %, everything lost while bad: stationary loss p/(p+r), bursts of 1/r packets on average (Gilbert 1960). */
+static void link__gemodel_loses_in_bursts(void **state)
+{
+	struct lab_impair im = {.ge = {.p_ppb = 10000000, .r_ppb = 200000000, .bad_ppb = 1000000000}};
+	struct seen *s = setup(&im, 9);
+	const double n = 200000;
+	double lost = 0, bursts = 0;
+	bool was = false;
+	for (uint32_t i = 0; i < n; i++) {
+		send_one(s, i, 60);
+		bool is = s->fates & FATE_LOST;
+		lost += is;
+		bursts += is && !was;
+		was = is;
+		while (receive_one(s, NULL) >= 0)
+			;
+	}
+	assert_in_range(lost / n * 10000, 440, 512); /* 4.76 %; correlated, so 5 sigma of about 0.07 % */
+	assert_in_range(lost / bursts * 100, 450, 550);
+	/* Half of what comes in the bad state, a tenth in the good one. */
+	link_impair(&s->link, 0, &(struct lab_impair){.ge = {500000000, 500000000, 500000000, 100000000}});
+	lost = 0;
+	for (uint32_t i = 0; i < n; i++) {
+		send_one(s, i, 60);
+		lost += !!(s->fates & FATE_LOST);
+		while (receive_one(s, NULL) >= 0)
+			;
+	}
+	assert_in_range(lost / n * 10000, 2950, 3050);
+	teardown(s);
+}
+
+static void link__policer_drops_what_exceeds_rate_and_burst(void **state)
+{
+	struct lab_impair im = {.police_bps = 8000000, .burst = 5000}; /* a byte a microsecond */
+	struct seen *s = setup(&im, 1);
+	unsigned passed = 0;
+	for (uint32_t i = 0; i < 10; i++) { /* at once: the burst */
+		send_one(s, i, 1000);
+		passed += !s->fates;
+		assert_int_equal(s->fates, i < 5 ? 0 : FATE_LIMITED);
+	}
+	s->env.now = 999 * NS_PER_US;
+	send_one(s, 10, 1000);
+	assert_int_equal(s->fates, FATE_LIMITED);
+	s->env.now = 1000 * NS_PER_US;
+	send_one(s, 11, 1000);
+	assert_int_equal(s->fates, 0);
+	for (uint32_t i = 0; i < 1000; i++) { /* at twice the rate: half passes, undelayed */
+		s->env.now += 500 * NS_PER_US;
+		send_one(s, 12 + i, 1000);
+		passed += !s->fates;
+		assert_int_equal(s->leaves, s->env.now);
+	}
+	assert_int_equal(passed, 505);
+	s->env.now += 3600 * NS_PER_S; /* the bucket does not overflow */
+	for (uint32_t i = 0; i < 10; i++) {
+		send_one(s, i, 1000);
+		assert_int_equal(s->fates, i < 5 ? 0 : FATE_LIMITED);
+	}
+	assert_int_equal(s->link.dir[0].st.limited, 5 + 1 + 500 + 5);
+	teardown(s);
+}
+
+/* An IPv4 packet of proto (its checksum at csum) with `text` bytes of transport, an odd number for the padding rule. */
+static struct pkt *datagram(struct seen *s, uint8_t proto, uint32_t csum, uint32_t text)
+{
+	struct pkt *p = frame(s, 0, 34 + text);
+	uint8_t *b = pkt_data(p), *t = b + 34;
+	ip4_emit(b + 14, &(struct ip4_hdr){.ttl = 64, .proto = proto, .total_len = (uint16_t)(20 + text), .src = 0x0a000101,
+		.dst = 0x0a000102});
+	for (uint32_t i = 0; i < text; i++)
+		t[i] = (uint8_t)(31 * i);
+	put_be16(t + csum, 0);
+	put_be16(t + csum, csum_field(csum_add(ip4_pseudo(0x0a000101, 0x0a000102, proto, text), t, text)));
+	return p;
+}
+
+static void link__mangled_segments_keep_a_right_checksum(void **state)
+{
+	struct lab_impair im = {.mangle_ppb = 1000000000};
+	struct seen *s = setup(&im, 31);
+	for (uint32_t i = 0; i < 4000; i++) {
+		uint8_t proto = i & 1 ? IPPROTO_N_TCP : IPPROTO_N_UDP;
+		uint32_t text = 60 + i % 7, csum = proto == IPPROTO_N_TCP ? 16 : 6;
+		struct pkt *p = datagram(s, proto, csum, text), *q;
+		uint8_t in[200], out[200];
+		pkt_copy_out(&s->mem, p, 0, in, sizeof in);
+		link_send(&s->link.port[0], &p, 1, 0);
+		assert_int_equal(s->fates, FATE_CORRUPTED);
+		assert_non_null(q = link_receive(&s->link.port[1]));
+		pkt_copy_out(&s->mem, q, 0, out, sizeof out);
+		int flipped = 0;
+		for (uint32_t b = 0; b < 34 + text; b++)
+			if (b < 34 + csum || b >= 34 + csum + 2) {
+				flipped += __builtin_popcount(in[b] ^ out[b]);
+				assert_true(b >= 34 || in[b] == out[b]);
+			}
+		assert_int_equal(flipped, 1);
+		assert_int_equal(csum_fold(csum_add(ip4_pseudo(0x0a000101, 0x0a000102, proto, text), out + 34, text)), 0xffff);
+		pkt_free(&s->mem, q);
+	}
+	/* Neither TCP nor UDP: it passes as it is. */
+	struct pkt *p = datagram(s, IPPROTO_N_ICMP, 2, 60);
+	link_send(&s->link.port[0], &p, 1, 0);
+	assert_int_equal(s->fates, 0);
+	teardown(s);
+}
+
 static void link__luck_depends_on_the_seed_only(void **state)
 {
 	struct lab_impair im = {.loss_ppb = 300000000};
@@ -381,6 +491,9 @@ int main(void)
 		cmocka_unit_test(link__impaired_takes_no_superframes),
 		cmocka_unit_test(link__a_superframe_taken_before_the_change),
 		cmocka_unit_test(link__corruption_flips_one_bit_behind_ethernet),
+		cmocka_unit_test(link__gemodel_loses_in_bursts),
+		cmocka_unit_test(link__policer_drops_what_exceeds_rate_and_burst),
+		cmocka_unit_test(link__mangled_segments_keep_a_right_checksum),
 		cmocka_unit_test(link__luck_depends_on_the_seed_only),
 		cmocka_unit_test(sched__equals_a_naive_list),
 	};

@@ -140,6 +140,12 @@ static const struct {
 	 "loss is '1', but must be a share such as 1% (0% to 100%)"},
 	{"    - endpoints: [\"home:e1\", \"r1:e1\"]\n      impairments: {loss: 101%}\n", 12, 27,
 	 "loss is '101%', but must be a share such as 1% (0% to 100%)"},
+	{"    - endpoints: [\"home:e1\", \"r1:e1\"]\n      impairments: {loss: gemodel}\n", 12, 27,
+	 "loss is 'gemodel', but must be 'gemodel' and 1 to 4 shares such as 1%"},
+	{"    - endpoints: [\"home:e1\", \"r1:e1\"]\n      impairments: {loss: gemodel 1% 2% 3% 4% 5%}\n", 12, 27,
+	 "loss is 'gemodel 1% 2% 3% 4% 5%', but must be 'gemodel' and 1 to 4 shares such as 1%"},
+	{"    - endpoints: [\"home:e1\", \"r1:e1\"]\n      impairments: {burst: 9000}\n", 12, 28,
+	 "burst is what a policer lets pass at once; it needs 'police', a rate"},
 	{"    - endpoints: [\"home:e1\", \"r1:e1\"]\n      impairments: {delay: 5}\n", 12, 28,
 	 "delay is '5', but must be a time such as 5ms (ns, us, ms or s, at most an hour)"},
 	{"    - endpoints: [\"home:e1\", \"r1:e1\"]\n      impairments: {lantency: 5ms}\n", 12, 21, "unknown key 'lantency' in impairments"},
@@ -240,6 +246,33 @@ static void topo__survives_mutated_files(void **state)
 	assert_in_range(accepted, 1, 4999);
 }
 
+static void topo__reads_bursts_of_loss_and_policers(void **state)
+{
+	struct lab_error err;
+	struct topo *t = parse("name: all\ntopology:\n  nodes: {a: {kind: host}, b: {kind: host}, c: {kind: host}}\n  links:\n"
+			       "    - endpoints: [\"a:1\", \"b:1\"]\n"
+			       "      impairments: {loss: gemodel 1% 25%  50% 0.1%, mangle: 2%, police: 1mbit, burst: 9000, b-to-a: {loss: 3%}}\n"
+			       "    - endpoints: [\"b:2\", \"c:1\"]\n      impairments: {loss: gemodel 5%}\n", &err);
+	assert_non_null(t);
+	struct lab_impair ab = t->links[0].impair[0], ba = t->links[0].impair[1], bc = t->links[1].impair[0];
+	assert_int_equal(ab.loss_ppb, 0);
+	assert_int_equal(ab.ge.p_ppb, 10000000);
+	assert_int_equal(ab.ge.r_ppb, 250000000);
+	assert_int_equal(ab.ge.bad_ppb, 500000000);
+	assert_int_equal(ab.ge.good_ppb, 1000000);
+	assert_int_equal(ab.mangle_ppb, 20000000);
+	assert_int_equal(ab.police_bps, 1000000);
+	assert_int_equal(ab.burst, 9000);
+	assert_int_equal(ba.loss_ppb, 30000000);
+	assert_int_equal(ba.ge.p_ppb, 0);
+	assert_int_equal(ba.police_bps, 1000000);
+	assert_int_equal(bc.ge.p_ppb, 50000000);
+	assert_int_equal(bc.ge.r_ppb, 950000000);
+	assert_int_equal(bc.ge.bad_ppb, 1000000000);
+	assert_int_equal(bc.ge.good_ppb, 0);
+	topo_free(t);
+}
+
 static void nearest__distance(void **state)
 {
 	assert_int_equal(nearest_distance("kitten", "sitting", 9), 3);
@@ -256,6 +289,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(topo__reads_everything),
 		cmocka_unit_test(topo__switch_makes_one_subnet),
+		cmocka_unit_test(topo__reads_bursts_of_loss_and_policers),
 		cmocka_unit_test(topo__mistakes_in_nodes),
 		cmocka_unit_test(topo__mistakes_in_links),
 		cmocka_unit_test(topo__file_mistakes),
