@@ -138,6 +138,27 @@ struct via_sock_info {
 	void *tcp_info;    /* set by the caller: where Linux's struct tcp_info (linux/tcp.h) goes, or NULL */
 	uint32_t tcp_info_len; /* in: room there; out: bytes written, 0 for what has none */
 };
+/* TCP's memory: the true size of all send and receive queues of the stack, and what is done about it (thresholds: VIA_SET_TCP_MEM_*).
+ * Under pressure what is out of order is not kept, and windows the stack chose shrink; when full, new connections and writes are
+ * refused (-ENOBUFS, -EAGAIN); no established connection is reset. */
+enum via_tcp_memory_state { VIA_TCP_MEM_FREE, VIA_TCP_MEM_PRESSURE, VIA_TCP_MEM_FULL };
+struct via_tcp_memory {
+	uint32_t size; /* sizeof, set by the caller */
+	enum via_tcp_memory_state state;
+	uint64_t used, low, pressure, high; /* bytes */
+	uint64_t n_pressure, n_full; /* how often each began */
+	uint64_t pruned;             /* bytes out of order given up */
+	uint64_t refused;            /* connections and writes, at the limit */
+	uint64_t stalled;            /* bytes that peers with a zero window pin */
+	uint64_t n_stalled;          /* in so many connections */
+	uint64_t stalled_max;        /* VIA_SET_TCP_STALLED_MAX */
+	uint64_t reclaimed;          /* bytes taken back from them */
+};
+VIA_API void via_tcp_memory_get(struct via *v, struct via_tcp_memory *out);
+/* Reset connections whose peers have shut their windows, the longest first, until such peers pin at most `keep` bytes; ETIMEDOUT to
+ * their users. Without this call or VIA_SET_TCP_STALLED_MAX they stay as long as they answer probes. Returns how many. */
+VIA_API uint32_t via_tcp_reclaim(struct via *v, uint64_t keep);
+
 /* Walk all sockets, connections, SYN-RECEIVED and TIME-WAIT: *cursor starts at 0. False at the end. */
 VIA_API bool via_sock_next(struct via *v, uint64_t *cursor, struct via_sock_info *out);
 VIA_API int via_sock_info(struct via *v, via_sock s, struct via_sock_info *out);

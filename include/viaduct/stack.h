@@ -22,7 +22,7 @@ struct via_config {
 	uint8_t seed[32];      /* all keys and randomness come from it */
 	int64_t now;           /* ns, the owner's clock */
 	bool forwarding;       /* a router */
-	uint32_t tcp_rmem, tcp_wmem; /* default buffer sizes, bytes; 0: the stack's default */
+	uint32_t tcp_rmem, tcp_wmem; /* VIA_SET_TCP_RMEM, VIA_SET_TCP_WMEM; 0: the default */
 };
 
 /* Bytes of process-local memory a struct via needs. */
@@ -44,8 +44,18 @@ enum via_change_kind { VIA_ADDR_ADD, VIA_ADDR_DEL, VIA_ROUTE_ADD, VIA_ROUTE_DEL,
 enum via_setting {
 	VIA_SET_FORWARDING = 1,
 	VIA_SET_TTL,
-	VIA_SET_TCP_RMEM,
-	VIA_SET_TCP_WMEM,
+	VIA_SET_TCP_RMEM, /* first size of a receive buffer, as SO_RCVBUF tells it: half of it is window. 131072 */
+	VIA_SET_TCP_WMEM, /* first size of a send buffer. 16384, more when the handshake has ended */
+	VIA_SET_TCP_RMEM_MAX,        /* what autotuning may make of a receive buffer; decides the window scale. 6 MiB */
+	VIA_SET_TCP_WMEM_MAX,        /* and of a send buffer. 4 MiB */
+	VIA_SET_TCP_MODERATE_RCVBUF, /* 0: receive buffers are not autotuned. 1 */
+	VIA_SET_TCP_NOTSENT_LOWAT,   /* sockets are writable with fewer unsent bytes only. UINT32_MAX */
+	VIA_SET_RMEM_MAX,            /* most that SO_RCVBUF may ask for. 212992 */
+	VIA_SET_WMEM_MAX,            /* and SO_SNDBUF */
+	VIA_SET_TCP_MEM_LOW,         /* bytes in all TCP queues: pressure ends below ... Three eighths of the packet memory */
+	VIA_SET_TCP_MEM_PRESSURE,    /* begins above ... A half */
+	VIA_SET_TCP_MEM_HIGH,        /* new work is refused above. Three quarters. See struct via_tcp_memory */
+	VIA_SET_TCP_STALLED_MAX,     /* bytes that peers with a zero window may pin before the longest stalled is reset. 0: no limit */
 	VIA_SET_TCP_PACING, /* not 0: spread all connections' data over the round trip, as Linux does with fq; else those that ask for it */
 	VIA_SET_TCP_ECN, /* as Linux's tcp_ecn: 0 off, 1 asked for and accepted (default), 2 accepted (RFC 3168) */
 	VIA_SET_TCP_ABE, /* 1: a mark lowers the window less than a loss does (RFC 8511); default 0 */
@@ -55,7 +65,6 @@ enum via_setting {
 	VIA_SET_TCP_SCALING,
 	VIA_SET_TCP_SYN_RETRIES,    /* how often an unanswered SYN is repeated, 1 to 127; TCP_SYNCNT of a socket wins */
 	VIA_SET_TCP_SYNACK_RETRIES, /* the same for a SYN-ACK */
-	VIA_SET_TCP_RMEM_MAX, /* bytes; a larger one than VIA_SET_TCP_RMEM makes windows that can be scaled to it */
 	VIA_SET_TCP_SYNCOOKIES,  /* 0 never, 1 when a SYN queue is full (default), 2 always */
 	VIA_SET_TCP_FIN_TIMEOUT, /* seconds an orphan may stay in FIN-WAIT-2; 1 to 120, default 60 */
 	VIA_SET_TCP_MAX_ORPHANS, /* connections without socket, default 8192: beyond it close resets */

@@ -39,6 +39,7 @@ int sock_init(struct sock_env *env, const uint8_t seed[32])
 	t->key_auto = prf_derive(seed, "sock.auto");
 	t->random.key = prf_derive(seed, "sock.random");
 	t->gone_at = INT64_MIN;
+	t->rmem_max = t->wmem_max = SOCK_BUF_MAX;
 	t->slots = arena_buf_take(a, SOCK_SLOTS_MIN * sizeof(struct sock_slot));
 	if (!t->slots || htab_init(a, &t->nodes, offsetof(struct tcp_node, hash_next), offsetof(struct tcp_node, hash)) ||
 	    htab_init(a, &t->pairs, offsetof(struct endpoint, hash_next), offsetof(struct endpoint, hash)) ||
@@ -49,6 +50,13 @@ int sock_init(struct sock_env *env, const uint8_t seed[32])
 	t->n_slots = SOCK_SLOTS_MIN;
 	slots_free_from(env, 0);
 	return 0;
+}
+
+void sock_set_buf_max(struct sock_env *env, uint32_t rmem_max, uint32_t wmem_max)
+{
+	struct sock_tab *t = tab_of(env);
+	t->rmem_max = rmem_max ? rmem_max : t->rmem_max;
+	t->wmem_max = wmem_max ? wmem_max : t->wmem_max;
 }
 
 /* Give everything back. Connections are left to tcp_fini(), which comes next; listeners it does not know, so they go here:

@@ -11,6 +11,7 @@
 
 #define ENDPOINT_BYTES_MAX 144
 #define SOCK_SLOTS_MIN 32u
+#define SOCK_BUF_MAX 212992u      /* until the owner sets another */
 #define SOCK_BACKLOG_MAX 4096     /* Linux's net.core.somaxconn */
 #define SOCK_GROUP_MAX 64u        /* receivers of one address and port that are considered */
 #define PORT_AUTO_MIN 32768u
@@ -106,6 +107,7 @@ struct sock_tab {
 	struct pool eps, uses, opts;
 	ref_t slots;
 	uint32_t n_slots, free_slot, n_live, gen;
+	uint32_t rmem_max, wmem_max; /* most that SO_RCVBUF and SO_SNDBUF may ask for (net.core.rmem_max, wmem_max) */
 	struct list events;
 	struct htab nodes;   /* tcp_node by four-tuple */
 	struct htab pairs;   /* connected UDP endpoints by four-tuple */

@@ -2,7 +2,7 @@
  *
  * Most options are rows of a table: a boolean is a bit of the endpoint's flags, a number is a field of struct ep_opts with
  * its range. What is odd has code in options_odd.c. Some numbers are stored for the caller and mean nothing to the stack, which
- * never blocks: SO_RCVTIMEO, SO_SNDTIMEO, SO_RCVLOWAT, SO_PRIORITY, TCP_NOTSENT_LOWAT, IP_MTU_DISCOVER,
+ * never blocks: SO_RCVTIMEO, SO_SNDTIMEO, SO_PRIORITY, IP_MTU_DISCOVER,
  * IP_PKTINFO, TCP_INQ and their kind (ancillary data is made by the doors from what recvfrom tells), SO_ZEROCOPY.
  * Names not in the table are -ENOPROTOOPT, TCP_FASTOPEN among them. */
 #include "sock/options.h"
@@ -87,9 +87,11 @@ static const struct opt *opt_find(const struct endpoint *ep, int level, int name
 void ep_tcp_opts(const struct sock_env *env, const struct endpoint *ep, struct tcp_opts *o)
 {
 	const struct ep_opts *v = ep_opts_of(env, ep);
-	/* Linux doubles what the user asks for, to pay for its bookkeeping; ours is not in these buffers. */
+	/* Half of a receive buffer is window (tcp_adv_win_scale 1), a send buffer is counted as Linux counts it. */
 	*o = (struct tcp_opts){
-		.rcvbuf = (uint32_t)v->rcvbuf / 2, .sndbuf = (uint32_t)v->sndbuf / 2, .mss_clamp = (uint16_t)v->maxseg,
+		.rcvbuf = (uint32_t)v->rcvbuf / 2, .sndbuf = (uint32_t)v->sndbuf,
+		.notsent_lowat = (uint32_t)v->notsent_lowat, .rcvlowat = v->rcvlowat > 1 ? (uint32_t)v->rcvlowat : 0,
+		.mss_clamp = (uint16_t)v->maxseg,
 		.ttl = (uint8_t)(v->ttl < 0 ? 0 : v->ttl), .tos = (uint8_t)v->tos,
 		.nodelay = ep->flags & EPF_NODELAY, .cork = ep->flags & EPF_CORK, .keepalive = ep->flags & EPF_KEEPALIVE,
 		.quickack = ep->flags & EPF_QUICKACK, .oob_inline = ep->flags & EPF_OOBINLINE,

@@ -12,7 +12,6 @@
 
 #include "tcp/cc.h"
 
-#define BUF_MAX (4 << 20)      /* before doubling; Linux's net.core.rmem_max */
 #define SNDBUF_MIN 4608
 #define RCVBUF_MIN 2304
 #define DGRAM_BUF 212992
@@ -23,22 +22,44 @@
 #define SET(field, v) opt_num_set(env, ep, offsetof(struct ep_opts, field), v)
 
 /* Linux: min(val as unsigned, cap) doubled, at least `floor`. */
-static int32_t buf_rounded(int32_t v, int32_t floor)
+static int32_t buf_rounded(int32_t v, uint32_t cap, int32_t floor)
 {
-	uint32_t u = MIN((uint32_t)v, (uint32_t)BUF_MAX);
+	uint32_t u = MIN((uint32_t)v, cap);
 	return MAX((int32_t)u * 2, floor);
 }
 
 uint32_t ep_rcvbuf(const struct sock_env *env, const struct endpoint *ep)
 {
 	int32_t v = ep_opts_of(env, ep)->rcvbuf;
-	return v ? (uint32_t)v : ep->type == VIA_STREAM ? env->tcp->rmem : DGRAM_BUF;
+	uint32_t rcvbuf, sndbuf;
+	if (v || ep->type != VIA_STREAM)
+		return v ? (uint32_t)v : DGRAM_BUF;
+	if (ep->state != EP_CONN)
+		return tcp_settings_of(env->tcp)->rmem;
+	tcp_user_buffers(env->tcp, ep->tcp, &rcvbuf, &sndbuf);
+	return rcvbuf;
 }
 
 static uint32_t ep_sndbuf(const struct sock_env *env, const struct endpoint *ep)
 {
 	int32_t v = ep_opts_of(env, ep)->sndbuf;
-	return v ? (uint32_t)v : ep->type == VIA_STREAM ? env->tcp->wmem : DGRAM_BUF;
+	uint32_t rcvbuf, sndbuf;
+	if (v || ep->type != VIA_STREAM)
+		return v ? (uint32_t)v : DGRAM_BUF;
+	if (ep->state != EP_CONN)
+		return tcp_settings_of(env->tcp)->wmem;
+	tcp_user_buffers(env->tcp, ep->tcp, &rcvbuf, &sndbuf);
+	return sndbuf;
+}
+
+/* Linux: a stream's mark is at most half of what its buffer may be. */
+static int32_t lowat_rounded(const struct sock_env *env, const struct endpoint *ep, int32_t v)
+{
+	const struct ep_opts *o = ep_opts_of(env, ep);
+	uint32_t u = v < 0 ? INT32_MAX : (uint32_t)MAX(v, 1);
+	if (ep->type == VIA_STREAM)
+		u = MIN(u, (o->rcvbuf ? (uint32_t)o->rcvbuf : tcp_settings_of(env->tcp)->rmem_max) / 2);
+	return (int32_t)u;
 }
 
 static int linger_set(struct sock_env *env, struct endpoint *ep, const void *val, uint32_t len)
@@ -112,11 +133,11 @@ static int socket_set(struct sock_env *env, struct endpoint *ep, int name, int32
 {
 	switch (name) {
 	case SO_SNDBUF:
-		return SET(sndbuf, buf_rounded(v, SNDBUF_MIN));
+		return SET(sndbuf, buf_rounded(v, tab_of(env)->wmem_max, SNDBUF_MIN));
 	case SO_RCVBUF:
-		return SET(rcvbuf, buf_rounded(v, RCVBUF_MIN));
+		return SET(rcvbuf, buf_rounded(v, tab_of(env)->rmem_max, RCVBUF_MIN));
 	case SO_RCVLOWAT:
-		return SET(rcvlowat, v < 0 ? INT32_MAX : v ? v : 1);
+		return SET(rcvlowat, lowat_rounded(env, ep, v));
 	case SO_LINGER:
 		return linger_set(env, ep, val, len);
 	case SO_MAX_PACING_RATE:

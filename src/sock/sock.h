@@ -41,6 +41,8 @@ struct sock_env {
 
 int sock_init(struct sock_env *env, const uint8_t seed[32]);
 void sock_fini(struct sock_env *env);
+/* Most that SO_RCVBUF and SO_SNDBUF may ask for, before doubling; 0 leaves it. */
+void sock_set_buf_max(struct sock_env *env, uint32_t rmem_max, uint32_t wmem_max);
 
 /* --- the calls of viaduct/socket.h, same meaning --- */
 int sock_open(struct sock_env *env, enum via_type type, uint64_t cookie, via_sock *out);

@@ -152,6 +152,75 @@ static int config_tcp_syn(struct tcp_settings *t, const struct via_change *c)
 	}
 }
 
+/* Settings of TCP's memory that are sizes in bytes. */
+static int config_memory(struct tcp_settings *s, const struct via_change *c)
+{
+	uint64_t n = (uint64_t)c->value;
+	if (c->value < 0)
+		return -EINVAL;
+	switch (c->setting) {
+	case VIA_SET_TCP_MEM_LOW:
+		s->mem_low = n;
+		return 0;
+	case VIA_SET_TCP_MEM_PRESSURE:
+		s->mem_pressure = n;
+		return 0;
+	case VIA_SET_TCP_MEM_HIGH:
+		s->mem_high = n;
+		return 0;
+	case VIA_SET_TCP_STALLED_MAX:
+		s->stalled_max = n;
+		return 0;
+	default:
+		return config_tcp_syn(s, c);
+	}
+}
+
+/* Where a size of a buffer is kept, or NULL. */
+static uint32_t *config_size_at(struct tcp_settings *s, enum via_setting which)
+{
+	switch (which) {
+	case VIA_SET_TCP_RMEM:
+		return &s->rmem;
+	case VIA_SET_TCP_RMEM_MAX:
+		return &s->rmem_max;
+	case VIA_SET_TCP_WMEM:
+		return &s->wmem;
+	case VIA_SET_TCP_WMEM_MAX:
+		return &s->wmem_max;
+	default:
+		return NULL;
+	}
+}
+
+static int config_buffers(struct via *v, const struct via_change *c)
+{
+	struct tcp_settings *s = tcp_settings_of(&v->tcp);
+	bool is_size = c->value >= 4096 && c->value <= INT32_MAX;
+	uint32_t n = (uint32_t)c->value, *at = config_size_at(s, c->setting);
+	if (at && is_size)
+		*at = n;
+	if (at)
+		return is_size ? 0 : -EINVAL;
+	switch (c->setting) {
+	case VIA_SET_RMEM_MAX:
+	case VIA_SET_WMEM_MAX:
+		if (is_size)
+			sock_set_buf_max(&v->sock, c->setting == VIA_SET_RMEM_MAX ? n : 0, c->setting == VIA_SET_WMEM_MAX ? n : 0);
+		return is_size ? 0 : -EINVAL;
+	case VIA_SET_TCP_NOTSENT_LOWAT:
+		if (c->value < 0 || c->value > UINT32_MAX)
+			return -EINVAL;
+		s->notsent_lowat = n;
+		return 0;
+	case VIA_SET_TCP_MODERATE_RCVBUF:
+		s->moderate_rcvbuf = c->value != 0;
+		return 0;
+	default:
+		return config_memory(s, c);
+	}
+}
+
 /* TCP's settings: Linux's sysctl of that name. */
 static int config_tcp(struct via *v, const struct via_change *c)
 {
@@ -172,13 +241,8 @@ static int config_tcp(struct via *v, const struct via_change *c)
 			return -EINVAL;
 		t->orphans_max = (uint32_t)c->value;
 		return 0;
-	case VIA_SET_TCP_RMEM_MAX:
-		if (c->value < 0 || c->value > INT32_MAX)
-			return -EINVAL;
-		t->rmem_max = (uint32_t)c->value;
-		return 0;
 	default:
-		return config_tcp_syn(t, c);
+		return config_buffers(v, c);
 	}
 }
 
@@ -193,15 +257,6 @@ static int config_setting(struct via *v, const struct via_change *c)
 		if (c->value < 1 || c->value > 255)
 			return -EINVAL;
 		st->ttl = (uint8_t)c->value;
-		return 0;
-	case VIA_SET_TCP_RMEM:
-	case VIA_SET_TCP_WMEM:
-		if (c->value < 4096 || c->value > INT32_MAX)
-			return -EINVAL;
-		if (c->setting == VIA_SET_TCP_RMEM)
-			v->tcp.rmem = st->tcp_rmem = (uint32_t)c->value;
-		else
-			v->tcp.wmem = st->tcp_wmem = (uint32_t)c->value;
 		return 0;
 	case VIA_SET_TCP_PACING:
 		v->tcp.paces = st->tcp_paces = c->value != 0;

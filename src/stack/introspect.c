@@ -79,6 +79,19 @@ bool via_counter_get(struct via *v, int n, const char **name, uint64_t *value)
 	return true;
 }
 
+void via_tcp_memory_get(struct via *v, struct via_tcp_memory *out)
+{
+	tcp_mem_get(&v->tcp, out);
+}
+
+uint32_t via_tcp_reclaim(struct via *v, uint64_t keep)
+{
+	uint32_t n = 0, more;
+	while ((more = tcp_mem_reclaim(&v->tcp, keep)))
+		n += more;
+	return n;
+}
+
 bool via_dns_get(const struct via *v, struct via_addr *out)
 {
 	*out = v->st->dns;
@@ -111,8 +124,6 @@ int via_restore(struct via *v, const void *in, size_t len)
 	if (err)
 		return err;
 	v->now = v->tcp.now = v->sock.now = v->st->now;
-	v->tcp.rmem = v->st->tcp_rmem;
-	v->tcp.wmem = v->st->tcp_wmem;
 	v->tcp.paces = v->st->tcp_paces;
 	v->tcp.ecn = v->st->tcp_ecn;
 	v->tcp.ecn_abe = v->st->tcp_abe;

@@ -60,15 +60,28 @@ static int stack_tables(struct via *v, const struct via_config *cfg)
 	return stack_loopback(v);
 }
 
+/* First sizes of TCP's buffers, if the owner has a wish. */
+static void stack_buffers(struct via *v, const struct via_config *cfg)
+{
+	struct tcp_settings *s = tcp_settings_of(&v->tcp);
+	if (cfg->tcp_rmem)
+		s->rmem = cfg->tcp_rmem;
+	if (cfg->tcp_wmem)
+		s->wmem = cfg->tcp_wmem;
+	s->rmem_max = MAX(s->rmem_max, s->rmem);
+	s->wmem_max = MAX(s->wmem_max, s->wmem);
+}
+
 static int stack_rooms(struct via *v, const struct via_config *cfg)
 {
 	struct via_state *st = v->st;
 	v->tcp = (struct tcp_env){.arena = v->arena, .wheel = &st->wheel, .mem = v->mem, .ops = &stack_tcp_ops, .ctx = v,
 				  .trace = cfg->trace, .name = v->name, .now = v->now, .drops = st->drops,
-				  .rmem = st->tcp_rmem, .wmem = st->tcp_wmem, .paces = st->tcp_paces, .ecn = st->tcp_ecn};
+				  .paces = st->tcp_paces, .ecn = st->tcp_ecn};
 	int err = tcp_init(&v->tcp, cfg->seed);
 	if (err)
 		return err;
+	stack_buffers(v, cfg);
 	v->sock = (struct sock_env){.arena = v->arena, .mem = v->mem, .tcp = &v->tcp, .ops = &stack_sock_ops, .ctx = v,
 				    .now = v->now, .drops = st->drops, .max_sockets = 65536};
 	return sock_init(&v->sock, cfg->seed);
@@ -93,9 +106,7 @@ struct via *via_init(void *mem, const struct via_config *cfg)
 	v->st->now = cfg->now;
 	v->st->ttl = TTL_DEFAULT;
 	v->st->forwarding = cfg->forwarding;
-	v->st->tcp_rmem = cfg->tcp_rmem ? cfg->tcp_rmem : MEM_DEFAULT;
 	v->st->tcp_ecn = ECN_DEFAULT;
-	v->st->tcp_wmem = cfg->tcp_wmem ? cfg->tcp_wmem : MEM_DEFAULT;
 	/* Packet ids must differ between the stacks of one trace: the name tells them apart, the seed decides ties. */
 	struct prf_key key = prf_derive(cfg->seed, "trace id");
 	v->trace_base = siphash_1_3(key, v->name, strlen(v->name)) << 40;

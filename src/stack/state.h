@@ -28,7 +28,6 @@
 #define PATH_GSO_MAX 65535u
 #define PMTU_LIFE_NS (600 * NS_PER_S)    /* RFC 1191 §6.3 */
 #define ECN_DEFAULT 1                    /* asked for and accepted (RFC 9293 §3.8.2 SHLD-8) */
-#define MEM_DEFAULT (1024u * 1024u)      /* TCP buffers, bytes */
 
 /* What waits for one driver: flows taken in turns (deficit round robin), then packets as the driver takes them. */
 struct ifq {
@@ -77,7 +76,6 @@ struct via_state {
 	struct wheel wheel;
 	int64_t now;
 	uint32_t gen;             /* of the configuration */
-	uint32_t tcp_rmem, tcp_wmem;
 	bool tcp_paces;
 	uint8_t tcp_ecn;          /* VIA_SET_TCP_ECN */
 	bool tcp_abe;

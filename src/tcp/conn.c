@@ -3,9 +3,11 @@
 
 #include <errno.h>
 
+#include "tcp/autotune.h"
 #include "tcp/cwnd.h"
 #include "tcp/input.h"
 #include "tcp/isn.h"
+#include "tcp/memory.h"
 #include "tcp/output.h"
 #include "tcp/rtt.h"
 #include "tcp/timers.h"
@@ -33,12 +35,15 @@ int tcp_init(struct tcp_env *env, const uint8_t seed[32])
 	t->random.key = prf_derive(seed, "tcp-random");
 	t->cookie_key[0] = prf_derive(seed, "tcp-cookie-base");
 	t->cookie_key[1] = prf_derive(seed, "tcp-cookie");
-	t->set = (struct tcp_settings){.syncookies = 1, .fin_timeout_s = TCP_FIN_TIMEOUT_S, .orphans_max = TCP_ORPHANS_MAX};
+	t->set = (struct tcp_settings){.syncookies = 1, .fin_timeout_s = TCP_FIN_TIMEOUT_S, .orphans_max = TCP_ORPHANS_MAX,
+				       .rmem = TCP_RMEM, .rmem_max = TCP_RMEM_MAX, .wmem = TCP_WMEM, .wmem_max = TCP_WMEM_MAX,
+				       .notsent_lowat = UINT32_MAX, .moderate_rcvbuf = true};
+	tcp_mem_defaults(env, &t->set);
 	env->tab = r;
 	return 0;
 }
 
-struct tcp_settings *tcp_settings_of(struct tcp_env *env)
+struct tcp_settings *tcp_settings_of(const struct tcp_env *env)
 {
 	return &tcp_tab(env)->set;
 }
@@ -107,6 +112,7 @@ void tcp_entry_unlink(struct tcp_env *env, struct tcp_entry *e)
 	ref_t r = arena_ref(env->arena, e);
 
 	env->ops->demux_del(env->ctx, r);
+	tcp_mem_forget(env, r);
 	list_remove(env->arena, &tcp_tab(env)->all, r, offsetof(struct tcp_entry, all));
 	wheel_disarm(env->arena, env->wheel, r);
 }
@@ -173,15 +179,18 @@ static void active_give(struct tcp_env *env, struct tcp_conn *c)
 
 	tcp_ranges_free(env->arena, &a->sent);
 	tcp_reorder_free(env, a);
+	tcp_mem_unstall(env, a);
+	if (a->nospace) /* it was emptied before a flush could tell */
+		tcp_conn_notify(env, c, TCP_EV_WRITABLE);
 	pool_give(env->arena, &tcp_tab(env)->actives, c->active);
 	c->active = 0;
 }
 
-/* Both directions empty, nothing below us. */
-static bool is_drained(const struct tcp_conn *c, const struct tcp_active *a)
+/* Both directions empty, nothing below us, no data a moment ago. */
+static bool is_drained(const struct tcp_env *env, const struct tcp_conn *c, const struct tcp_active *a)
 {
 	return a->below == 0 && c->snd_una == c->snd_nxt && tcp_unsent(c) == 0 && !(c->fin_queued && !c->fin_sent) &&
-	       !tcp_reorder_has(a) && !a->has_dsack;
+	       !tcp_reorder_has(a) && !a->has_dsack && !tcp_drs_holds(env, c, a);
 }
 
 void tcp_conn_free(struct tcp_env *env, struct tcp_conn *c)
@@ -194,12 +203,13 @@ void tcp_conn_free(struct tcp_env *env, struct tcp_conn *c)
 		active_give(env, c);
 	if (c->rare)
 		pool_give(env->arena, &t->rares, c->rare);
-	sbuf_free(env->arena, env->mem, &c->snd);
-	sbuf_free(env->arena, env->mem, &c->rcv);
+	tcp_buf_free(env, &c->snd);
+	tcp_buf_free(env, &c->rcv);
 	if (c->in_demux) {
 		env->ops->demux_del(env->ctx, r);
 		wheel_disarm(env->arena, env->wheel, r);
 	}
+	tcp_mem_forget(env, r);
 	list_remove(env->arena, &t->all, r, offsetof(struct tcp_entry, all));
 	env->ops->path_drop(env->ctx, c->e.node.path);
 	t->n_orphans -= c->is_orphan;
@@ -211,7 +221,7 @@ void tcp_conn_settle(struct tcp_env *env, struct tcp_conn *c)
 	struct tcp_active *a = tcp_active_of(env, c);
 	const struct tcp_rare *r = tcp_rare_of(env, c);
 
-	if (a && is_drained(c, a) && !tcp_cwnd_keeps(env, c))
+	if (a && is_drained(env, c, a) && !tcp_cwnd_keeps(env, c))
 		active_give(env, c);
 	if (c->state == TCP_CLOSED && !c->owner && !c->active && !(r && r->listener))
 		tcp_conn_free(env, c);
@@ -228,16 +238,18 @@ void tcp_conn_finish(struct tcp_env *env, struct tcp_conn *c, int err)
 	wheel_disarm(env->arena, env->wheel, tcp_conn_ref(env, c));
 	c->in_demux = 0;
 	tcp_conn_unqueue(env, c);
-	sbuf_free(env->arena, env->mem, &c->snd);
+	tcp_buf_free(env, &c->snd);
 	c->snd_nxt += !c->fin_sent; /* as if FIN had gone: nothing waits, and what was sent can still be counted */
 	c->snd_una = c->snd_nxt;
 	c->fin_queued = c->fin_sent = 1;
 	c->ack_now = c->ack_due = 0;
 	c->delack_tick = c->slow_tick = 0;
 	if (a) {
+		tcp_mem_unstall(env, a);
+		a->nospace = false; /* told below */
 		tcp_ranges_free(env->arena, &a->sent);
 		if (tcp_reorder_has(a))
-			sbuf_cut(env->arena, env->mem, &c->rcv, c->rcv.end);
+			tcp_buf_cut(env, &c->rcv, c->rcv.end);
 		tcp_reorder_free(env, a);
 		a->has_dsack = false;
 		a->rtx = TCP_RTX_NONE;
@@ -257,17 +269,32 @@ void tcp_conn_abort(struct tcp_env *env, struct tcp_conn *c, int err)
 
 /* --- birth, options --- */
 
-static uint32_t buffer_size(uint32_t asked, uint32_t stack)
+static uint32_t buffer_size(uint32_t n)
 {
-	uint32_t n = asked ? asked : stack ? stack : TCP_BUF_DEFAULT;
-
 	return MIN(MAX(n, TCP_BUF_MIN), TCP_BUF_MAX);
+}
+
+uint32_t tcp_rcvbuf_first(const struct tcp_env *env, const struct tcp_opts *o)
+{
+	return buffer_size(o->rcvbuf ? o->rcvbuf : tcp_win_from_space(tcp_settings_of(env)->rmem));
+}
+
+/* Sizes the user chose; others stay as autotuning has them. */
+static void apply_buffers(const struct tcp_env *env, struct tcp_conn *c, const struct tcp_opts *o)
+{
+	if (o->rcvbuf || !c->rcvbuf)
+		c->rcvbuf = tcp_rcvbuf_first(env, o);
+	if (o->sndbuf || !c->sndbuf)
+		c->sndbuf = buffer_size(o->sndbuf ? o->sndbuf : tcp_settings_of(env)->wmem);
+	if (!o->rcvbuf && o->rcvlowat > c->rcvbuf) /* else the mark could not be reached */
+		c->rcvbuf = MIN(o->rcvlowat, tcp_win_from_space(tcp_settings_of(env)->rmem_max));
 }
 
 bool tcp_opts_are_rare(const struct tcp_opts *o)
 {
 	return o->mss_clamp || o->ttl || o->tos || o->keep_idle_s || o->keep_intvl_s || o->keep_cnt || o->syn_retries ||
-	       o->user_timeout_ms || o->cc || o->pacing_max || o->fin_wait2_s || o->oob_inline;
+	       o->user_timeout_ms || o->cc || o->pacing_max || o->fin_wait2_s || o->rcvbuf || o->sndbuf || o->notsent_lowat || o->rcvlowat ||
+	       o->oob_inline;
 }
 
 void tcp_conn_apply_opts(struct tcp_env *env, struct tcp_conn *c, const struct tcp_opts *o)
@@ -277,8 +304,7 @@ void tcp_conn_apply_opts(struct tcp_env *env, struct tcp_conn *c, const struct t
 	c->nodelay = o->nodelay;
 	c->cork = o->cork;
 	c->keepalive = o->keepalive;
-	c->rcvbuf = buffer_size(o->rcvbuf, env->rmem);
-	c->sndbuf = buffer_size(o->sndbuf, env->wmem);
+	apply_buffers(env, c, o);
 	if (o->quickack)
 		c->quick = TCP_QUICKACKS;
 	if (tcp_opts_are_rare(o) || c->rare) {
@@ -316,7 +342,7 @@ struct tcp_conn *tcp_conn_new(struct tcp_env *env, ref_t path, uint16_t lport, u
 	c->rx_tick = tcp_tick_now(env);
 	list_push_tail(env->arena, &t->all, r, offsetof(struct tcp_entry, all));
 	tcp_conn_apply_opts(env, c, o ? o : &none);
-	c->rcv_ws = tcp_window_shift(MAX(c->rcvbuf, tcp_tab(env)->set.rmem_max));
+	c->rcv_ws = tcp_window_shift(tcp_window_most(env, o ? o : &none));
 	c->peer_mss = tcp_mss_peer(tcp_path_of(env, &c->e), 0);
 	tcp_conn_update_mss(env, c);
 	c->cwnd = c->mss;
@@ -356,18 +382,11 @@ void tcp_conn_established(struct tcp_env *env, struct tcp_conn *c)
 	c->was_open = 1;
 	tcp_conn_update_mss(env, c);
 	c->cwnd = c->iw_one ? c->mss : tcp_cc_initial_window(c->mss); /* RFC 6928 §2, RFC 5681 §3.1 */
+	tcp_sndbuf_grow(env, c);
 	c->rcv_mss = MIN(c->mss, TCP_MSS_DEFAULT4); /* grows with what arrives */
 	c->rx_tick = tcp_tick_now(env);
 	tcp_timers_slow(env, c);
 	tcp_conn_notify(env, c, TCP_EV_CONNECTED | TCP_EV_WRITABLE);
-}
-
-/* As Linux: a third of the buffer is free. And there is memory, as far as is known. */
-bool tcp_conn_is_writable(const struct tcp_conn *c)
-{
-	uint32_t used = sbuf_len(&c->snd);
-
-	return !c->starved && used < c->sndbuf && c->sndbuf - used >= c->sndbuf / 3;
 }
 
 bool tcp_conn_has_fin_acked(const struct tcp_conn *c)

@@ -34,7 +34,10 @@
 #define TCP_RETRIES_SYN 7                    /* 1+2+...+64+120 s: at least 3 minutes (MUST-23) */
 #define TCP_RETRIES_SYNACK 5                 /* as Linux: a half-open entry is worth less than a connect() */
 #define TCP_QUICKACKS 16                     /* ACKs not delayed at the start, while the peer is in slow start */
-#define TCP_BUF_DEFAULT (4u << 20)           /* fills 100 Mbit/s x 100 ms three times over */
+#define TCP_RMEM 131072u                     /* Linux's net.ipv4.tcp_rmem */
+#define TCP_RMEM_MAX (6u << 20)
+#define TCP_WMEM 16384u                      /* and tcp_wmem */
+#define TCP_WMEM_MAX (4u << 20)
 #define TCP_BUF_MIN 2304u
 #define TCP_BUF_MAX (1u << 29)
 #define TCP_OOO_MAX 512                      /* intervals in the reorder queue */
@@ -94,7 +97,8 @@ struct tcp_conn {
 	uint32_t irs;
 	struct sbuf rcv;            /* unread bytes, and out-of-order ones beyond rcv_nxt */
 
-	uint32_t rcvbuf, sndbuf;    /* bytes of payload */
+	uint32_t rcvbuf;            /* what the window may be now, bytes (autotune.h) */
+	uint32_t sndbuf;            /* SO_SNDBUF, bytes of true size */
 	uint32_t cwnd, ssthresh;    /* bytes */
 	uint32_t srtt_us, rttvar_us, min_rtt_us; /* 0: no sample yet */
 
@@ -136,6 +140,18 @@ enum tcp_ecn { TCP_ECN_OFF, TCP_ECN_ASKED, TCP_ECN_ECHO, TCP_ECN_FULL };
 enum tcp_signal { TCP_SIGNAL_NONE, TCP_SIGNAL_LOSS, TCP_SIGNAL_ECE };
 enum tcp_rtx { TCP_RTX_NONE, TCP_RTX_RTO, TCP_RTX_PERSIST };
 
+/* Dynamic right-sizing of the receive buffer (autotune.h). */
+struct tcp_drs {
+	bool is_on;
+	uint32_t want;              /* what the window may grow to */
+	uint32_t rtt8_us;           /* the receiver's round trip, times 8; 0: not known */
+	uint32_t rtt_seq, tsecr;    /* without timestamps: a window is full here; with: the last echo seen */
+	uint32_t space;             /* bytes the user took in the last round trip */
+	uint32_t seq;               /* first byte not read when this one began */
+	int64_t rtt_at, at;         /* beginnings of these two measurements */
+	int64_t quiet_at;           /* kept until then although nothing comes */
+};
+
 struct tcp_active {
 	struct tcp_ranges sent;     /* what is in flight */
 
@@ -175,6 +191,12 @@ struct tcp_active {
 	/* A piece of a lost range that could not be split is under way: the range goes on when SND.UNA has passed it. */
 	bool has_piece;
 	uint32_t piece_seq;
+
+	struct tcp_drs drs;
+	bool nospace;               /* a writer waits for room in the send buffer */
+	uint32_t stalled;           /* true size of the send queue, while a zero window pins it; linked by `stall` then */
+	struct list_link stall;     /* tcp_memory.stalls */
+	ref_t conn;                 /* whose, while stalled */
 
 	uint32_t below;             /* packets given to the stack that no tcp_sent() has told of yet */
 
@@ -231,6 +253,18 @@ struct tcp_timewait {
 };
 _Static_assert(sizeof(struct tcp_timewait) <= 128, "TIME-WAIT is small");
 
+/* The budget (memory.h). */
+struct tcp_memory {
+	uint64_t used;              /* true size of all queues */
+	uint64_t stalled;           /* of send queues behind zero windows */
+	struct list stalls;         /* their actives, longest first */
+	ref_t cursor;               /* node that pruning looks at next; 0: the first */
+	uint8_t state;              /* enum tcp_mem_state */
+	uint64_t n_pressure, n_full;/* how often it began */
+	uint64_t pruned, reclaimed; /* bytes */
+	uint64_t refused;           /* connections and writes */
+};
+
 struct tcp_state_tab {
 	struct pool conns, actives, rares, synrcvds, timewaits, listeners;
 	struct list all;            /* every node, by tcp_entry.all */
@@ -240,6 +274,7 @@ struct tcp_state_tab {
 	struct tcp_settings set;
 	struct prf_stream random;
 	uint32_t n_orphans;
+	struct tcp_memory memory;
 	uint64_t counts[TCP_COUNTS];
 	/* The TIME-WAIT entry that just yielded to a SYN: its successor's ISN begins above it (RFC 6191 §2). */
 	bool has_reuse;
@@ -322,10 +357,11 @@ static inline bool tcp_rare_is_needed(const struct tcp_rare *r)
 {
 	return tcp_opts_are_rare(&r->opts) || r->urg || r->has_up;
 }
+/* The window that a receive buffer begins with. */
+uint32_t tcp_rcvbuf_first(const struct tcp_env *env, const struct tcp_opts *o);
 void tcp_conn_apply_opts(struct tcp_env *env, struct tcp_conn *c, const struct tcp_opts *o);
 /* ESTABLISHED now: initial window, timers, the user. */
 void tcp_conn_established(struct tcp_env *env, struct tcp_conn *c);
-bool tcp_conn_is_writable(const struct tcp_conn *c);
 /* Free a drained, finished connection and everything it holds. */
 void tcp_conn_free(struct tcp_env *env, struct tcp_conn *c);
 bool tcp_conn_has_fin_acked(const struct tcp_conn *c);

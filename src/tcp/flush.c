@@ -1,6 +1,7 @@
 /* tcp/flush.c - once per burst: output of every connection marked dirty; the link's word on what left and what has room. */
 #include "tcp/input.h"
 
+#include "tcp/memory.h"
 #include "tcp/output.h"
 #include "tcp/recovery.h"
 #include "tcp/rtt.h"
@@ -41,6 +42,7 @@ void tcp_flush(struct tcp_env *env)
 
 	if (t->room_told)
 		wake_held(env);
+	tcp_mem_relieve(env);
 
 	for (uint32_t n = t->dirty.n; n > 0 && t->dirty.head; n--) {
 		struct tcp_conn *c = tcp_conn_at(env, t->dirty.head);

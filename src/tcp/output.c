@@ -2,8 +2,10 @@
 #include "tcp/output.h"
 
 #include "tcp/ack.h"
+#include "tcp/autotune.h"
 #include "tcp/cwnd.h"
 #include "tcp/ecn.h"
+#include "tcp/memory.h"
 #include "tcp/pacing.h"
 #include "tcp/recovery.h"
 #include "tcp/rtt.h"
@@ -440,6 +442,8 @@ void tcp_output(struct tcp_env *env, struct tcp_conn *c, bool override)
 				;
 		a->ece_waits &= !override;
 		tcp_timers_rtx(env, c, false);
+		tcp_mem_stall(env, c, a);
+		tcp_space_check(env, c, a);
 	}
 	if (c->ack_due || c->ack_now)
 		tcp_output_ack(env, c, c->ack_why);

@@ -6,6 +6,7 @@
 #include "tcp/input.h"
 
 #include "tcp/ack.h"
+#include "tcp/memory.h"
 
 bool tcp_reorder_has(const struct tcp_active *a)
 {
@@ -81,7 +82,7 @@ static bool advance(struct tcp_env *env, struct tcp_conn *c, struct tcp_active *
 /* Nothing may follow a FIN: bytes beyond it are a contradiction of the peer's. */
 static void end_at_fin(struct tcp_env *env, struct tcp_conn *c, struct tcp_active *a)
 {
-	sbuf_cut(env->arena, env->mem, &c->rcv, c->rcv_nxt - 1);
+	tcp_buf_cut(env, &c->rcv, c->rcv_nxt - 1);
 	tcp_reorder_free(env, a);
 }
 
@@ -121,7 +122,7 @@ static enum drop put(struct tcp_env *env, struct tcp_conn *c, struct tcp_active 
 		if (!set_room(env, a))
 			return DROP_TCP_RCVBUF;
 	while (!*fin && seq_lt(at, hi) && ivset_gap(set_of(env, a), at, hi, &gap)) {
-		if (sbuf_insert(env->arena, env->mem, &c->rcv, gap.lo, s->p, s->off + (gap.lo - s->seq), gap.hi - gap.lo) < 0)
+		if (tcp_buf_insert(env, &c->rcv, gap.lo, s->p, s->off + (gap.lo - s->seq), gap.hi - gap.lo) < 0)
 			return DROP_NO_MEMORY;
 		if (gap.lo == c->rcv_nxt)
 			*fin = advance(env, c, a, gap.hi);
@@ -148,7 +149,7 @@ enum drop tcp_reorder_add(struct tcp_env *env, struct tcp_conn *c, const struct 
 
 	*fin = false;
 	if (s->seq == c->rcv_nxt && !(a && a->ooo)) { /* in order, nothing waits: the straight way */
-		if (s->len && sbuf_insert(env->arena, env->mem, &c->rcv, s->seq, s->p, s->off, s->len) < 0)
+		if (s->len && tcp_buf_insert(env, &c->rcv, s->seq, s->p, s->off, s->len) < 0)
 			return DROP_NO_MEMORY;
 		count_bytes(c, s->seq, s->len);
 		c->rcv_nxt += s->len;
@@ -159,6 +160,8 @@ enum drop tcp_reorder_add(struct tcp_env *env, struct tcp_conn *c, const struct 
 	}
 	if (s->seq != c->rcv_nxt && c->rcv.charged > 2 * c->rcvbuf)
 		return DROP_TCP_RCVBUF;
+	if (s->seq != c->rcv_nxt && tcp_mem_state(env) != TCP_MEM_FREE)
+		return DROP_TCP_MEMORY;
 	a = tcp_conn_activate(env, c);
 	if (!a)
 		return DROP_NO_MEMORY;

@@ -45,7 +45,10 @@ struct tcp_state_tab;/* pools, dirty list, keys: allocated by tcp_init */
 
 /* Options an endpoint gives its connection (and a listener its children). */
 struct tcp_opts {
-	uint32_t rcvbuf, sndbuf;   /* bytes; 0: the stack's default */
+	uint32_t rcvbuf;           /* bytes of window, half of SO_RCVBUF; 0: autotuned from the stack's default */
+	uint32_t sndbuf;           /* SO_SNDBUF as told; 0: autotuned */
+	uint32_t notsent_lowat;    /* TCP_NOTSENT_LOWAT, bytes; 0: the stack's */
+	uint32_t rcvlowat;         /* SO_RCVLOWAT; 0: 1 */
 	uint16_t mss_clamp;        /* TCP_MAXSEG; 0: none */
 	uint8_t ttl, tos;          /* 0: default */
 	bool nodelay, cork, keepalive, quickack, oob_inline;
@@ -66,7 +69,13 @@ struct tcp_settings {
 	uint32_t orphans_max;      /* connections without endpoint; beyond it close() resets */
 	bool no_sack, no_timestamps, no_scaling; /* neither offered nor accepted */
 	uint8_t syn_retries, synack_retries;     /* 0: TCP_RETRIES_SYN, TCP_RETRIES_SYNACK */
-	uint32_t rmem_max;         /* bytes a receive buffer may come to have: what the window is scaled for */
+	/* buffers, as SO_RCVBUF and SO_SNDBUF tell them */
+	uint32_t rmem, rmem_max;   /* net.ipv4.tcp_rmem: first size, and what autotuning may reach */
+	uint32_t wmem, wmem_max;   /* net.ipv4.tcp_wmem */
+	uint32_t notsent_lowat;    /* net.ipv4.tcp_notsent_lowat */
+	bool moderate_rcvbuf;      /* net.ipv4.tcp_moderate_rcvbuf: receive buffers are autotuned */
+	uint64_t mem_low, mem_pressure, mem_high; /* net.ipv4.tcp_mem, in bytes */
+	uint64_t stalled_max;      /* what peers with a zero window may pin, bytes; 0: no cap */
 };
 
 /* A listener's TCP side: owned by its endpoint in sock/, allocated by tcp_user_listen(). */
@@ -91,6 +100,7 @@ enum {
 	TCP_EV_URGENT = 128, /* the urgent pointer advanced, or its octet came */
 };
 
+enum tcp_mem_state { TCP_MEM_FREE, TCP_MEM_PRESSURE, TCP_MEM_FULL };
 /* Counters of the whole stack. */
 enum tcp_count {
 #define COUNT(e, name) TCP_COUNT_##e,
@@ -134,7 +144,6 @@ struct tcp_env {
 	const char *name;          /* the stack's, for traces */
 	int64_t now;
 	uint64_t *drops;           /* counters by enum drop */
-	uint32_t rmem, wmem;       /* default buffers */
 	bool paces;                /* every connection is paced, not only those that ask for it */
 	uint8_t ecn;               /* as Linux's tcp_ecn: 0 off, 1 asked for and accepted, 2 accepted */
 	bool ecn_abe;              /* ECE reduces by the factors of RFC 8511 */
@@ -143,7 +152,13 @@ struct tcp_env {
 /* Create TCP's pools, keys (from seed) and lists in the arena; sets env->tab. 0 or -ENOMEM. */
 int tcp_init(struct tcp_env *env, const uint8_t seed[32]);
 /* To read and to change; valid until the stack goes. */
-struct tcp_settings *tcp_settings_of(struct tcp_env *env);
+struct tcp_settings *tcp_settings_of(const struct tcp_env *env);
+
+/* The budget and who pins what; out->size is the caller's. */
+void tcp_mem_get(const struct tcp_env *env, struct via_tcp_memory *out);
+/* Reset connections whose peers shut their windows, the longest first, until such peers pin no more than `keep` bytes (at most some at
+ * once). Returns how many: call again until none. Their users see ETIMEDOUT. */
+uint32_t tcp_mem_reclaim(struct tcp_env *env, uint64_t keep);
 
 /* --- user calls (RFC 9293 §3.9.1) --- */
 
@@ -186,6 +201,8 @@ void tcp_user_push(struct tcp_env *env, ref_t conn);
 int tcp_user_error(struct tcp_env *env, ref_t conn);
 /* VIA_* level bits. */
 uint32_t tcp_user_ready(struct tcp_env *env, ref_t conn);
+/* SO_RCVBUF and SO_SNDBUF as they stand. */
+void tcp_user_buffers(struct tcp_env *env, ref_t conn, uint32_t *rcvbuf, uint32_t *sndbuf);
 uint32_t tcp_user_inq(struct tcp_env *env, ref_t conn);
 uint32_t tcp_user_outq(struct tcp_env *env, ref_t conn);
 enum tcp_state tcp_conn_state(struct tcp_env *env, ref_t conn);

@@ -5,6 +5,7 @@
 #include "tcp/ack.h"
 #include "tcp/cwnd.h"
 #include "tcp/ecn.h"
+#include "tcp/memory.h"
 #include "tcp/output.h"
 #include "tcp/recovery.h"
 #include "tcp/rtt.h"
@@ -55,7 +56,7 @@ static uint32_t sample_rtt(struct tcp_env *env, struct tcp_conn *c, struct tcp_a
 static void accept_new(struct tcp_env *env, struct tcp_conn *c, struct tcp_active *a, struct tcp_ack_ctx *x)
 {
 	const struct tcp_seg *s = x->s;
-	bool could_write = tcp_conn_is_writable(c), was_open = c->was_open;
+	bool was_open = c->was_open;
 
 	x->acked = s->h.ack - c->snd_una;
 	x->rtt_us = sample_rtt(env, c, a, s);
@@ -69,9 +70,7 @@ static void accept_new(struct tcp_env *env, struct tcp_conn *c, struct tcp_activ
 	c->err_soft = 0;
 	c->snd_una = s->h.ack;
 	tcp_ranges_cut_below(env->arena, &a->sent, c->snd_una);
-	sbuf_drop_to(env->arena, env->mem, &c->snd, seq_lt(c->snd.end, c->snd_una) ? c->snd.end : c->snd_una);
-	if (!could_write && tcp_conn_is_writable(c))
-		tcp_conn_notify(env, c, TCP_EV_WRITABLE);
+	tcp_buf_drop_to(env, &c->snd, seq_lt(c->snd.end, c->snd_una) ? c->snd.end : c->snd_una);
 	if (env->ops->path_confirm)
 		env->ops->path_confirm(env->ctx, c->e.node.path);
 }

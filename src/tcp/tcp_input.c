@@ -9,6 +9,7 @@
 #include <errno.h>
 
 #include "tcp/ack.h"
+#include "tcp/autotune.h"
 #include "tcp/ecn.h"
 #include "tcp/output.h"
 #include "tcp/rtt.h"
@@ -215,7 +216,9 @@ static enum tcp_step step_text(struct tcp_env *env, struct tcp_conn *c, struct t
 	tcp_ecn_data(c, s);
 	s->drop = tcp_reorder_add(env, c, s, fin);
 	choose_ack(env, c, s, before, had_gap);
-	if (c->rcv_nxt - *fin != before)
+	if (s->len)
+		tcp_drs_arrived(env, c, s, c->rcv_nxt - *fin != before);
+	if (c->rcv_nxt - *fin != before && tcp_conn_is_readable(env, c))
 		tcp_conn_notify(env, c, TCP_EV_READABLE);
 	if (c->rare)
 		tcp_urgent_look(env, c);

@@ -13,6 +13,7 @@
 
 #include "tcp/ecn.h"
 #include "tcp/isn.h"
+#include "tcp/memory.h"
 #include "tcp/output.h"
 #include "tcp/rtt.h"
 #include "tcp/syncookie.h"
@@ -146,13 +147,6 @@ void tcp_synrcvd_timeout(struct tcp_env *env, ref_t node)
 	wheel_arm(env->arena, env->wheel, node, env->now + tcp_rto_initial_backed(q->retries));
 }
 
-static uint32_t listener_rcvbuf(const struct tcp_env *env, const struct tcp_listener *l)
-{
-	uint32_t n = l->opts.rcvbuf ? l->opts.rcvbuf : env->rmem ? env->rmem : TCP_BUF_DEFAULT;
-
-	return MIN(MAX(n, TCP_BUF_MIN), TCP_BUF_MAX);
-}
-
 static uint32_t choose_iss(struct tcp_env *env, const struct tcp_node *n)
 {
 	struct tcp_state_tab *t = tcp_tab(env);
@@ -172,7 +166,7 @@ static void synrcvd_begin(struct tcp_env *env, struct tcp_synrcvd *q, ref_t list
 	n->lport = s->h.dport;
 	n->rport = s->h.sport;
 	q->listener = listener;
-	q->rcv_wnd = tcp_window_first(listener_rcvbuf(env, tcp_listener_at(env, listener)));
+	q->rcv_wnd = tcp_window_first(tcp_rcvbuf_first(env, &tcp_listener_at(env, listener)->opts));
 	q->ts_offset = tcp_ts_offset(env, arena_at(env->arena, path), n->lport, n->rport);
 	q->sent_at = env->now;
 	q->again_tick = tcp_tick_now(env);
@@ -190,7 +184,7 @@ static void synrcvd_learn(struct tcp_env *env, struct tcp_synrcvd *q, const stru
 	q->ts_recent = s->h.tsval;
 	q->ws_ok = s->h.has_ws && !set->no_scaling;
 	q->snd_ws = q->ws_ok ? s->h.ws : 0;
-	q->rcv_ws = q->ws_ok ? tcp_window_shift(MAX(listener_rcvbuf(env, l), set->rmem_max)) : 0;
+	q->rcv_ws = q->ws_ok ? tcp_window_shift(tcp_window_most(env, &l->opts)) : 0;
 	q->sack_ok = s->h.sack_permitted && !set->no_sack;
 	q->ecn_ok = tcp_ecn_accepts(env, s);
 	q->mss = tcp_mss_peer(arena_at(env->arena, q->e.node.path), s->h.has_mss ? s->h.mss : 0);
@@ -345,7 +339,7 @@ static enum drop cookie_answered(struct tcp_env *env, ref_t listener, struct tcp
 	synrcvd_begin(env, &q, listener, s, path);
 	bool is_ours = tcp_cookie_read(env, &q, s);
 	if (q.ws_ok)
-		q.rcv_ws = tcp_window_shift(MAX(listener_rcvbuf(env, l), tcp_tab(env)->set.rmem_max)); /* as the SYN-ACK said */
+		q.rcv_ws = tcp_window_shift(tcp_window_most(env, &l->opts)); /* as the SYN-ACK said */
 	if (!is_ours)
 		d = DROP_TCP_COOKIE;
 	else if (l->accept.n > l->backlog)
@@ -443,6 +437,10 @@ static enum drop listen_step(struct tcp_env *env, ref_t listener, struct tcp_seg
 		return DROP_TCP_LISTEN; /* MUST-57, MUST-63 */
 	if (l->accept.n > l->backlog)
 		return DROP_TCP_ACCEPT_QUEUE;
+	if (tcp_mem_state(env) == TCP_MEM_FULL) { /* new work is refused first (HARD-09) */
+		tcp_tab(env)->memory.refused++;
+		return DROP_TCP_MEMORY;
+	}
 	ref_t path = get_path(env->ctx, local, remote);
 	return path ? answer_syn(env, listener, s, path) : DROP_NO_MEMORY; /* third */
 }

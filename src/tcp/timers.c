@@ -4,8 +4,10 @@
 #include <errno.h>
 
 #include "tcp/ack.h"
+#include "tcp/autotune.h"
 #include "tcp/cwnd.h"
 #include "tcp/input.h"
+#include "tcp/memory.h"
 #include "tcp/output.h"
 #include "tcp/recovery.h"
 #include "tcp/rtt.h"
@@ -39,6 +41,8 @@ void tcp_timers_arm(struct tcp_env *env, struct tcp_conn *c)
 		at = MIN(at, a->pacing_next);
 	if (c->starved)
 		at = MIN(at, ((env->now >> TCP_STARVED_SHIFT) + 1) << TCP_STARVED_SHIFT);
+	if (a && tcp_drs_holds(env, c, a)) /* then a pause has begun, and active may go */
+		at = MIN(at, a->drs.quiet_at);
 	if (at != TIME_NEVER && (!w->where || at < w->deadline))
 		wheel_arm(env->arena, env->wheel, tcp_conn_ref(env, c), at);
 }
@@ -224,11 +228,11 @@ static void starved_asks(struct tcp_env *env, struct tcp_conn *c)
 		c->starved--;
 		return;
 	}
-	if (!tcp_conn_activate(env, c) || !sbuf_reserve(env->arena, env->mem, &c->snd, &iov, 1, 1))
+	if (tcp_mem_state(env) == TCP_MEM_FULL || !tcp_conn_activate(env, c) || !tcp_buf_reserve(env, &c->snd, &iov, 1, 1))
 		return;
-	sbuf_commit(env->arena, env->mem, &c->snd, 0);
+	tcp_buf_commit(env, &c->snd, 0);
 	c->starved = 0;
-	if (tcp_conn_is_writable(c))
+	if (tcp_conn_is_writable(env, c))
 		tcp_conn_notify(env, c, TCP_EV_WRITABLE);
 }
 

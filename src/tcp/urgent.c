@@ -4,6 +4,7 @@
 #include <errno.h>
 
 #include "tcp/ack.h"
+#include "tcp/memory.h"
 
 /* --- received --- */
 
@@ -11,7 +12,7 @@
 static void drop_old_mark(struct tcp_env *env, struct tcp_conn *c, const struct tcp_rare *r)
 {
 	if (r->urg != TCP_URG_NONE && r->urg_seq == c->rcv.start && !r->opts.oob_inline && sbuf_len(&c->rcv))
-		sbuf_drop_to(env->arena, env->mem, &c->rcv, c->rcv.start + 1);
+		tcp_buf_drop_to(env, &c->rcv, c->rcv.start + 1);
 }
 
 static void note_pointer(struct tcp_env *env, struct tcp_conn *c, const struct tcp_seg *s)

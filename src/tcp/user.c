@@ -5,8 +5,10 @@
 #include <errno.h>
 
 #include "tcp/ack.h"
+#include "tcp/autotune.h"
 #include "tcp/cwnd.h"
 #include "tcp/isn.h"
+#include "tcp/memory.h"
 #include "tcp/output.h"
 #include "tcp/timers.h"
 #include "tcp/urgent.h"
@@ -19,11 +21,13 @@ _Static_assert(sizeof(struct via_iov) == sizeof(struct sbuf_iov) && offsetof(str
 
 int tcp_user_connect(struct tcp_env *env, ref_t path, uint16_t lport, uint16_t rport, const struct tcp_opts *o, ref_t owner, ref_t *out)
 {
-	struct tcp_conn *c = tcp_conn_new(env, path, lport, rport, o);
+	bool is_full = tcp_mem_state(env) == TCP_MEM_FULL; /* new work is refused first (HARD-09) */
+	struct tcp_conn *c = is_full ? NULL : tcp_conn_new(env, path, lport, rport, o);
 
+	tcp_tab(env)->memory.refused += is_full;
 	if (!c) {
 		env->ops->path_drop(env->ctx, path); /* the count was ours in any case */
-		return -ENOMEM;
+		return is_full ? -ENOBUFS : -ENOMEM;
 	}
 	c->iss = c->snd_una = c->snd_nxt = tcp_isn(env, tcp_path_of(env, &c->e), lport, rport);
 	if (!tcp_conn_activate(env, c)) {
@@ -74,7 +78,7 @@ static int send_check(struct tcp_conn *c)
 		return -EPIPE;
 	if (c->state == TCP_SYN_SENT || c->state == TCP_SYN_RECEIVED)
 		return -EAGAIN;
-	return sbuf_len(&c->snd) < c->sndbuf ? 0 : -EAGAIN;
+	return 0;
 }
 
 /* New bytes stand at the end of the send queue. */
@@ -95,6 +99,25 @@ static int starve(struct tcp_env *env, struct tcp_conn *c, bool got_some)
 	return -EAGAIN;
 }
 
+/* How much of `want` bytes may be added now, active taken; 0 with the reason in *err: the buffer is full, or memory is out. */
+static uint32_t send_room(struct tcp_env *env, struct tcp_conn *c, uint32_t want, int *err)
+{
+	bool is_full = tcp_mem_state(env) == TCP_MEM_FULL;
+	struct tcp_active *a = is_full ? NULL : tcp_conn_activate(env, c);
+
+	*err = 0;
+	tcp_tab(env)->memory.refused += is_full;
+	if (!a) {
+		*err = starve(env, c, false);
+		return 0;
+	}
+	uint32_t n = tcp_send_room(env, c, want);
+	a->nospace |= n < want;
+	if (!n && want)
+		*err = -EAGAIN;
+	return n;
+}
+
 int64_t tcp_user_send(struct tcp_env *env, ref_t conn, const void *data, uint32_t len, bool more)
 {
 	struct tcp_conn *c = tcp_conn_at(env, conn);
@@ -102,11 +125,11 @@ int64_t tcp_user_send(struct tcp_env *env, ref_t conn, const void *data, uint32_
 
 	if (err || !len)
 		return err;
-	if (!tcp_conn_activate(env, c))
-		return starve(env, c, false);
-	uint32_t want = MIN(len, c->sndbuf - sbuf_len(&c->snd));
+	uint32_t want = send_room(env, c, len, &err);
+	if (err)
+		return err;
 	tcp_cwnd_app_limited(c, tcp_active_of(env, c));
-	uint32_t n = sbuf_append(env->arena, env->mem, &c->snd, data, want);
+	uint32_t n = tcp_buf_append(env, &c->snd, data, want);
 	if (n)
 		sent_more(env, c, more);
 	c->starved = 0;
@@ -122,10 +145,10 @@ int tcp_user_send_reserve(struct tcp_env *env, ref_t conn, struct via_iov *iov, 
 
 	if (err)
 		return err;
-	if (!tcp_conn_activate(env, c)) /* now, so that what is written there can be committed */
-		return starve(env, c, false);
-	want = MIN(want, c->sndbuf - sbuf_len(&c->snd));
-	int k = sbuf_reserve(env->arena, env->mem, &c->snd, (struct sbuf_iov *)(void *)iov, n, want);
+	want = send_room(env, c, want, &err); /* active is taken, so that what is written there can be committed */
+	if (err)
+		return err;
+	int k = tcp_buf_reserve(env, &c->snd, (struct sbuf_iov *)(void *)iov, n, want);
 	c->starved = 0;
 	if (k)
 		return k;
@@ -144,7 +167,7 @@ int tcp_user_send_commit(struct tcp_env *env, ref_t conn, uint32_t len)
 	if (!tcp_conn_activate(env, c))
 		return starve(env, c, false);
 	tcp_cwnd_app_limited(c, tcp_active_of(env, c));
-	int err = sbuf_commit(env->arena, env->mem, &c->snd, len);
+	int err = tcp_buf_commit(env, &c->snd, len);
 	if (!err && len)
 		sent_more(env, c, false);
 	else
@@ -162,12 +185,12 @@ int64_t tcp_user_send_lend(struct tcp_env *env, ref_t conn, const void *data, ui
 
 	if (err || !len)
 		return err;
-	if (!tcp_conn_activate(env, c))
-		return starve(env, c, false);
-	uint32_t n = MIN(MIN(len, c->sndbuf - sbuf_len(&c->snd)), LEND_MAX);
+	uint32_t n = MIN(send_room(env, c, MIN(len, LEND_MAX), &err), LEND_MAX);
+	if (err)
+		return err;
 	tcp_cwnd_app_limited(c, tcp_active_of(env, c));
 	blk_t b = blk_lend(env->mem, data, n, done, ctx, token);
-	if (!b || sbuf_append_blk(env->arena, env->mem, &c->snd, b, 0, n) < 0)
+	if (!b || tcp_buf_append_blk(env, &c->snd, b, 0, n) < 0)
 		n = 0;
 	c->starved = 0;
 	if (n)
@@ -204,7 +227,8 @@ static int recv_empty(struct tcp_conn *c)
 /* len: with what was skipped. */
 static void consumed(struct tcp_env *env, struct tcp_conn *c, uint32_t len)
 {
-	sbuf_drop_to(env->arena, env->mem, &c->rcv, c->rcv.start + len);
+	tcp_buf_drop_to(env, &c->rcv, c->rcv.start + len);
+	tcp_drs_copied(env, c);
 	if (c->rare)
 		tcp_urgent_passed(env, c);
 	if (c->state != TCP_CLOSED && tcp_window_wants_update(c)) {
@@ -314,13 +338,14 @@ void tcp_user_close(struct tcp_env *env, ref_t conn, bool linger0)
 		t->n_orphans++;
 		tcp_timers_slow(env, c); /* waiting in FIN-WAIT-2 is bounded now (TCP-046) */
 	}
-	sbuf_drop_to(env->arena, env->mem, &c->rcv, c->rcv.end);
+	tcp_buf_drop_to(env, &c->rcv, c->rcv.end);
 	tcp_conn_settle(env, c);
 }
 
 void tcp_user_set_opts(struct tcp_env *env, ref_t conn, const struct tcp_opts *o)
 {
 	struct tcp_conn *c = tcp_conn_at(env, conn);
+	bool was_readable = tcp_conn_is_readable(env, c);
 
 	tcp_conn_apply_opts(env, c, o);
 	struct tcp_active *a = tcp_active_of(env, c);
@@ -328,6 +353,8 @@ void tcp_user_set_opts(struct tcp_env *env, ref_t conn, const struct tcp_opts *o
 		tcp_timers_set_rtx(env, c, a, a->rtx_at);
 		tcp_timers_arm(env, c);
 	}
+	if (!was_readable && tcp_conn_is_readable(env, c)) /* SO_RCVLOWAT came down */
+		tcp_conn_notify(env, c, TCP_EV_READABLE);
 	if (c->state != TCP_CLOSED) /* nodelay, or no more cork: what was held goes */
 		tcp_conn_mark_dirty(env, c);
 }
@@ -346,16 +373,19 @@ void tcp_user_push(struct tcp_env *env, ref_t conn)
 uint32_t tcp_user_ready(struct tcp_env *env, ref_t conn)
 {
 	const struct tcp_conn *c = tcp_conn_at(env, conn);
+	struct tcp_active *a = tcp_active_of(env, c);
 	const struct tcp_rare *r = tcp_rare_of(env, c);
 	bool is_opening = c->state == TCP_SYN_SENT || c->state == TCP_SYN_RECEIVED;
 	uint32_t bits = 0;
 
-	if (readable(env, c).len || c->fin_rcvd || c->rd_shut || c->state == TCP_CLOSED)
+	if ((readable(env, c).len && tcp_conn_is_readable(env, c)) || c->fin_rcvd || c->rd_shut || c->state == TCP_CLOSED)
 		bits |= VIA_IN;
 	if (c->fin_rcvd || c->rd_shut || c->state == TCP_CLOSED)
 		bits |= VIA_RDHUP;
-	if (c->state == TCP_CLOSED || c->fin_queued || (!is_opening && tcp_conn_is_writable(c)))
+	if (c->state == TCP_CLOSED || c->fin_queued || (!is_opening && tcp_conn_is_writable(env, c)))
 		bits |= VIA_OUT;
+	else if (a && !is_opening) /* who has seen this waits for the edge */
+		a->nospace = true;
 	if (c->state == TCP_CLOSED || (c->fin_queued && (c->fin_rcvd || c->rd_shut)))
 		bits |= VIA_HUP;
 	if (c->err)
@@ -363,6 +393,14 @@ uint32_t tcp_user_ready(struct tcp_env *env, ref_t conn)
 	if (r && r->urg == TCP_URG_HERE)
 		bits |= VIA_PRI;
 	return bits;
+}
+
+void tcp_user_buffers(struct tcp_env *env, ref_t conn, uint32_t *rcvbuf, uint32_t *sndbuf)
+{
+	const struct tcp_conn *c = tcp_conn_at(env, conn);
+
+	*rcvbuf = tcp_rcvbuf_told(env, c);
+	*sndbuf = c->sndbuf;
 }
 
 uint32_t tcp_user_inq(struct tcp_env *env, ref_t conn) { return readable(env, tcp_conn_at(env, conn)).len; }

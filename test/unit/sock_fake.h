@@ -114,7 +114,7 @@ static inline struct fake *fake_new(size_t arena_bytes)
 	struct arena *a = region_new(arena_bytes);
 	wheel_init(&f->wheel, 0);
 	pool_init(a, &f->paths, "path", sizeof(struct tcp_path), 0);
-	f->tcp = (struct tcp_env){.arena = a, .wheel = &f->wheel, .mem = &f->mem, .ctx = f, .drops = f->drops, .rmem = 131072, .wmem = 16384};
+	f->tcp = (struct tcp_env){.arena = a, .wheel = &f->wheel, .mem = &f->mem, .ctx = f, .drops = f->drops};
 	f->env = (struct sock_env){.arena = a, .mem = &f->mem, .tcp = &f->tcp, .ops = &fake_ops, .ctx = f,
 				   .drops = f->drops, .max_sockets = 1u << 20};
 	if (tcp_init(&f->tcp, seed) || sock_init(&f->env, seed))

@@ -157,6 +157,12 @@ static inline void th_init(struct th *t, uint32_t local, uint32_t remote, struct
 	*th_path(t) = (struct th_path){{.local = via_addr_v4(local), .remote = via_addr_v4(remote), .refs = 1, .pmtu = 1500, .gso_max = 65535,
 					.ifindex = 2, .ip_hlen = 20}};
 	assert_int_equal(tcp_init(&t->env, s), 0);
+	/* Buffers that limit nothing, and do not change. */
+	struct tcp_settings *set = tcp_settings_of(&t->env);
+	set->rmem = 8 << 20;
+	set->rmem_max = set->wmem = set->wmem_max = 4 << 20;
+	set->moderate_rcvbuf = false;
+	set->mem_low = set->mem_pressure = set->mem_high = UINT64_MAX;
 	t->baseline = arena_bytes_used(t->arena);
 	t->pkts_base = pktmem_pkts_used(t->env.mem);
 	t->blks_base = pktmem_blks_used(t->env.mem);

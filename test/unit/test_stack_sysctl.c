@@ -22,10 +22,10 @@ static void sysctl__names_and_numbers(void **state)
 	assert_int_equal(via_sysctl(v, "ip_default_ttl", " 0x20\n"), 0);
 	assert_int_equal(v->st->ttl, 32);
 	assert_int_equal(via_sysctl(v, "tcp_rmem", "4096\t540000 15728640"), 0);
-	assert_int_equal(v->tcp.rmem, 540000);
+	assert_int_equal(tcp_settings_of(&v->tcp)->rmem, 540000);
 	assert_int_equal(tcp_settings_of(&v->tcp)->rmem_max, 15728640);
 	assert_int_equal(via_sysctl(v, "tcp_wmem", "4096 262144 4194304"), 0);
-	assert_int_equal(v->tcp.wmem, 262144);
+	assert_int_equal(tcp_settings_of(&v->tcp)->wmem, 262144);
 	assert_int_equal(via_sysctl(v, "tcp_sack", "0"), 0);
 	assert_true(tcp_settings_of(&v->tcp)->no_sack);
 	assert_int_equal(via_sysctl(v, "tcp_sack", "1"), 0);
@@ -91,7 +91,7 @@ static void settings__scale_for_the_largest_buffer(void **state)
 {
 	struct peer q = {.iss = 5000, .wnd = 60000};
 	th_init(&t, TH_A, TH_B, NULL, 1);
-	t.env.rmem = 65535;
+	tcp_settings_of(&t.env)->rmem = 2 * 65535;
 	tcp_settings_of(&t.env)->rmem_max = 15 << 20;
 	ref_t c = th_connect(&t, &q, &(struct tcp_hdr){.has_mss = true, .mss = 1000, .has_ws = true, .ws = 0}, NULL);
 	assert_int_equal(t.out[0].h.ws, 8); /* 15 MiB >> 8 < 65536 */

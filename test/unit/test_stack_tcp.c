@@ -147,6 +147,9 @@ static void superframe__none_of_tiny_packets(void **state)
 static void superframe__crosses_by_reference(void **state)
 {
 	struct net *t = two(256, 1500, 65535, 0);
+	for (int i = 0; i < 4; i++) /* buffers that hold it all */
+		via_configure(t->v[i / 2], &(struct via_change){.kind = VIA_SET, .setting = i % 2 ? VIA_SET_TCP_RMEM : VIA_SET_TCP_WMEM,
+								.value = 2 << 20});
 	struct flow f = flow_open(t, t->v[0], t->v[1], IP_B, 80, 400000);
 	uint32_t most = 0;
 	int64_t until = t->now + 10 * NS_PER_S;

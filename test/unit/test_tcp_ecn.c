@@ -362,7 +362,7 @@ static void req_ECN_03__only_marks_on_data_of_the_window_count(void **state)
 	th_send(&t, &q, TCP_ACK, 101, 1, NULL, 0); /* a pure ACK is never ECT: somebody lies */
 	t.ecn = 0;
 	receive(1, 100, IP_ECN_CE, 0);              /* old (§6.1.5) */
-	receive(101 + 4 * TCP_BUF_DEFAULT, 100, IP_ECN_CE, 0); /* far beyond */
+	receive(101 + 4 * (4u << 20), 100, IP_ECN_CE, 0); /* far beyond */
 	th_run(&t, 50 * NS_PER_MS);
 	int n = 0;
 	for (const struct th_seg *s; (s = th_next(&t)); n++)

@@ -457,7 +457,7 @@ static void many_seeds(uint64_t from, uint64_t to, uint32_t queue, bool sack, bo
 		n->jitter = (int64_t)rng_below(&n->rng, 2 * NS_PER_MS);
 		n->rate = queue ? 2000000 : 0;
 		n->queue = queue;
-		n->h[0].env.rmem = n->h[1].env.rmem = 65536u << rng_below(&n->rng, 4);
+		tcp_settings_of(&n->h[0].env)->rmem = tcp_settings_of(&n->h[1].env)->rmem = 131072u << rng_below(&n->rng, 4);
 		n->no_sack = !sack;
 		n->no_ts = !ts;
 		uint32_t bytes[2] = {(uint32_t)rng_below(&n->rng, 400000), (uint32_t)rng_below(&n->rng, 200000)};

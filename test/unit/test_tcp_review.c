@@ -392,8 +392,8 @@ static void sim_open(uint64_t seed)
 		th_mem_free(&n->h[i].mem);
 		th_mem_new(&n->h[i].mem, (10 + below(8)) * ARENA_PAGE_SIZE); /* for all that is in flight and queued: about 1 MiB */
 		n->h[i].env.ops = &n->ops;
-		n->h[i].env.rmem = some_buffer();
-		n->h[i].env.wmem = some_buffer();
+		tcp_settings_of(&n->h[i].env)->rmem = 2 * some_buffer();
+		tcp_settings_of(&n->h[i].env)->wmem = some_buffer();
 		n->h[i].pkts_base = pktmem_pkts_used(&n->h[i].mem);
 		n->h[i].blks_base = pktmem_blks_used(&n->h[i].mem);
 	}
