@@ -487,7 +487,7 @@ static void req_CC_022__in_flight_and_timers_at_each_event(void **state)
 		n->queue = (uint32_t)rng_below(&n->rng, 3);
 		n->delay = (int64_t)(1 + rng_below(&n->rng, 60)) * NS_PER_MS;
 		n->h[0].env.paces = n->h[1].env.paces = seed / 3 & 1;
-		n->h[0].env.rmem = n->h[1].env.rmem = 65536u << rng_below(&n->rng, 4);
+		tcp_settings_of(&n->h[0].env)->rmem = tcp_settings_of(&n->h[1].env)->rmem = 131072u << rng_below(&n->rng, 4);
 		run_flows(n, 1 + (int)rng_below(&n->rng, CONNS), (uint32_t[]){600000, 100000}, NULL);
 		net_fini(n);
 	}
