@@ -4,7 +4,7 @@
 #include <errno.h>
 
 #include "tcp/autotune.h"
-#include "tcp/cc.h"
+#include "tcp/cwnd.h"
 #include "tcp/input.h"
 #include "tcp/isn.h"
 #include "tcp/memory.h"
@@ -222,7 +222,7 @@ void tcp_conn_settle(struct tcp_env *env, struct tcp_conn *c)
 	struct tcp_active *a = tcp_active_of(env, c);
 	const struct tcp_rare *r = tcp_rare_of(env, c);
 
-	if (a && is_drained(env, c, a))
+	if (a && is_drained(env, c, a) && !tcp_cwnd_keeps(env, c))
 		active_give(env, c);
 	if (c->state == TCP_CLOSED && !c->owner && !c->active && !(r && r->listener))
 		tcp_conn_free(env, c);

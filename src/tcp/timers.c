@@ -5,6 +5,7 @@
 
 #include "tcp/ack.h"
 #include "tcp/autotune.h"
+#include "tcp/cwnd.h"
 #include "tcp/input.h"
 #include "tcp/memory.h"
 #include "tcp/output.h"
@@ -35,6 +36,8 @@ void tcp_timers_arm(struct tcp_env *env, struct tcp_conn *c)
 		at = MIN(at, tick_time(env, c->delack_tick));
 	if (c->slow_tick)
 		at = MIN(at, tick_time(env, c->slow_tick));
+	if (a && c->snd_una == c->snd_nxt && tcp_cwnd_keeps(env, c)) /* active goes then */
+		at = MIN(at, tick_time(env, c->tx_tick) + TCP_CC_KEEP_NS);
 	if (a && a->pacing_waits)
 		at = MIN(at, a->pacing_next);
 	if (c->starved)
