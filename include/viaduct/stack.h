@@ -59,6 +59,9 @@ enum via_setting {
 	VIA_SET_TCP_PACING, /* not 0: spread all connections' data over the round trip, as Linux does with fq; else those that ask for it */
 	VIA_SET_TCP_ECN, /* as Linux's tcp_ecn: 0 off, 1 asked for and accepted (default), 2 accepted (RFC 3168) */
 	VIA_SET_TCP_ABE, /* 1: a mark lowers the window less than a loss does (RFC 8511); default 0 */
+	VIA_SET_TCP_MTU_PROBING, /* as Linux's tcp_mtu_probing: 0 off, 1 when a black hole shows (default), 2 from the beginning (RFC 4821) */
+	VIA_SET_TCP_BASE_MSS, /* where that search begins: 88 to 65495, default 1024 */
+	VIA_SET_ICMP_ERRORS, /* 0: sends no ICMP errors and forwards none, as a careless firewall; default 1 */
 	VIA_SET_DNS, /* addr: where the resolver of programs is answered */
 	VIA_SET_TCP_SACK,       /* 0 or 1: what later connections offer and accept; the same for the next two */
 	VIA_SET_TCP_TIMESTAMPS,

@@ -8,6 +8,8 @@
 enum drop forward_may(const struct pkt *p, const struct ip4_hdr *h);
 /* Bytes of the largest IP packet p becomes on a link that cuts superframes: its segments count, not itself. */
 uint32_t forward_unit(const struct pkt *p, const struct ip4_hdr *h);
+/* Is p (m.l3 set) an ICMP error message? */
+bool forward_is_icmp_error(const struct pkt *p, const struct ip4_hdr *h);
 /* Lower the TTL, in place. DROP_NONE or DROP_IP_TTL (then p is untouched: time exceeded is due). */
 enum drop forward_ttl(struct pkt *p, struct ip4_hdr *h);
 #endif

@@ -269,6 +269,19 @@ static int config_setting(struct via *v, const struct via_change *c)
 	case VIA_SET_TCP_ABE:
 		v->tcp.ecn_abe = st->tcp_abe = c->value != 0;
 		return 0;
+	case VIA_SET_TCP_MTU_PROBING:
+		if (c->value < 0 || c->value > 2)
+			return -EINVAL;
+		v->tcp.mtu_probing = st->tcp_mtu_probing = (uint8_t)c->value;
+		return 0;
+	case VIA_SET_TCP_BASE_MSS:
+		if (c->value < 88 || c->value > 65495)
+			return -EINVAL;
+		v->tcp.base_mss = st->tcp_base_mss = (uint16_t)c->value;
+		return 0;
+	case VIA_SET_ICMP_ERRORS:
+		st->no_icmp_errors = c->value == 0;
+		return 0;
 	case VIA_SET_DNS:
 		st->dns = c->addr;
 		return 0;

@@ -127,5 +127,7 @@ int via_restore(struct via *v, const void *in, size_t len)
 	v->tcp.paces = v->st->tcp_paces;
 	v->tcp.ecn = v->st->tcp_ecn;
 	v->tcp.ecn_abe = v->st->tcp_abe;
+	v->tcp.mtu_probing = v->st->tcp_mtu_probing;
+	v->tcp.base_mss = v->st->tcp_base_mss;
 	return 0;
 }

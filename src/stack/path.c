@@ -2,14 +2,15 @@
  *
  * One struct per pair in use, counted, found by a keyed hash that doubles as it fills. Routes are looked at when a path is
  * made and whenever the configuration changes (stack_changed()), never per packet; the neighbour and the L2 header are
- * valid while the cache's generation stands still. A path whose MTU was lowered outlives its users until the lesson is
- * ten minutes old (PM-004). Source choice: RFC 1122 §3.3.4.3. */
+ * valid while the cache's generation stands still. A path whose MTU was lowered, by a router or by TCP's own search
+ * (tcp/pmtu.h), outlives its users until the lesson is ten minutes old (PM-004). Source choice: RFC 1122 §3.3.4.3. */
 #include "stack/state.h"
 
 #include <errno.h>
 
 #include "net/flow.h"
 #include "net/gso.h"
+#include "tcp/pmtu.h"
 
 enum { BUCKETS_MIN = 16, BUCKETS_MAX = 16384 };
 
@@ -93,46 +94,54 @@ static void path_limited_broadcast(struct via *v, struct path *pa)
 	pa->hop = (struct fib_hop){.gateway = via_addr_v4(0), .ifindex = e->ifindex};
 	pa->p.ifindex = e->ifindex;
 	pa->p.is_onlink = pa->p.is_broadcast = true;
-	pa->p.pmtu = iface_at(v, e->ifindex)->mtu;
+	pa->p.mtu = iface_at(v, e->ifindex)->mtu;
+}
+
+/* Route and link of a unicast address that is not ours. */
+static void path_route(struct via *v, struct path *pa)
+{
+	struct via_state *st = v->st;
+	int n = 0;
+	uint32_t hash = flow_hash(st->flow_key, &pa->p.local, &pa->p.remote, 0, 0), mtu = 65535;
+	const struct fib_hop was = pa->hop, *hops = fib_match(v->arena, st->fib, &pa->p.remote, st->down, &n);
+	if (!hops)
+		return;
+	for (int i = 0; i < n; i++) /* equal paths may differ in MTU: the least is safe on all */
+		mtu = MIN(mtu, iface_at(v, hops[i].ifindex)->mtu);
+	pa->hop = *fib_choose(hops, n, hash, st->down);
+	pa->p.ifindex = pa->hop.ifindex;
+	pa->p.is_onlink = via_addr_is_any(&pa->hop.gateway);
+	pa->p.is_broadcast = pa->p.is_onlink && addrs_is_broadcast(v->arena, &st->addrs, pa->hop.ifindex, &pa->p.remote);
+	pa->is_multi = n > 1 && !pa->p.is_broadcast;
+	pa->p.mtu = mtu;
+	if (was.ifindex != pa->hop.ifindex || memcmp(was.gateway.b, pa->hop.gateway.b, 16) != 0)
+		pa->p.tcp_mtu = 0; /* another way: what TCP found out was about the last one */
 }
 
 bool path_refresh(struct via *v, struct path *pa)
 {
 	const struct tcp_path was = pa->p;
-	struct via_state *st = v->st;
 	pa->neigh = 0;
 	pa->p.is_loopback = stack_addr_is_ours(v, &pa->p.remote);
 	pa->p.ifindex = 0;
 	pa->p.is_onlink = pa->p.is_broadcast = pa->is_multi = false;
 	if (pa->p.is_loopback) {
 		pa->p.ifindex = IFINDEX_LO;
-		pa->p.pmtu = LO_MTU;
+		pa->p.mtu = LO_MTU;
 		pa->p.is_onlink = true;
 	} else if (is_limited_broadcast(&pa->p.remote)) {
 		path_limited_broadcast(v, pa);
 	} else {
-		int n = 0;
-		uint32_t hash = flow_hash(st->flow_key, &pa->p.local, &pa->p.remote, 0, 0);
-		const struct fib_hop *hops = fib_match(v->arena, st->fib, &pa->p.remote, st->down, &n);
-		uint32_t mtu = 65535;
-		for (int i = 0; i < n; i++) /* equal paths may differ in MTU: the least is safe on all */
-			mtu = MIN(mtu, iface_at(v, hops[i].ifindex)->mtu);
-		if (hops) {
-			pa->hop = *fib_choose(hops, n, hash, st->down);
-			pa->p.ifindex = pa->hop.ifindex;
-			pa->p.is_onlink = via_addr_is_any(&pa->hop.gateway);
-			pa->p.is_broadcast = pa->p.is_onlink && addrs_is_broadcast(v->arena, &st->addrs, pa->hop.ifindex, &pa->p.remote);
-			pa->is_multi = n > 1 && !pa->p.is_broadcast;
-			pa->p.pmtu = mtu;
-		}
+		path_route(v, pa);
 	}
-	if (pa->pmtu_learnt && pa->p.pmtu > pa->pmtu_learnt)
-		pa->p.pmtu = pa->pmtu_learnt;
-	if (!pa->p.pmtu)
-		pa->p.pmtu = 1500;
+	if (!pa->p.mtu)
+		pa->p.mtu = 1500;
+	pa->p.pmtu = pa->pmtu_learnt ? MIN(pa->pmtu_learnt, pa->p.mtu) : pa->p.mtu;
+	if (pa->p.tcp_mtu >= pa->p.pmtu)
+		pa->p.tcp_mtu = 0;
 	/* On a link of tiny packets no superframes: a receiver does not take such small segments (net/gso.h). */
 	pa->p.gso_max = pa->p.pmtu >= IP4_HLEN + TCP_HLEN + GSO_UNIT_MIN ? PATH_GSO_MAX : pa->p.pmtu;
-	if (was.ifindex == pa->p.ifindex && was.pmtu == pa->p.pmtu && was.is_loopback == pa->p.is_loopback)
+	if (was.ifindex == pa->p.ifindex && was.pmtu == pa->p.pmtu && was.tcp_mtu == pa->p.tcp_mtu && was.is_loopback == pa->p.is_loopback)
 		return false;
 	pa->p.gen++;
 	return true;
@@ -178,7 +187,15 @@ static ref_t path_new(struct via *v, const struct via_addr *local, const struct 
 	pa->hash_next = *b;
 	*b = r;
 	path_refresh(v, pa);
+	if (v->tcp.mtu_probing == 2 && !pa->p.is_loopback && tcp_pmtu_base(&v->tcp, &pa->p) < pa->p.pmtu)
+		pa->p.tcp_mtu = tcp_pmtu_base(&v->tcp, &pa->p);
 	return r;
+}
+
+/* Is there something worth keeping when nobody uses it? */
+static bool path_has_lesson(const struct path *pa)
+{
+	return pa->pmtu_learnt || pa->p.tcp_mtu;
 }
 
 int path_get(struct via *v, const struct via_addr *local, const struct via_addr *remote, ref_t *out)
@@ -199,7 +216,7 @@ int path_get(struct via *v, const struct via_addr *local, const struct via_addr 
 	if (!r)
 		return -ENOMEM;
 	struct path *pa = path_at(v, r);
-	if (pa->p.refs++ == 0 && pa->pmtu_learnt)
+	if (pa->p.refs++ == 0 && path_has_lesson(pa))
 		v->st->n_idle_paths--;
 	/* 127/8 never leaves the host (IP4-004). */
 	if (!pa->p.ifindex || (via_addr_is_loopback(&from) && !pa->p.is_loopback)) {
@@ -232,10 +249,13 @@ void path_drop(struct via *v, ref_t path)
 	ASSERT(pa->p.refs > 0);
 	if (--pa->p.refs > 0)
 		return;
-	if (pa->pmtu_learnt && v->st->n_idle_paths < PATHS_IDLE_MAX)
-		v->st->n_idle_paths++;
-	else
+	if (!path_has_lesson(pa) || v->st->n_idle_paths >= PATHS_IDLE_MAX) {
 		path_free(v, path);
+		return;
+	}
+	v->st->n_idle_paths++;
+	if (!pa->timer.where)
+		wheel_arm(v->arena, &v->st->wheel, arena_ref(v->arena, &pa->timer), v->now + PMTU_LIFE_NS);
 }
 
 void path_mtu_lower(struct via *v, ref_t path, uint32_t mtu)
@@ -253,11 +273,13 @@ void path_timeout(struct via *v, ref_t timer)
 {
 	struct path *pa = CONTAINER_OF(arena_at(v->arena, timer), struct path, timer);
 	ref_t r = arena_ref(v->arena, pa);
+	uint32_t was = pa->p.pmtu;
 	pa->pmtu_learnt = 0;
 	if (pa->p.refs == 0) {
 		v->st->n_idle_paths--;
 		path_free(v, r);
 	} else if (path_refresh(v, pa)) {
+		tcp_pmtu_raised(&v->tcp, &pa->p, was);
 		tcp_path_changed(&v->tcp, r);
 	}
 }

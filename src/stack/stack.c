@@ -77,7 +77,7 @@ static int stack_rooms(struct via *v, const struct via_config *cfg)
 	struct via_state *st = v->st;
 	v->tcp = (struct tcp_env){.arena = v->arena, .wheel = &st->wheel, .mem = v->mem, .ops = &stack_tcp_ops, .ctx = v,
 				  .trace = cfg->trace, .name = v->name, .now = v->now, .drops = st->drops,
-				  .paces = st->tcp_paces, .ecn = st->tcp_ecn};
+				  .paces = st->tcp_paces, .ecn = st->tcp_ecn, .mtu_probing = st->tcp_mtu_probing, .base_mss = st->tcp_base_mss};
 	int err = tcp_init(&v->tcp, cfg->seed);
 	if (err)
 		return err;
@@ -107,6 +107,8 @@ struct via *via_init(void *mem, const struct via_config *cfg)
 	v->st->ttl = TTL_DEFAULT;
 	v->st->forwarding = cfg->forwarding;
 	v->st->tcp_ecn = ECN_DEFAULT;
+	v->st->tcp_mtu_probing = MTU_PROBING_DEFAULT;
+	v->st->tcp_base_mss = BASE_MSS_DEFAULT;
 	/* Packet ids must differ between the stacks of one trace: the name tells them apart, the seed decides ties. */
 	struct prf_key key = prf_derive(cfg->seed, "trace id");
 	v->trace_base = siphash_1_3(key, v->name, strlen(v->name)) << 40;

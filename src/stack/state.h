@@ -27,6 +27,8 @@
 #define PATHS_IDLE_MAX 1024u             /* kept for their path MTU alone */
 #define PATH_GSO_MAX 65535u
 #define PMTU_LIFE_NS (600 * NS_PER_S)    /* RFC 1191 §6.3 */
+#define MTU_PROBING_DEFAULT 1            /* Linux: 0; but then a lost ICMP hangs a connection */
+#define BASE_MSS_DEFAULT 1024            /* as Linux (RFC 4821 §7.2) */
 #define ECN_DEFAULT 1                    /* asked for and accepted (RFC 9293 §3.8.2 SHLD-8) */
 
 /* What waits for one driver: flows taken in turns (deficit round robin), then packets as the driver takes them. */
@@ -79,6 +81,9 @@ struct via_state {
 	bool tcp_paces;
 	uint8_t tcp_ecn;          /* VIA_SET_TCP_ECN */
 	bool tcp_abe;
+	uint8_t tcp_mtu_probing;  /* VIA_SET_TCP_MTU_PROBING */
+	uint16_t tcp_base_mss;
+	bool no_icmp_errors;
 	bool forwarding;
 	uint8_t ttl;
 	uint64_t down;            /* bit per interface that is down */

@@ -24,6 +24,8 @@ static const struct sysctl {
 	{"net.core.wmem_max", VIA_SET_WMEM_MAX, 0},
 	{"tcp_sack", VIA_SET_TCP_SACK, 0},
 	{"tcp_ecn", VIA_SET_TCP_ECN, 0},
+	{"tcp_mtu_probing", VIA_SET_TCP_MTU_PROBING, 0},
+	{"tcp_base_mss", VIA_SET_TCP_BASE_MSS, 0},
 	{"tcp_timestamps", VIA_SET_TCP_TIMESTAMPS, 0},
 	{"tcp_window_scaling", VIA_SET_TCP_SCALING, 0},
 	{"tcp_syn_retries", VIA_SET_TCP_SYN_RETRIES, 0},

@@ -269,7 +269,7 @@ void tx_icmp_error(struct via *v, struct pkt *p, const struct ip4_hdr *h, uint8_
 {
 	struct via_state *st = v->st;
 	struct via_addr to = via_addr_v4(h->src), dst = via_addr_v4(h->dst), from = via_addr_v4(0);
-	if (!icmp_error_is_due(p, h, addrs_is_broadcast(v->arena, &st->addrs, 0, &dst)))
+	if (st->no_icmp_errors || !icmp_error_is_due(p, h, addrs_is_broadcast(v->arena, &st->addrs, 0, &dst)))
 		return;
 	if (!icmp_limit_error(&st->icmp, h->src, v->now)) {
 		st->drops[DROP_ICMP_RATE]++;
@@ -308,6 +308,10 @@ void tx_forward(struct via *v, struct pkt *p, struct ip4_hdr *h)
 		goto drop;
 	}
 	struct iface *out = iface_at(v, hop.ifindex);
+	if (st->no_icmp_errors && forward_is_icmp_error(p, h)) {
+		why = DROP_ICMP_FILTERED;
+		goto drop;
+	}
 	if (addrs_is_broadcast(v->arena, &st->addrs, hop.ifindex, &dst)) {
 		why = DROP_IP_BROADCAST; /* RFC 2644 */
 		goto drop;

@@ -1,7 +1,7 @@
 /* tcp/cc.c - the table of congestion controls. */
 #include "tcp/cc.h"
 
-static const struct tcp_cc_algo *const table[] = {&tcp_cc_cubic, &tcp_cc_newreno};
+static const struct tcp_cc_algo *const table[] = {&tcp_cc_cubic, &tcp_cc_newreno, &tcp_cc_bbr};
 
 const struct tcp_cc_algo *tcp_cc_at(uint8_t index)
 {

@@ -2,7 +2,8 @@
  *
  * An algorithm sees what one ACK or one loss taught and sets cwnd, ssthresh and the pacing rate; it sends nothing and
  * knows no connection. Integers only. Its own memory is a few words of the active struct, zero at first and lost when the
- * connection drains. Index 0 is the default, CUBIC. RFC 5681, RFC 6928, RFC 9438. */
+ * connection drains, for an algorithm with a model TCP_CC_KEEP_NS later. Index 0 is the default, CUBIC. RFC 5681, RFC 6928, RFC 9438,
+ * draft-ietf-ccwg-bbr. */
 #ifndef TCP_CC_H
 #define TCP_CC_H
 
@@ -11,7 +12,9 @@
 
 #define TCP_SSTHRESH_INFINITE 0x7fffffffu
 #define TCP_CWND_MAX (1u << 30)
-#define TCP_CC_WORDS 8       /* of scratch, the most an algorithm may use */
+#define TCP_CC_WORDS 30      /* of scratch, the most an algorithm may use */
+
+#define TCP_CC_KEEP_NS (10 * NS_PER_S)
 
 enum tcp_cc_event {
 	TCP_CC_BEGIN,     /* data is about to leave and nothing is in flight */
@@ -38,6 +41,7 @@ struct tcp_cc_sample {
 	bool iw_one;      /* initial window is one segment */
 	bool is_paced;    /* what leaves is spread over the round trip */
 	bool in_recovery; /* fast recovery or after a time-out */
+	bool is_app_limited; /* the sender has had too little to send */
 	uint32_t c_delivered; /* bytes delivered so far, modulo 2^32 */
 	const struct tcp_rate_sample *rs; /* of the newest ACK; never NULL */
 	struct prf_stream *random;        /* for choices nobody is to foresee */
@@ -46,6 +50,7 @@ struct tcp_cc_sample {
 struct tcp_cc_out {
 	uint32_t cwnd, ssthresh;
 	uint64_t pacing; /* bytes/s; 0: none */
+	bool app_limited; /* what is in flight now is no measure of the path: the algorithm sent less than it could */
 };
 struct tcp_cc_algo {
 	const char *name;
@@ -66,6 +71,6 @@ uint32_t tcp_cc_initial_window(uint32_t mss);
  * every second segment would have sent: never faster than RFC 5681 with such a receiver. */
 uint32_t tcp_cc_slow_start(const struct tcp_cc_sample *s);
 
-extern const struct tcp_cc_algo tcp_cc_cubic, tcp_cc_newreno;
+extern const struct tcp_cc_algo tcp_cc_cubic, tcp_cc_newreno, tcp_cc_bbr;
 
 #endif

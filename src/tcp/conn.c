@@ -4,11 +4,12 @@
 #include <errno.h>
 
 #include "tcp/autotune.h"
-#include "tcp/cc.h"
+#include "tcp/cwnd.h"
 #include "tcp/input.h"
 #include "tcp/isn.h"
 #include "tcp/memory.h"
 #include "tcp/output.h"
+#include "tcp/pmtu.h"
 #include "tcp/rtt.h"
 #include "tcp/timers.h"
 #include "tcp/window.h"
@@ -221,7 +222,7 @@ void tcp_conn_settle(struct tcp_env *env, struct tcp_conn *c)
 	struct tcp_active *a = tcp_active_of(env, c);
 	const struct tcp_rare *r = tcp_rare_of(env, c);
 
-	if (a && is_drained(env, c, a))
+	if (a && is_drained(env, c, a) && !tcp_cwnd_keeps(env, c))
 		active_give(env, c);
 	if (c->state == TCP_CLOSED && !c->owner && !c->active && !(r && r->listener))
 		tcp_conn_free(env, c);
@@ -352,7 +353,7 @@ struct tcp_conn *tcp_conn_new(struct tcp_env *env, ref_t path, uint16_t lport, u
 
 uint16_t tcp_mss_advertised(const struct tcp_path *p, const struct tcp_opts *o)
 {
-	uint32_t mss = MIN(p->pmtu - p->ip_hlen - TCP_HLEN, 65535u);
+	uint32_t mss = MIN(p->mtu - p->ip_hlen - TCP_HLEN, 65535u); /* not what was learnt: that is of the other direction (SHLD-6) */
 
 	return (uint16_t)(o && o->mss_clamp && o->mss_clamp < mss ? o->mss_clamp : mss);
 }
@@ -369,7 +370,7 @@ void tcp_conn_update_mss(struct tcp_env *env, struct tcp_conn *c)
 {
 	const struct tcp_path *p = tcp_path_of(env, &c->e);
 	const struct tcp_rare *r = tcp_rare_of(env, c);
-	uint32_t mss = MIN(c->peer_mss, p->pmtu - p->ip_hlen - TCP_HLEN);
+	uint32_t mss = MIN(c->peer_mss, tcp_pmtu_of(p) - p->ip_hlen - TCP_HLEN);
 
 	if (r && r->opts.mss_clamp)
 		mss = MIN(mss, MAX(r->opts.mss_clamp, TCP_MSS_FLOOR));

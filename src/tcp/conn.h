@@ -215,6 +215,9 @@ struct tcp_active {
 	bool has_piece;
 	uint32_t piece_seq;
 
+	uint32_t probe_seq, probe_len; /* a segment larger than is known to pass is under way (pmtu.h); length 0: none */
+	bool is_mtu;                /* recovery repairs what was too large: no sign of congestion, the window stays (RFC 1191 §6.5) */
+
 	struct tcp_drs drs;
 	bool nospace;               /* a writer waits for room in the send buffer */
 	uint32_t stalled;           /* true size of the send queue, while a zero window pins it; linked by `stall` then */

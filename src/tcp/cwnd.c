@@ -2,14 +2,22 @@
 #include "tcp/cwnd.h"
 
 #include "tcp/pacing.h"
+#include "tcp/timers.h"
+
+const struct tcp_cc_algo *tcp_cwnd_algo(const struct tcp_env *env, const struct tcp_conn *c)
+{
+	const struct tcp_rare *r = tcp_rare_of(env, c);
+
+	return tcp_cc_at(r ? r->opts.cc : 0);
+}
 
 void tcp_cwnd_event(struct tcp_env *env, struct tcp_conn *c, struct tcp_active *a, enum tcp_cc_event e, const struct tcp_ack_ctx *x,
 		    uint32_t flight)
 {
-	const struct tcp_rare *r = tcp_rare_of(env, c);
 	struct tcp_cc_sample s = {.event = e, .now = env->now, .mss = c->mss, .flight = flight, .pipe = tcp_pipe(c, a), .srtt_us = c->srtt_us,
 				  .snd_una = c->snd_una, .snd_nxt = c->snd_nxt, .iw_one = c->iw_one, .is_paced = a->pacing_rate != 0,
 				  .in_recovery = a->ca != TCP_CA_OPEN, .c_delivered = a->sent.rate.delivered, .rs = &a->rs,
+				  .is_app_limited = a->sent.rate.is_app_limited,
 				  .random = &tcp_tab(env)->random, .is_abe = env->ecn_abe};
 	struct tcp_cc_out o = {.cwnd = c->cwnd, .ssthresh = c->ssthresh};
 
@@ -18,20 +26,20 @@ void tcp_cwnd_event(struct tcp_env *env, struct tcp_conn *c, struct tcp_active *
 		s.rtt_us = x->rtt_us;
 		s.is_limited = seq_le(x->una_before, a->limited_at);
 	}
-	tcp_cc_at(r ? r->opts.cc : 0)->on(a->cc, &s, &o);
+	tcp_cwnd_algo(env, c)->on(a->cc, &s, &o);
 	c->cwnd = MAX(o.cwnd, c->mss); /* the loss window is the least (RFC 5681 §3.1) */
 	c->ssthresh = o.ssthresh;
 	tcp_pacing_update(env, c, a, o.pacing);
+	if (o.app_limited)
+		tcp_rate_app_limited(&a->sent.rate, tcp_pipe(c, a));
 	if (env->trace && e != TCP_CC_ACK && e != TCP_CC_BEGIN && e != TCP_CC_SAMPLE)
 		tcp_trace(env, c, TRACE_TCP_CC, 0, c->snd_una, c->snd_nxt, c->cwnd, c->ssthresh);
 }
 
 void tcp_cwnd_acked(struct tcp_env *env, struct tcp_conn *c, struct tcp_active *a, const struct tcp_ack_ctx *x)
 {
-	const struct tcp_rare *r = tcp_rare_of(env, c);
-
 	tcp_rate_end(&a->sent.rate, c->min_rtt_us, &a->rs);
-	if (tcp_cc_at(r ? r->opts.cc : 0)->has_model)
+	if (tcp_cwnd_algo(env, c)->has_model)
 		tcp_cwnd_event(env, c, a, TCP_CC_SAMPLE, x, x->flight_before);
 	else
 		tcp_pacing_update(env, c, a, 0);
@@ -43,4 +51,9 @@ void tcp_cwnd_app_limited(struct tcp_conn *c, struct tcp_active *a)
 
 	if (!tcp_unsent(c) && !a->sent.queued && !a->sent.lost && pipe + c->mss <= c->cwnd)
 		tcp_rate_app_limited(&a->sent.rate, pipe);
+}
+
+bool tcp_cwnd_keeps(const struct tcp_env *env, const struct tcp_conn *c)
+{
+	return c->state != TCP_CLOSED && c->tx_tick && tcp_since_tick(env, c->tx_tick) < TCP_CC_KEEP_NS && tcp_cwnd_algo(env, c)->has_model;
 }

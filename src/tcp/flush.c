@@ -102,7 +102,7 @@ void tcp_path_changed(struct tcp_env *env, ref_t path)
 		uint16_t mss = c->mss;
 		tcp_conn_update_mss(env, c);
 		if (c->mss < mss && c->active && c->was_open)
-			tcp_recovery_mtu(env, c, tcp_active_of(env, c));
+			tcp_recovery_mtu(env, c, tcp_active_of(env, c), c->snd_una, c->snd_nxt);
 		tcp_conn_mark_dirty(env, c);
 	}
 }

@@ -2,29 +2,17 @@
  *
  * Only an error that quotes a sequence number in flight counts. It aborts a connection that is still opening, if hard;
  * a synchronized one it never aborts: the errno is kept and told if the connection times out, or by SO_ERROR (MUST-54,
- * and Linux for codes 2 to 4). "Fragmentation needed" lowers the path's MTU, never below 552 (as Linux). */
+ * and Linux for codes 2 to 4). "Fragmentation needed" lowers the path's MTU (pmtu.h). */
 #include "tcp/input.h"
 
-#define PMTU_FLOOR 552u
-
-static void mtu_lowered(struct tcp_env *env, ref_t path, uint32_t mtu)
-{
-	struct tcp_path *p = arena_at(env->arena, path);
-
-	mtu = MAX(mtu, PMTU_FLOOR);
-	if (mtu >= p->pmtu)
-		return;
-	p->pmtu = mtu;
-	p->gen++;
-	tcp_path_changed(env, path);
-}
+#include "tcp/pmtu.h"
 
 static void conn_icmp(struct tcp_env *env, struct tcp_conn *c, int err, bool hard, uint32_t seq, uint32_t mtu)
 {
 	if (!(seq_le(c->snd_una, seq) && seq_lt(seq, c->snd_nxt))) /* TX-014 */
 		return;
 	if (mtu) {
-		mtu_lowered(env, c->e.node.path, mtu);
+		tcp_pmtu_too_big(env, c, mtu);
 		return;
 	}
 	if (hard && (c->state == TCP_SYN_SENT || c->state == TCP_SYN_RECEIVED))

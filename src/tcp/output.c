@@ -7,6 +7,7 @@
 #include "tcp/ecn.h"
 #include "tcp/memory.h"
 #include "tcp/pacing.h"
+#include "tcp/pmtu.h"
 #include "tcp/recovery.h"
 #include "tcp/rtt.h"
 #include "tcp/timers.h"
@@ -203,6 +204,10 @@ static struct pkt *fill(struct tcp_env *env, struct tcp_conn *c, struct tcp_hdr 
 	if (!p)
 		return NULL;
 	uint32_t got = *n ? sbuf_attach(env->arena, env->mem, &c->snd, seq, *n, p) : 0;
+	if (got < *n && why == WHY_MTU_PROBE) { /* a smaller one would be none */
+		pkt_free(env->mem, p);
+		return NULL;
+	}
 	if (got < *n) {
 		uint32_t keep = got > c->mss ? got / c->mss * c->mss : got;
 		if (!keep) {
@@ -214,7 +219,7 @@ static struct pkt *fill(struct tcp_env *env, struct tcp_conn *c, struct tcp_hdr 
 		pkt_data(p)[13] = h->flags;
 		*n = keep;
 	}
-	if (*n > c->mss) {
+	if (*n > c->mss && why != WHY_MTU_PROBE) {
 		p->m.gso = path->ip_hlen == 40 ? PKT_GSO_TCP6 : PKT_GSO_TCP4;
 		p->m.gso_size = c->mss;
 		p->m.gso_segs = (uint16_t)((*n + c->mss - 1) / c->mss);
@@ -393,9 +398,22 @@ static bool send_fresh(struct tcp_env *env, struct tcp_conn *c, struct tcp_activ
 		c->sent_hi++;
 	c->fin_sent = data < o.len;
 	c->snd_nxt += o.len;
-	if (data % c->mss)
+	if (data % c->mss && why != WHY_MTU_PROBE)
 		a->snd_sml = c->snd_nxt;
 	launch(env, c, a, &o);
+	return true;
+}
+
+/* A segment of n bytes, more than the MSS: does it pass? False: it could not be sent, and is not tried again for a while. */
+static bool send_mtu_probe(struct tcp_env *env, struct tcp_conn *c, struct tcp_active *a, uint32_t n)
+{
+	uint32_t seq = c->snd_nxt;
+
+	if (env->ops->tx_room(env->ctx, c->e.node.path) < n || !send_fresh(env, c, a, n, false, WHY_MTU_PROBE)) {
+		tcp_pmtu_probe_failed(env, c);
+		return false;
+	}
+	tcp_pmtu_probe_sent(env, c, a, seq, n);
 	return true;
 }
 
@@ -414,7 +432,8 @@ static bool send_new(struct tcp_env *env, struct tcp_conn *c, struct tcp_active 
 		tcp_cwnd_event(env, c, a, TCP_CC_BEGIN, NULL, 0);
 	if (usable && unsent)
 		n = new_data(env, c, a, usable, override || tcp_urgent_is_sending(env, c), &why);
-	if (a->ece_waits && !override) {
+	uint32_t probe = n ? tcp_pmtu_probe(env, c, a, usable) : 0;
+	if ((a->ece_waits && !override) || probe == TCP_MTU_PROBE_WAIT) {
 		why = HELD_CWND;
 		n = 0;
 	}
@@ -424,6 +443,8 @@ static bool send_new(struct tcp_env *env, struct tcp_conn *c, struct tcp_active 
 	}
 	if (!may_leave(env, c, a, &n))
 		return false;
+	if (probe && send_mtu_probe(env, c, a, probe))
+		return true;
 	bool fin = c->fin_queued && n == unsent && usable > n;
 	return send_fresh(env, c, a, n, fin, n ? WHY_DATA : WHY_FIN);
 }

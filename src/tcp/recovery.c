@@ -3,6 +3,7 @@
 
 #include "tcp/cwnd.h"
 #include "tcp/ecn.h"
+#include "tcp/pmtu.h"
 #include "tcp/rack.h"
 #include "tcp/rtt.h"
 #include "tcp/scoreboard.h"
@@ -47,7 +48,8 @@ static void recovery_enter(struct tcp_env *env, struct tcp_conn *c, struct tcp_a
 	a->force = true;
 	a->is_partial = false;
 	/* FlightSize without what limited transmit added (RFC 5681 §3.2 step 2) */
-	if (!tcp_ecn_has_reduced(c, a))
+	a->is_mtu = tcp_pmtu_only_probe_lost(env, c, a);
+	if (!a->is_mtu && !tcp_ecn_has_reduced(c, a))
 		reduce(env, c, a, a->dupacks ? MIN(a->dup_flight, flight) : flight);
 	if (!c->rack)
 		tcp_mark_first(env, c, a, c->sack_ok ? WHY_RETRANS_SACK : WHY_RETRANS_FAST);
@@ -99,11 +101,12 @@ static void partial_ack(struct tcp_env *env, struct tcp_conn *c, struct tcp_acti
 
 static void recovery_exit(struct tcp_env *env, struct tcp_conn *c, struct tcp_active *a)
 {
-	if (a->ca == TCP_CA_RECOVERY)
+	if (a->ca == TCP_CA_RECOVERY && !a->is_mtu)
 		tcp_cwnd_event(env, c, a, TCP_CC_EXIT, NULL, tcp_flight(c));
 	if (c->rack)
 		tcp_rack_exit(c);
 	a->ca = TCP_CA_OPEN;
+	a->is_mtu = false;
 	a->dupacks = 0;
 	a->force = false;
 }
@@ -153,8 +156,10 @@ void tcp_recovery_ack(struct tcp_env *env, struct tcp_conn *c, struct tcp_active
 		is_reduced |= repaired;
 		break;
 	case TCP_CA_RECOVERY:
-		if (again)
+		if (again) {
 			reduce_again(env, c, a, x->pipe_before);
+			a->is_mtu = false;
+		}
 		if (x->acked)
 			partial_ack(env, c, a, x);
 		return; /* no growth in recovery */
@@ -221,6 +226,7 @@ void tcp_recovery_rto(struct tcp_env *env, struct tcp_conn *c, struct tcp_active
 	tcp_ecn_reduced(c, a);
 	a->ece_waits = false;
 	a->ca = TCP_CA_LOSS;
+	a->is_mtu = false;
 	a->rto_ts = tcp_ts_now(env, c->ts_offset);
 	a->recover = a->reduced_at = c->snd_nxt;
 	a->has_recover = true;
@@ -230,15 +236,17 @@ void tcp_recovery_rto(struct tcp_env *env, struct tcp_conn *c, struct tcp_active
 	c->reordering = TCP_DUP_THRESH; /* so long a silence says it was over-estimated (as Linux) */
 }
 
-void tcp_recovery_mtu(struct tcp_env *env, struct tcp_conn *c, struct tcp_active *a)
+void tcp_recovery_mtu(struct tcp_env *env, struct tcp_conn *c, struct tcp_active *a, uint32_t lo, uint32_t hi)
 {
 	for (unsigned i = 0; i < a->sent.n; i++) {
 		const struct tcp_range *r = &tcp_ranges_at(env->arena, &a->sent)[i];
-		if (!(r->flags & (TCP_RANGE_SACKED | TCP_RANGE_QUEUED | TCP_RANGE_LOST)))
-			tcp_mark_lost(env, c, a, (uint16_t)i, WHY_RETRANS_FAST);
+		bool is_meant = seq_le(lo, r->seq) && seq_le(r->end, hi) && r->end - r->seq > c->mss;
+		if (is_meant && !(r->flags & (TCP_RANGE_SACKED | TCP_RANGE_QUEUED | TCP_RANGE_LOST)))
+			tcp_mark_lost(env, c, a, (uint16_t)i, WHY_RETRANS_MTU);
 	}
-	if (a->ca == TCP_CA_OPEN) { /* no congestion: cwnd stays (RFC 1191 §6.5) */
+	if (a->ca == TCP_CA_OPEN && a->sent.lost) { /* no congestion: cwnd stays (RFC 1191 §6.5) */
 		a->ca = TCP_CA_RECOVERY;
+		a->is_mtu = true;
 		a->recover = c->snd_nxt;
 		a->has_recover = true;
 	}

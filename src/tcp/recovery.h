@@ -42,8 +42,8 @@ void tcp_recovery_reorder(struct tcp_env *env, struct tcp_conn *c, struct tcp_ac
 void tcp_recovery_settle(struct tcp_env *env, struct tcp_conn *c, struct tcp_active *a);
 /* The retransmission timer fired (RFC 6298 §5.4, RFC 6675 §5.1, RFC 8985 §6.3). */
 void tcp_recovery_rto(struct tcp_env *env, struct tcp_conn *c, struct tcp_active *a);
-/* Everything in flight larger than the new MSS is to be sent again, cut smaller (RFC 1191 §6.5). */
-void tcp_recovery_mtu(struct tcp_env *env, struct tcp_conn *c, struct tcp_active *a);
+/* What of [lo, hi) is in flight and larger than the MSS was too large: it is to be sent again, cut smaller (RFC 1191 §6.5). */
+void tcp_recovery_mtu(struct tcp_env *env, struct tcp_conn *c, struct tcp_active *a, uint32_t lo, uint32_t hi);
 /* About to send after silence (RFC 5681 §4.1). */
 void tcp_recovery_idle(struct tcp_env *env, struct tcp_conn *c, struct tcp_active *a);
 

@@ -148,6 +148,8 @@ struct tcp_env {
 	bool no_tlp;               /* no tail loss probes */
 	bool paces;                /* every connection is paced, not only those that ask for it */
 	uint8_t ecn;               /* as Linux's tcp_ecn: 0 off, 1 asked for and accepted, 2 accepted */
+	uint8_t mtu_probing;       /* as Linux's tcp_mtu_probing: 0 off, 1 after a black hole, 2 always */
+	uint16_t base_mss;         /* where the search for the path MTU begins */
 	bool ecn_abe;              /* ECE reduces by the factors of RFC 8511 */
 };
 

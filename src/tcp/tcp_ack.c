@@ -7,6 +7,7 @@
 #include "tcp/ecn.h"
 #include "tcp/memory.h"
 #include "tcp/output.h"
+#include "tcp/pmtu.h"
 #include "tcp/recovery.h"
 #include "tcp/rtt.h"
 #include "tcp/scoreboard.h"
@@ -70,6 +71,7 @@ static void accept_new(struct tcp_env *env, struct tcp_conn *c, struct tcp_activ
 	a->retries = a->probes = 0;
 	a->since = a->tlp.from = env->now;
 	c->err_soft = 0;
+	tcp_pmtu_ack(env, c, a, s->h.ack);
 	c->snd_una = s->h.ack;
 	tcp_ranges_cut_below(env->arena, &a->sent, c->snd_una);
 	tcp_buf_drop_to(env, &c->snd, seq_lt(c->snd.end, c->snd_una) ? c->snd.end : c->snd_una);

@@ -5,9 +5,11 @@
 
 #include "tcp/ack.h"
 #include "tcp/autotune.h"
+#include "tcp/cwnd.h"
 #include "tcp/input.h"
 #include "tcp/memory.h"
 #include "tcp/output.h"
+#include "tcp/pmtu.h"
 #include "tcp/recovery.h"
 #include "tcp/rtt.h"
 #include "tcp/tlp.h"
@@ -35,6 +37,8 @@ void tcp_timers_arm(struct tcp_env *env, struct tcp_conn *c)
 		at = MIN(at, tick_time(env, c->delack_tick));
 	if (c->slow_tick)
 		at = MIN(at, tick_time(env, c->slow_tick));
+	if (a && c->snd_una == c->snd_nxt && tcp_cwnd_keeps(env, c)) /* active goes then */
+		at = MIN(at, tick_time(env, c->tx_tick) + TCP_CC_KEEP_NS);
 	if (a && a->pacing_waits)
 		at = MIN(at, a->pacing_next);
 	if (c->starved)
@@ -144,6 +148,8 @@ static bool gives_up(struct tcp_env *env, struct tcp_conn *c, struct tcp_active 
 		over = false;
 	if (user)
 		over |= env->now - a->since >= user;
+	if (over && c->was_open)
+		tcp_pmtu_gave_up(env, c);
 	if (over) /* what ICMP said last explains more than "timed out" (as Linux) */
 		tcp_conn_finish(env, c, c->err_soft ? c->err_soft : ETIMEDOUT);
 	return over;
@@ -192,6 +198,7 @@ static void rto_fires(struct tcp_env *env, struct tcp_conn *c, struct tcp_active
 		c->iw_one = a->retries > 0;   /* resent more than once (RFC 5681 §3.1) */
 		c->rto_3s = 1;                /* RFC 6298 §5.7, looked at when data starts */
 	} else {
+		tcp_pmtu_timeout(env, c, a);
 		tcp_recovery_rto(env, c, a);
 	}
 	a->retries++;

@@ -12,6 +12,7 @@
  *   orphan:         in FIN-WAIT-2 without a user for 60 s, or as TCP_LINGER2 says, but for 3.5 RTO at least;
  *   user time-out:  cuts retransmission and persist, so that the connection ends on time (RFC 5482);
  *   pacing:         data waits until the rate lets the next burst go (tcp/pacing.h);
+ *   model:          nothing was sent for TCP_CC_KEEP_NS: what the congestion control knows of the path is given up;
  *   memory:         the user wanted to send and memory was out: asked for every 8 ms. */
 #ifndef TCP_TIMERS_H
 #define TCP_TIMERS_H

@@ -50,7 +50,7 @@ static inline int fake_path_get(void *ctx, const struct via_addr *local, const s
 	p->local = !via_addr_is_any(local) ? *local : fake_is_ours(ctx, remote) ? *remote : via_addr_v4(A1);
 	p->remote = *remote;
 	p->refs = 1;
-	p->pmtu = 1500;
+	p->mtu = p->pmtu = 1500;
 	p->gso_max = 65535;
 	p->ifindex = 2;
 	p->ip_hlen = 20;

@@ -154,8 +154,8 @@ static inline void th_init(struct th *t, uint32_t local, uint32_t remote, struct
 	wheel_init(&t->wheel, TH_START);
 	t->room = UINT32_MAX;
 	t->path = arena_buf_take(t->arena, sizeof(struct th_path));
-	*th_path(t) = (struct th_path){{.local = via_addr_v4(local), .remote = via_addr_v4(remote), .refs = 1, .pmtu = 1500, .gso_max = 65535,
-					.ifindex = 2, .ip_hlen = 20}};
+	*th_path(t) = (struct th_path){{.local = via_addr_v4(local), .remote = via_addr_v4(remote), .refs = 1, .mtu = 1500, .pmtu = 1500,
+					.gso_max = 65535, .ifindex = 2, .ip_hlen = 20}};
 	assert_int_equal(tcp_init(&t->env, s), 0);
 	/* Buffers that limit nothing, and do not change. */
 	struct tcp_settings *set = tcp_settings_of(&t->env);

@@ -78,7 +78,8 @@ static void cc__table(void **state)
 	assert_string_equal(tcp_cc_at((uint8_t)tcp_cc_find("reno"))->name, "reno");
 	assert_int_equal(tcp_cc_find("cubi"), -1);
 	assert_int_equal(tcp_cc_find(""), -1);
-	for (uint8_t i = 0; i < 2; i++)
+	assert_string_equal(tcp_cc_at((uint8_t)tcp_cc_find("bbr"))->name, "bbr");
+	for (uint8_t i = 0; i < 3; i++)
 		assert_in_range(tcp_cc_at(i)->words, 1, TCP_CC_WORDS);
 }
 

@@ -72,12 +72,12 @@ static void req_TCP_012__advertised_mss_fits_what_arrives(void **state)
 	static const uint32_t mtus[] = {576, 1280, 1500, 9000, 65535};
 	struct tcp_path p = th_path(&t)->p;
 	for (size_t i = 0; i < ARRAY_LEN(mtus); i++) {
-		p.pmtu = mtus[i];
+		p.mtu = mtus[i];
 		assert_int_equal(tcp_mss_advertised(&p, NULL), mtus[i] - 40);
 		assert_int_equal(tcp_mss_advertised(&p, &(struct tcp_opts){.mss_clamp = 500}), 500);
 		assert_int_equal(tcp_mss_advertised(&p, &(struct tcp_opts){.mss_clamp = 65535}), mtus[i] - 40);
 	}
-	p.pmtu = 1 << 20; /* a link of ours that carries more than IPv4 can say */
+	p.mtu = 1 << 20; /* a link of ours that carries more than IPv4 can say */
 	assert_in_range(tcp_mss_advertised(&p, NULL), 1000, 65535);
 	th_finish(&t, c);
 }

@@ -2,6 +2,7 @@
  * other, byte for byte, both ways and on several connections; then everything closes and every object is given back. */
 #include <errno.h>
 
+#include "tcp/recovery.h"
 #include "test/unit/tcp_harness.h"
 
 #define FLIGHT_MAX 8192
@@ -25,6 +26,7 @@ struct net {
 	int64_t busy[2];        /* the link is sending until */
 	uint32_t queue;         /* packets the interface takes before it says no; 0: no limit */
 	bool super;             /* carry superframes whole */
+	uint8_t cc;             /* congestion control of both sides */
 	bool no_sack, no_ts;    /* the wire takes these options out of SYNs */
 	uint32_t iss[2];        /* forced, for the wrap tests */
 	uint64_t n_frames;
@@ -41,6 +43,7 @@ struct stream {
 struct flow {
 	ref_t conn[2]; /* by host */
 	struct stream s[2];
+	uint32_t nxt[2]; /* SND.NXT when last looked at */
 };
 
 static uint8_t byte_at(uint8_t key, uint32_t i) { return (uint8_t)(key + i * 131 + (i >> 8) * 17 + (i >> 16)); }
@@ -260,7 +263,34 @@ static bool step_users(struct net *n, struct flow *f, int flows)
 	return done;
 }
 
-/* --- time --- */
+/* --- what holds at every moment (CC-022) --- */
+
+/* Who sent something new had room for it: in cwnd, but for limited transmit's two segments and a probe's one, and in the window that the
+ * peer told. Who has something in flight has a timer. */
+static void check(struct net *n, struct flow *f, int flows)
+{
+	for (int k = 0; k < flows; k++)
+		for (int i = 0; i < 2; i++) {
+			ref_t r = f[k].conn[i], other = f[k].conn[!i];
+			if (!r || r == UINT32_MAX || tcp_conn_state(&n->h[i].env, r) == TCP_CLOSED)
+				continue;
+			const struct tcp_conn *c = tcp_conn_at(&n->h[i].env, r);
+			const struct tcp_active *a = tcp_active_of(&n->h[i].env, c);
+			if (c->snd_una != c->snd_nxt) {
+				assert_non_null(a);
+				assert_true(c->e.node.timer.where);
+				assert_true(a->sent.n > 0);
+			}
+			if (f[k].nxt[i] != c->snd_nxt && c->was_open && a) {
+				uint32_t most = MAX(c->cwnd, c->mss) + 3u * c->mss;
+				if (tcp_pipe(c, a) > most)
+					fail_msg("in flight %u, cwnd %u", tcp_pipe(c, a), c->cwnd);
+				if (other && other != UINT32_MAX && tcp_conn_state(&n->h[!i].env, other) == TCP_ESTABLISHED)
+					assert_true(seq_le(c->snd_nxt, tcp_conn_at(&n->h[!i].env, other)->rcv_adv));
+			}
+			f[k].nxt[i] = c->snd_nxt;
+		}
+}
 
 /* --- memory runs out, and comes back --- */
 
@@ -320,15 +350,15 @@ static bool tick(struct net *n)
 
 static size_t home_bytes = 48 << 20;
 
-static void net_init(struct net *n, uint64_t seed)
+static void net_init(struct net *n, uint64_t seed, uint8_t cc)
 {
-	memset(n, 0, sizeof(*n));
+	*n = (struct net){.cc = cc};
 	th_mem_new(&n->mem, home_bytes);
 	th_init(&n->h[0], TH_A, TH_B, &n->mem, (uint8_t)seed);
 	th_init(&n->h[1], TH_B, TH_A, &n->mem, (uint8_t)(seed + 100));
 	rng_seed(&n->rng, seed);
 	n->delay = 5 * NS_PER_MS;
-	th_listen(&n->h[1], 16, NULL);
+	th_listen(&n->h[1], 16, &(struct tcp_opts){.cc = n->cc});
 }
 
 static void net_fini(struct net *n)
@@ -363,7 +393,8 @@ static void run_flows(struct net *n, int flows, const uint32_t *bytes, const uin
 
 	for (int k = 0; k < flows; k++) {
 		th_op_path_hold(&n->h[0], n->h[0].path);
-		assert_int_equal(tcp_user_connect(&n->h[0].env, n->h[0].path, (uint16_t)(4000 + k), TH_LPORT, NULL, 10, &f[k].conn[0]), 0);
+		assert_int_equal(tcp_user_connect(&n->h[0].env, n->h[0].path, (uint16_t)(4000 + k), TH_LPORT, &(struct tcp_opts){.cc = n->cc}, 10,
+						  &f[k].conn[0]), 0);
 		if (iss)
 			force_iss(n, f[k].conn[0], *iss);
 		for (int i = 0; i < 2; i++)
@@ -373,8 +404,10 @@ static void run_flows(struct net *n, int flows, const uint32_t *bytes, const uin
 	while (!step_users(n, f, flows)) {
 		for (int i = 0; i < 2; i++)
 			push(n, i);
+		check(n, f, flows);
 		if (!tick(n))
 			fail_msg("stuck");
+		check(n, f, flows);
 		assert_true(++steps < 20000000);
 	}
 	tcp_user_unlisten(&n->h[1].env, n->h[1].listener); /* orderly ends: close, TIME-WAIT, and then nothing */
@@ -395,7 +428,7 @@ static void run_flows(struct net *n, int flows, const uint32_t *bytes, const uin
 static void tcp_pipe__clean_transfer_both_ways(void **state)
 {
 	struct net *n = malloc(sizeof(*n));
-	net_init(n, 1);
+	net_init(n, 1, 0);
 	run_flows(n, 1, (uint32_t[]){1000000, 300000}, NULL);
 	net_fini(n);
 	free(n);
@@ -404,7 +437,7 @@ static void tcp_pipe__clean_transfer_both_ways(void **state)
 static void tcp_pipe__superframes_cross_whole(void **state)
 {
 	struct net *n = malloc(sizeof(*n));
-	net_init(n, 2);
+	net_init(n, 2, 0);
 	n->super = true;
 	run_flows(n, 2, (uint32_t[]){4000000, 10}, NULL);
 	assert_true(n->n_frames < 2 * 4000000 / 1448); /* far fewer than segments */
@@ -416,7 +449,7 @@ static void many_seeds(uint64_t from, uint64_t to, uint32_t queue, bool sack, bo
 {
 	struct net *n = malloc(sizeof(*n));
 	for (uint64_t seed = from; seed < to; seed++) {
-		net_init(n, seed);
+		net_init(n, seed, 0);
 		n->loss = (uint32_t)rng_below(&n->rng, 100000000);   /* up to 10 % */
 		n->reorder = (uint32_t)rng_below(&n->rng, 100000000);
 		n->dup = (uint32_t)rng_below(&n->rng, 50000000);
@@ -442,6 +475,24 @@ static void req_CC_007__newreno_without_sack_seeds(void **state)
 	many_seeds(4000, 4010, 0, false, true);
 	many_seeds(5000, 5010, 0, false, false);
 }
+/* Each congestion control, paced and not, over links with a rate and a queue. */
+static void req_CC_022__in_flight_and_timers_at_each_event(void **state)
+{
+	struct net *n = malloc(sizeof(*n));
+	for (uint64_t seed = 7000; seed < 7024; seed++) {
+		net_init(n, seed, (uint8_t)(seed % 3));
+		n->loss = (uint32_t)rng_below(&n->rng, 60000000);
+		n->reorder = (uint32_t)rng_below(&n->rng, 20000000);
+		n->rate = 500000u << rng_below(&n->rng, 4);
+		n->queue = (uint32_t)rng_below(&n->rng, 3);
+		n->delay = (int64_t)(1 + rng_below(&n->rng, 60)) * NS_PER_MS;
+		n->h[0].env.paces = n->h[1].env.paces = seed / 3 & 1;
+		tcp_settings_of(&n->h[0].env)->rmem = tcp_settings_of(&n->h[1].env)->rmem = 131072u << rng_below(&n->rng, 4);
+		run_flows(n, 1 + (int)rng_below(&n->rng, CONNS), (uint32_t[]){600000, 100000}, NULL);
+		net_fini(n);
+	}
+	free(n);
+}
 static void tcp_pipe__driver_with_room_for_one_packet(void **state) { many_seeds(2000, 2015, 1, true, true); }
 
 /* HARD-10: memory of one side, or for packets, is gone again and again. No crash, no leak, nothing stuck, no wrong byte. */
@@ -451,7 +502,7 @@ static void req_HARD_10__memory_fails_at_any_moment(void **state)
 	th_arena_bytes = 12 * ARENA_PAGE_SIZE;
 	home_bytes = 50 * ARENA_PAGE_SIZE;
 	for (uint64_t seed = 6000; seed < 6030; seed++) {
-		net_init(n, seed);
+		net_init(n, seed, 0);
 		n->loss = 20000000;
 		n->thief = 100000000;
 		run_flows(n, 2, (uint32_t[]){200000, 100000}, NULL);
@@ -469,7 +520,7 @@ static void req_TCP_047__transfers_cross_2_31_and_2_32(void **state)
 	struct net *n = malloc(sizeof(*n));
 	for (unsigned i = 0; i < ARRAY_LEN(iss); i++)
 		for (int lossy = 0; lossy < 2; lossy++) {
-			net_init(n, 30 + i);
+			net_init(n, 30 + i, 0);
 			n->loss = lossy ? 30000000 : 0;
 			run_flows(n, 1, (uint32_t[]){200000, 50000}, &iss[i]);
 			net_fini(n);
@@ -485,6 +536,7 @@ int main(void)
 		cmocka_unit_test(tcp_pipe__loss_reorder_dup_corrupt_seeds),
 		cmocka_unit_test(tcp_pipe__without_timestamps),
 		cmocka_unit_test(req_CC_007__newreno_without_sack_seeds),
+		cmocka_unit_test(req_CC_022__in_flight_and_timers_at_each_event),
 		cmocka_unit_test(tcp_pipe__driver_with_room_for_one_packet),
 		cmocka_unit_test(req_HARD_10__memory_fails_at_any_moment),
 		cmocka_unit_test(req_TCP_047__transfers_cross_2_31_and_2_32),
