@@ -92,7 +92,7 @@ static void watch_flight(struct tcp_env *env, struct tcp_conn *c, struct tcp_act
 		a->rtx_at = a->rack.reo_at;
 	} else if (tcp_tlp_may_arm(env, c, a)) {
 		a->rtx = TCP_RTX_PROBE;
-		a->rtx_at = tcp_tlp_deadline(c, a);
+		a->rtx_at = MAX(tcp_tlp_deadline(c, a), env->now); /* what kept it back may have ended late */
 	}
 	tcp_timers_arm(env, c);
 }
@@ -302,6 +302,8 @@ static void starved_asks(struct tcp_env *env, struct tcp_conn *c)
 	c->starved = 0;
 	if (tcp_conn_is_writable(env, c))
 		tcp_conn_notify(env, c, TCP_EV_WRITABLE);
+	else
+		tcp_active_of(env, c)->nospace = true; /* what is queued must go first: that will tell the user */
 }
 
 static void conn_timeout(struct tcp_env *env, struct tcp_conn *c)
