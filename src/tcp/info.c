@@ -177,7 +177,8 @@ uint32_t tcp_conn_linux_info(struct tcp_env *env, ref_t conn, void *out, uint32_
 			     .tcpi_snd_cwnd = c->cwnd / MAX(c->mss, 1u), .tcpi_snd_ssthresh = c->ssthresh / MAX(c->mss, 1u)};
 
 	i.tcpi_options = (uint8_t)((c->ts_ok ? TCPI_OPT_TIMESTAMPS : 0) | (c->sack_ok ? TCPI_OPT_SACK : 0) | (c->ws_ok ? TCPI_OPT_WSCALE : 0) |
-				   (c->ecn >= TCP_ECN_ECHO ? TCPI_OPT_ECN : 0) | (c->ecn_seen ? TCPI_OPT_ECN_SEEN : 0));
+				   (c->ecn >= TCP_ECN_ECHO ? TCPI_OPT_ECN : 0) | (c->ecn_seen ? TCPI_OPT_ECN_SEEN : 0) |
+				   (r && r->fo_text ? TCPI_OPT_SYN_DATA : 0));
 	i.tcpi_advmss = tcp_mss_advertised(p, r ? &r->opts : NULL);
 	i.tcpi_rcv_space = c->rcvbuf;
 	i.tcpi_min_rtt = c->min_rtt_us;

@@ -11,6 +11,8 @@
 #include "tcp/ack.h"
 #include "tcp/autotune.h"
 #include "tcp/ecn.h"
+#include "tcp/fastopen.h"
+#include "tcp/memory.h"
 #include "tcp/output.h"
 #include "tcp/rtt.h"
 #include "tcp/timers.h"
@@ -141,7 +143,7 @@ static enum tcp_step step_reset(struct tcp_env *env, struct tcp_conn *c, struct 
 	}
 	switch (c->state) {
 	case TCP_SYN_RECEIVED: /* of an active open; a listener's entry goes back to LISTEN in tcp_listen.c (MUST-11) */
-		tcp_conn_finish(env, c, ECONNREFUSED);
+		tcp_conn_finish(env, c, tcp_fastopen_is_pending(env, c) ? ECONNRESET : ECONNREFUSED);
 		break;
 	case TCP_CLOSE_WAIT: /* the reader has had its end; the writer's pipe is broken (as Linux) */
 		tcp_conn_finish(env, c, EPIPE);
@@ -325,16 +327,31 @@ static void syn_acked(struct tcp_env *env, struct tcp_conn *c, const struct tcp_
 	tcp_ranges_cut_below(env->arena, &a->sent, c->snd_una);
 	a->retries = a->backoff = 0;
 	a->rtx = TCP_RTX_NONE;
+	tcp_buf_drop_to(env, &c->snd, c->snd_una); /* text of the SYN (RFC 7413) */
 	tcp_conn_set_state(env, c, TCP_ESTABLISHED);
 	tcp_conn_established(env, c);
-	tcp_ack_now(c, WHY_ACK);
+	if (tcp_fastopen_answered(env, c, s))
+		tcp_ack_due(c); /* it rides on the text that goes again */
+	else
+		tcp_ack_now(c, WHY_ACK);
+}
+
+/* Does an answer to our SYN echo a timestamp that we sent since (as Linux)? A zero says nothing. */
+static bool echo_is_possible(struct tcp_env *env, const struct tcp_conn *c, const struct tcp_seg *s)
+{
+	const struct tcp_active *a = tcp_active_of(env, c);
+	uint32_t first = (uint32_t)(a->since / NS_PER_MS) + c->ts_offset;
+
+	return !s->h.has_ts || !s->h.tsecr || s->h.tsecr - first <= tcp_ts_now(env, c->ts_offset) - first;
 }
 
 static void input_syn_sent(struct tcp_env *env, struct tcp_conn *c, struct tcp_seg *s)
 {
 	const struct tcp_hdr *h = &s->h;
 
-	if (h->flags & TCP_ACK && (seq_le(h->ack, c->iss) || seq_lt(c->snd_nxt, h->ack))) { /* first: the ACK */
+	bool is_ours = seq_lt(c->iss, h->ack) && seq_le(h->ack, c->snd_nxt) && (h->flags & TCP_RST || echo_is_possible(env, c, s));
+
+	if (h->flags & TCP_ACK && !is_ours) { /* first: the ACK */
 		if (!(h->flags & TCP_RST))
 			tcp_output_rst_seg(env, &c->e, s);
 		s->drop = h->flags & TCP_RST ? DROP_TCP_RST_INVALID : DROP_TCP_ACK_RANGE;
@@ -351,10 +368,15 @@ static void input_syn_sent(struct tcp_env *env, struct tcp_conn *c, struct tcp_s
 		s->drop = h->flags & TCP_ACK ? DROP_TCP_WINDOW : DROP_TCP_NO_ACK;
 		return;
 	}
+	if (!tcp_conn_activate(env, c)) { /* it may have waited for text of its user */
+		s->drop = DROP_NO_MEMORY;
+		return;
+	}
 	learn_syn(env, c, s); /* fourth */
 	if (!(h->flags & TCP_ACK)) { /* simultaneous open (§3.5, MUST-10): the SYN goes again, with an ACK */
+		bool is_first = tcp_fastopen_waits(c);
 		tcp_conn_set_state(env, c, TCP_SYN_RECEIVED);
-		tcp_output_syn(env, c, WHY_SYN_ACK, false);
+		tcp_output_syn(env, c, WHY_SYN_ACK, is_first);
 		return;
 	}
 	syn_acked(env, c, s);
