@@ -376,6 +376,7 @@ void tcp_conn_update_mss(struct tcp_env *env, struct tcp_conn *c)
 	if (c->ts_ok)
 		mss -= TCP_TS_OPT_LEN;
 	c->mss = (uint16_t)mss;
+	c->cwnd = MAX(c->cwnd, mss); /* the path carries more than it did: one segment is still the least */
 }
 
 void tcp_conn_established(struct tcp_env *env, struct tcp_conn *c)

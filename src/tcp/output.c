@@ -165,7 +165,7 @@ static uint32_t burst_bytes(struct tcp_env *env, const struct tcp_conn *c, const
 	if (a->pacing_rate)
 		most = (uint32_t)MIN(most, MAX(a->pacing_rate / 1000, 2u * c->mss));
 	else if (c->srtt_us > 1000)
-		most = MIN(most, MAX((uint32_t)((uint64_t)c->cwnd * 1000 / c->srtt_us), 2u * c->mss));
+		most = (uint32_t)MIN(most, MAX(tcp_pacing_window_rate(c) / 1000, 2u * c->mss));
 	return most / c->mss * c->mss;
 }
 
