@@ -98,6 +98,13 @@ static void trim(struct tcp_conn *c, struct tcp_seg *s)
 	}
 }
 
+/* The SYN-ACK of a simultaneous open: its SYN is known, its ACK is what we wait for (RFC 9293 §3.5, figure 7). */
+static bool is_crossed_syn_ack(const struct tcp_conn *c, const struct tcp_seg *s)
+{
+	return c->state == TCP_SYN_RECEIVED && (s->h.flags & (TCP_SYN | TCP_ACK | TCP_RST | TCP_FIN)) == (TCP_SYN | TCP_ACK) && s->len == 0 &&
+	       s->h.seq + 1 == c->rcv_nxt && s->h.ack == c->snd_nxt;
+}
+
 static enum tcp_step step_sequence(struct tcp_env *env, struct tcp_conn *c, struct tcp_seg *s)
 {
 	uint32_t len = tcp_seg_length(s), wnd = tcp_rcv_wnd(c);
@@ -108,6 +115,7 @@ static enum tcp_step step_sequence(struct tcp_env *env, struct tcp_conn *c, stru
 	bool is_special = wnd == 0 && s->h.seq == c->rcv_nxt;
 	/* An ACK alone may stand right at the edge: a peer that filled the window and lost part of that has no other (as Linux). */
 	is_special |= len == 0 && s->h.seq == c->rcv_adv && !(s->h.flags & TCP_RST);
+	is_special |= is_crossed_syn_ack(c, s);
 	if (!tcp_is_acceptable(c->rcv_nxt, wnd, s->h.seq, len) && !is_special)
 		return unacceptable(env, c, s, len);
 	if (s->h.has_ts && c->ts_ok && seq_le(s->h.seq, c->rcv_acked) && seq_le(c->ts_recent, s->h.tsval)) { /* RFC 7323 §4.3 */
@@ -152,7 +160,7 @@ static enum tcp_step step_reset(struct tcp_env *env, struct tcp_conn *c, struct 
 
 static enum tcp_step step_syn(struct tcp_env *env, struct tcp_conn *c, struct tcp_seg *s)
 {
-	if (!(s->h.flags & TCP_SYN))
+	if (!(s->h.flags & TCP_SYN) || is_crossed_syn_ack(c, s))
 		return TCP_CONTINUE;
 	tcp_ack_challenge(env, c);
 	s->drop = DROP_TCP_SYN_INVALID;
