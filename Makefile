@@ -2,7 +2,7 @@
 #
 #   make                 build/via, release
 #   make demo            an unmodified curl across a lossy internet
-#   make test            everything; ends with "N passed, N failed"; GROUP=unit|fuzz|checks|sim|e2e for one group, ONLY=REGEX for some
+#   make test            everything; ends with "N passed, N failed"; GROUP=unit|drill|fuzz|checks|sim|e2e for one group, ONLY=REGEX for some
 #   make packetdrill     the adapter through which google/packetdrill drives our stack (doc/packetdrill.md)
 #   make conformance     runs what names rules and writes doc/conformance.md, the state of each rule of doc/requirements.md
 #   make mutants         puts faults into a copy of the code, one at a time, and sees that tests turn red

@@ -1,7 +1,7 @@
 #!/bin/sh
 # test.sh [GROUP...] - run the tests (after `make`, see the Makefile) and end with one line: N passed, N failed[, N skipped].
 #
-# Groups: unit fuzz checks sim e2e; none named: all. Every test is a program that prints TAP; tools/tap.py runs them, shows
+# Groups: unit drill fuzz checks sim e2e; none named: all. Every test is a program that prints TAP; tools/tap.py runs them, shows
 # progress, keeps logs in build-san/test-log/ and counts single cases. A script may hold a line "# timeout: SECONDS" (default
 # 120) and "# parallel: yes" when it minds neither load nor neighbours. ONLY=REGEX picks tests by "group/name".
 # For scripts: SRC, BUILD (release), BUILD_SAN, VIA (build/via unless set), VIA_SAN.
@@ -40,6 +40,7 @@ programs() {
 group() {
 	case $1 in
 	unit) programs unit 'test/unit/test_*.c' "$BUILD_SAN" 120 ;;
+	drill) script drill test/drill/run.sh p ;;
 	fuzz) [ ! -e test/fuzz/run.sh ] || script fuzz test/fuzz/run.sh s ;;
 	checks) for f in tools/check-*; do script checks "$f" p; done ;;
 	sim)
@@ -58,13 +59,13 @@ group() {
 		done
 		;;
 	*)
-		echo "test.sh: no group \"$1\": there are unit fuzz checks sim e2e" >&2
+		echo "test.sh: no group \"$1\": there are unit drill fuzz checks sim e2e" >&2
 		exit 2
 		;;
 	esac
 }
 
-[ $# -gt 0 ] || set -- checks unit sim fuzz e2e
+[ $# -gt 0 ] || set -- checks unit drill sim fuzz e2e
 jobs=$(for g in "$@"; do group "$g" || exit 2; done) || exit 2
 rm -rf "$BUILD_SAN/test-log"
 mkdir -p "$BUILD_SAN/test-log"

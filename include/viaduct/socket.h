@@ -40,6 +40,8 @@ enum {
 	VIA_TRUNC = 4,    /* recv of a datagram: return its true length even when cut (MSG_TRUNC) */
 	VIA_ERRQUEUE = 8, /* reserved */
 	VIA_OOB = 16,     /* send on a stream: the last byte is urgent; recv: that octet, one. -EINVAL: none, or SO_OOBINLINE (MSG_OOB) */
+	VIA_FASTOPEN = 32, /* sendto on a stream not yet connected: connect, text on the SYN if the server's cookie is known (MSG_FASTOPEN);
+			      bytes taken, or -EINPROGRESS: connecting without. -EOPNOTSUPP: VIA_SET_TCP_FASTOPEN has it off */
 };
 
 /* Make a socket. cookie comes back with its events. -EMFILE, -ENOMEM at the cap. */

@@ -14,6 +14,7 @@ const struct cmd_command *const cmd_table[] = {
 	&cmd_run,
 	&cmd_serve,
 	&cmd_ss,
+	&cmd_drill,
 	&cmd_lab_exec,
 	&cmd_lab_up,
 	&cmd_lab_down,

@@ -37,8 +37,6 @@ static const struct {
 	{IPPROTO_TCP, TCP_CORK},
 	{IPPROTO_TCP, TCP_QUICKACK},         /* a hint, not even sticky in Linux */
 	{IPPROTO_TCP, TCP_THIN_LINEAR_TIMEOUTS},
-	{IPPROTO_TCP, TCP_FASTOPEN},         /* clients then open the ordinary way */
-	{IPPROTO_TCP, TCP_LINGER2},
 	{IPPROTO_TCP, TCP_WINDOW_CLAMP},
 	{SOL_RAW_, ICMP_FILTER_},            /* a ping socket gets its own replies only */
 };

@@ -350,3 +350,11 @@ int64_t posix_call(int fd, int flags, int timeo, int64_t (*attempt)(struct psock
 	psock_put(ps);
 	return r;
 }
+
+void posix_linger(struct psock *ps, int64_t ns, bool (*is_over)(struct psock *ps))
+{
+	int64_t until = posix_now(ps->p) + ns;
+	bool in_time = true;
+	while (!ps->closed && in_time && !is_over(ps))
+		in_time = call_sleep(ps, ps->seq, until, &ps->writers);
+}

@@ -78,6 +78,8 @@ void posix_baton_give(struct via_posix *p); /* runs a turn before */
  * each event.
  * timeo: SO_RCVTIMEO or SO_SNDTIMEO, which limits the sleep. Returns attempt's result; -EBADF, -ENOTSOCK. */
 int64_t posix_call(int fd, int flags, int timeo, int64_t (*attempt)(struct psock *ps, void *arg), void *arg);
+/* With the baton held: sleep until is_over() or for ns, whatever O_NONBLOCK says. */
+void posix_linger(struct psock *ps, int64_t ns, bool (*is_over)(struct psock *ps));
 /* A negative errno becomes -1 and errno. */
 int64_t posix_result(int64_t r);
 

@@ -5,6 +5,7 @@
 #include <linux/sockios.h>
 #include <netinet/in.h>
 #include <stdlib.h>
+#include <netinet/tcp.h>
 #include <sys/ioctl.h>
 
 /* --- a socket's life --- */
@@ -184,12 +185,31 @@ int via_posix_accept(int fd, struct sockaddr *addr, socklen_t *len)
 	return via_posix_accept4(fd, addr, len, 0);
 }
 
+/* All that was sent, and the FIN, is acknowledged, or there is no connection any more (Linux: sk_stream_closing()). */
+static bool linger_is_over(struct psock *ps)
+{
+	struct via_sock_info i = {.size = sizeof(i)};
+	return via_sock_info(ps->v, ps->s, &i) || (i.tcp_state != TCP_FIN_WAIT1 && i.tcp_state != TCP_LAST_ACK && i.tcp_state != TCP_CLOSING);
+}
+
+/* SO_LINGER with a time: close() waits for the peer's word on all that was sent. Unread bytes make it a reset: nothing to wait for. */
+static void psock_linger(struct psock *ps)
+{
+	struct linger l = {0};
+	uint32_t len = sizeof(l);
+	if (ps->closed || ps->type != VIA_STREAM || via_getsockopt(ps->v, ps->s, SOL_SOCKET, SO_LINGER, &l, &len))
+		return;
+	if (l.l_onoff && l.l_linger > 0 && via_inq(ps->v, ps->s) <= 0 && via_shutdown(ps->v, ps->s, VIA_SHUT_RDWR) == 0)
+		posix_linger(ps, l.l_linger * NS_PER_S, linger_is_over);
+}
+
 int via_posix_close(int fd)
 {
 	struct psock *ps = table_take(fd);
 	if (!ps)
 		return (int)posix_result(-EBADF);
 	posix_baton_take(ps->p);
+	psock_linger(ps);
 	psock_close(ps);
 	posix_baton_give(ps->p);
 	psock_put(ps);

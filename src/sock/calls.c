@@ -93,6 +93,11 @@ int64_t sock_sendto(struct sock_env *env, via_sock s, const void *data, uint32_t
 	EP_OR_BADF(ep, env, s);
 	switch ((enum via_type)ep->type) {
 	case VIA_STREAM:
+		if (flags & VIA_FASTOPEN) {
+			int e = stream_fastopen(env, ep, to);
+			if (e)
+				return e;
+		}
 		return stream_send(env, ep, data, len, flags);
 	case VIA_DGRAM:
 		return udp_send(env, ep, data, len, to);

@@ -53,6 +53,8 @@ struct ep_opts {
 	uint32_t mcast_if;        /* IPv4, network byte order as given */
 	int32_t maxseg, keepidle, keepintvl, keepcnt, syncnt, user_timeout_ms, notsent_lowat, defer_accept;
 	int32_t linger2;          /* seconds; 0: default, -1: none */
+	int32_t fastopen, fastopen_connect, fastopen_no_cookie;
+	uint8_t fastopen_key[32], fastopen_key_len; /* 0: the stack's own */
 	int32_t cc;               /* index of the congestion control, 0: default */
 	uint64_t pacing_max;      /* bytes/s; UINT64_MAX: none */
 	int64_t rcvtimeo[2], sndtimeo[2]; /* seconds, microseconds */
@@ -188,6 +190,10 @@ uint32_t ep_rcvbuf(const struct sock_env *env, const struct endpoint *ep); /* by
 
 /* --- sock_tcp.c --- */
 int stream_connect(struct sock_env *env, struct endpoint *ep, const struct via_sockaddr *remote);
+/* sendto() with VIA_FASTOPEN, before the text: 0 (go on sending), -EINPROGRESS (the SYN went without), or why not. */
+int stream_fastopen(struct sock_env *env, struct endpoint *ep, const struct via_sockaddr *to);
+/* What a listener's TCP side must know of Fast Open. */
+void stream_listener_fastopen(struct sock_env *env, struct endpoint *ep);
 int stream_listen(struct sock_env *env, struct endpoint *ep, int backlog);
 int stream_accept(struct sock_env *env, struct endpoint *ep, uint64_t cookie, via_sock *out, struct via_sockaddr *peer);
 int64_t stream_send(struct sock_env *env, struct endpoint *ep, const void *data, uint32_t len, int flags);

@@ -4,7 +4,7 @@
  * its range. What is odd has code in options_odd.c. Some numbers are stored for the caller and mean nothing to the stack, which
  * never blocks: SO_RCVTIMEO, SO_SNDTIMEO, SO_PRIORITY, IP_MTU_DISCOVER,
  * IP_PKTINFO, TCP_INQ and their kind (ancillary data is made by the doors from what recvfrom tells), SO_ZEROCOPY.
- * Names not in the table are -ENOPROTOOPT, TCP_FASTOPEN among them. */
+ * Names not in the table are -ENOPROTOOPT. */
 #include "sock/options.h"
 
 #include <errno.h>
@@ -58,6 +58,10 @@ static const struct opt table[] = {
 	NUM(IPPROTO_TCP, TCP_NOTSENT_LOWAT, TCP_ONLY, notsent_lowat, INT32_MIN, INT32_MAX),
 	ODD(IPPROTO_TCP, TCP_DEFER_ACCEPT, TCP_ONLY),
 	ODD(IPPROTO_TCP, TCP_LINGER2, TCP_ONLY),
+	ODD(IPPROTO_TCP, TCP_FASTOPEN, TCP_ONLY),
+	ODD(IPPROTO_TCP, TCP_FASTOPEN_CONNECT, TCP_ONLY),
+	ODD(IPPROTO_TCP, TCP_FASTOPEN_NO_COOKIE, TCP_ONLY),
+	ODD(IPPROTO_TCP, TCP_FASTOPEN_KEY, TCP_ONLY),
 	ODD(IPPROTO_TCP, TCP_CONGESTION, TCP_ONLY),
 	ODD(IPPROTO_TCP, TCP_INFO, TCP_ONLY | OPT_READ_ONLY),
 	ODD(IPPROTO_TCP, TCP_CC_INFO, TCP_ONLY | OPT_READ_ONLY),
@@ -101,6 +105,7 @@ void ep_tcp_opts(const struct sock_env *env, const struct endpoint *ep, struct t
 		.syn_retries = (uint8_t)(v->syncnt == 6 ? 0 : v->syncnt),
 		.user_timeout_ms = (uint32_t)v->user_timeout_ms, .cc = (uint8_t)v->cc,
 		.defer = opt_defer_count(v->defer_accept), .fin_wait2_s = (int8_t)v->linger2,
+		.fastopen = v->fastopen_connect, .fastopen_no_cookie = v->fastopen_no_cookie,
 		.pacing_max = v->pacing_max == UINT64_MAX ? 0 : v->pacing_max, /* 0 is no limit either, as Linux */
 	};
 }
@@ -112,10 +117,12 @@ static void opt_apply(struct sock_env *env, struct endpoint *ep)
 		return;
 	struct tcp_opts o;
 	ep_tcp_opts(env, ep, &o);
-	if (ep->state == EP_LISTEN)
+	if (ep->state == EP_LISTEN) {
 		tcp_listener_at(env->tcp, ep->tcp)->opts = o;
-	else
+		stream_listener_fastopen(env, ep);
+	} else {
 		tcp_user_set_opts(env->tcp, ep->tcp, &o);
+	}
 }
 
 int opt_num_set(struct sock_env *env, struct endpoint *ep, size_t off, int32_t v)

@@ -169,9 +169,45 @@ static int congestion_get(struct sock_env *env, struct endpoint *ep, void *val, 
 	return opt_give(val, len, name, sizeof(name));
 }
 
+static int fastopen_key_set(struct sock_env *env, struct endpoint *ep, const void *val, uint32_t len)
+{
+	if (len != 16 && len != 32)
+		return -EINVAL;
+	struct ep_opts *o = ep_opts_own(env, ep);
+	if (!o)
+		return -ENOMEM;
+	memcpy(o->fastopen_key, val, len);
+	o->fastopen_key_len = (uint8_t)len;
+	return 0;
+}
+
+static int fastopen_set(struct sock_env *env, struct endpoint *ep, int name, int32_t v, const void *val, uint32_t len)
+{
+	bool is_yes_or_no = v == 0 || v == 1;
+	switch (name) {
+	case TCP_FASTOPEN:
+		return v < 0 || (ep->state != EP_IDLE && ep->state != EP_LISTEN) ? -EINVAL : SET(fastopen, MIN(v, SOCK_BACKLOG_MAX));
+	case TCP_FASTOPEN_CONNECT:
+		if (!is_yes_or_no)
+			return -EINVAL;
+		if (!(tcp_settings_of(env->tcp)->fastopen & TCP_FASTOPEN_CLIENT))
+			return -EOPNOTSUPP;
+		return ep->state != EP_IDLE ? -EINVAL : SET(fastopen_connect, v);
+	case TCP_FASTOPEN_NO_COOKIE:
+		return !is_yes_or_no || (ep->state != EP_IDLE && ep->state != EP_LISTEN) ? -EINVAL : SET(fastopen_no_cookie, v);
+	default:
+		return fastopen_key_set(env, ep, val, len);
+	}
+}
+
 static int tcp_set(struct sock_env *env, struct endpoint *ep, int name, int32_t v, const void *val, uint32_t len)
 {
 	switch (name) {
+	case TCP_FASTOPEN:
+	case TCP_FASTOPEN_CONNECT:
+	case TCP_FASTOPEN_NO_COOKIE:
+	case TCP_FASTOPEN_KEY:
+		return fastopen_set(env, ep, name, v, val, len);
 	case TCP_QUICKACK:
 		ep->flags &= ~(uint32_t)(EPF_QUICKACK | EPF_NO_QUICKACK);
 		ep->flags |= v ? EPF_QUICKACK : EPF_NO_QUICKACK;
@@ -326,7 +362,16 @@ static int32_t linger2_of(struct sock_env *env, const struct endpoint *ep)
 
 static int tcp_get(struct sock_env *env, struct endpoint *ep, const struct opt *o, void *val, uint32_t *len)
 {
+	const struct ep_opts *v = ep_opts_of(env, ep);
 	switch (o->name) {
+	case TCP_FASTOPEN:
+		return opt_give_int(o, val, len, v->fastopen);
+	case TCP_FASTOPEN_CONNECT:
+		return opt_give_int(o, val, len, v->fastopen_connect);
+	case TCP_FASTOPEN_NO_COOKIE:
+		return opt_give_int(o, val, len, v->fastopen_no_cookie);
+	case TCP_FASTOPEN_KEY:
+		return opt_give(val, len, v->fastopen_key, v->fastopen_key_len);
 	case TCP_QUICKACK:
 		return opt_give_int(o, val, len, !(ep->flags & EPF_NO_QUICKACK));
 	case TCP_MAXSEG:

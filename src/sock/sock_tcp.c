@@ -53,7 +53,7 @@ static int stream_reconnect(struct sock_env *env, struct endpoint *ep)
 	if (ep->state == EP_LISTEN || (ep->flags & EPF_ESTABLISHED && stream_is_over(env, ep)))
 		return -EISCONN;
 	if (!stream_is_over(env, ep))
-		return is_connecting(tcp_conn_state(env->tcp, ep->tcp)) ? -EALREADY : -EISCONN;
+		return is_connecting(tcp_conn_state(env->tcp, ep->tcp)) && !tcp_user_waits(env->tcp, ep->tcp) ? -EALREADY : -EISCONN;
 	/* The last attempt failed. Its error, if nobody fetched it yet, is this call's answer; else this is a new one. */
 	int e = -stream_error(env, ep);
 	stream_close(env, ep, false);
@@ -81,7 +81,8 @@ static int stream_port(struct sock_env *env, struct endpoint *ep, const struct t
 	return 0;
 }
 
-int stream_connect(struct sock_env *env, struct endpoint *ep, const struct via_sockaddr *remote)
+/* fastopen: text may go on the SYN. */
+static int stream_open(struct sock_env *env, struct endpoint *ep, const struct via_sockaddr *remote, bool fastopen)
 {
 	int e = stream_reconnect(env, ep);
 	if (e)
@@ -103,6 +104,7 @@ int stream_connect(struct sock_env *env, struct endpoint *ep, const struct via_s
 	}
 	struct tcp_opts o;
 	ep_tcp_opts(env, ep, &o);
+	o.fastopen = (o.fastopen || fastopen) && tcp_settings_of(env->tcp)->fastopen & TCP_FASTOPEN_CLIENT;
 	e = tcp_user_connect(env->tcp, path, lport, remote->port, &o, ep_ref(env, ep), &ep->tcp);
 	if (e) {
 		ep->tcp = 0;
@@ -110,7 +112,37 @@ int stream_connect(struct sock_env *env, struct endpoint *ep, const struct via_s
 	}
 	ep->state = EP_CONN;
 	stream_names(env, ep);
-	return -EINPROGRESS;
+	if (!tcp_user_waits(env->tcp, ep->tcp))
+		return -EINPROGRESS;
+	ep_edge(env, ep, VIA_OUT); /* as if connected: the first send opens (TCP_FASTOPEN_CONNECT) */
+	return 0;
+}
+
+int stream_connect(struct sock_env *env, struct endpoint *ep, const struct via_sockaddr *remote)
+{
+	return stream_open(env, ep, remote, false);
+}
+
+int stream_fastopen(struct sock_env *env, struct endpoint *ep, const struct via_sockaddr *to)
+{
+	if (!(tcp_settings_of(env->tcp)->fastopen & TCP_FASTOPEN_CLIENT))
+		return -EOPNOTSUPP;
+	if (ep->state == EP_CONN && !stream_is_over(env, ep))
+		return is_connecting(tcp_conn_state(env->tcp, ep->tcp)) && !tcp_user_waits(env->tcp, ep->tcp) ? -EALREADY : 0;
+	return to ? stream_open(env, ep, to, true) : -EINVAL;
+}
+
+void stream_listener_fastopen(struct sock_env *env, struct endpoint *ep)
+{
+	const struct ep_opts *v = ep_opts_of(env, ep);
+	struct tcp_listener *l = tcp_listener_at(env->tcp, ep->tcp);
+	uint16_t all = TCP_FASTOPEN_SERVER | TCP_FASTOPEN_EVERY_LISTENER;
+	l->fo_max = (uint32_t)v->fastopen;
+	if (!l->fo_max && (tcp_settings_of(env->tcp)->fastopen & all) == all)
+		l->fo_max = l->backlog;
+	l->fo_n_keys = v->fastopen_key_len / 16;
+	for (int i = 0; i < l->fo_n_keys; i++)
+		l->fo_keys[i] = (struct prf_key){sip_le64(v->fastopen_key + 16 * i, 8), sip_le64(v->fastopen_key + 16 * i + 8, 8)};
 }
 
 int stream_listen(struct sock_env *env, struct endpoint *ep, int backlog)
@@ -133,6 +165,7 @@ int stream_listen(struct sock_env *env, struct endpoint *ep, int backlog)
 	if (!ep->tcp)
 		return -ENOMEM;
 	ep->state = EP_LISTEN;
+	stream_listener_fastopen(env, ep);
 	port_receives(env, ep, true);
 	return 0;
 }

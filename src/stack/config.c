@@ -231,6 +231,12 @@ static int config_tcp(struct via *v, const struct via_change *c)
 			return -EINVAL;
 		t->syncookies = (uint8_t)c->value;
 		return 0;
+	case VIA_SET_TCP_FASTOPEN:
+		if (c->value < 0 || c->value > UINT16_MAX)
+			return -EINVAL;
+		t->fastopen = (uint16_t)c->value;
+		tcp_fastopen_forget(&v->tcp);
+		return 0;
 	case VIA_SET_TCP_FIN_TIMEOUT:
 		if (c->value < 1 || c->value > 120)
 			return -EINVAL;

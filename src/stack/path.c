@@ -3,7 +3,8 @@
  * One struct per pair in use, counted, found by a keyed hash that doubles as it fills. Routes are looked at when a path is
  * made and whenever the configuration changes (stack_changed()), never per packet; the neighbour and the L2 header are
  * valid while the cache's generation stands still. A path whose MTU was lowered, by a router or by TCP's own search
- * (tcp/pmtu.h), outlives its users until the lesson is ten minutes old (PM-004). Source choice: RFC 1122 §3.3.4.3. */
+ * (tcp/pmtu.h), outlives its users: until a router's word is ten minutes old (PM-004), or five minutes for what TCP found
+ * out. Source choice: RFC 1122 §3.3.4.3. */
 #include "stack/state.h"
 
 #include <errno.h>
@@ -216,8 +217,9 @@ int path_get(struct via *v, const struct via_addr *local, const struct via_addr 
 	if (!r)
 		return -ENOMEM;
 	struct path *pa = path_at(v, r);
-	if (pa->p.refs++ == 0 && path_has_lesson(pa))
-		v->st->n_idle_paths--;
+	pa->p.refs++;
+	v->st->n_idle_paths -= pa->is_idle;
+	pa->is_idle = false;
 	/* 127/8 never leaves the host (IP4-004). */
 	if (!pa->p.ifindex || (via_addr_is_loopback(&from) && !pa->p.is_loopback)) {
 		path_drop(v, r);
@@ -254,8 +256,9 @@ void path_drop(struct via *v, ref_t path)
 		return;
 	}
 	v->st->n_idle_paths++;
+	pa->is_idle = true;
 	if (!pa->timer.where)
-		wheel_arm(v->arena, &v->st->wheel, arena_ref(v->arena, &pa->timer), v->now + PMTU_LIFE_NS);
+		wheel_arm(v->arena, &v->st->wheel, arena_ref(v->arena, &pa->timer), v->now + PATH_LESSON_NS);
 }
 
 void path_mtu_lower(struct via *v, ref_t path, uint32_t mtu)

@@ -26,6 +26,7 @@
 #define PATHS_MAX 65536u
 #define PATHS_IDLE_MAX 1024u             /* kept for their path MTU alone */
 #define PATH_GSO_MAX 65535u
+#define PATH_LESSON_NS (300 * NS_PER_S)  /* what TCP found out itself is kept so long without users */
 #define PMTU_LIFE_NS (600 * NS_PER_S)    /* RFC 1191 §6.3 */
 #define MTU_PROBING_DEFAULT 1            /* Linux: 0; but then a lost ICMP hangs a connection */
 #define BASE_MSS_DEFAULT 1024            /* as Linux (RFC 4821 §7.2) */
@@ -64,6 +65,7 @@ struct path {
 	struct fib_hop hop;  /* the route's, chosen by the addresses alone */
 	uint32_t pmtu_learnt;/* from "fragmentation needed", 0: none */
 	uint16_t ip_id;
+	bool is_idle;        /* kept for what was learnt; counted in n_idle_paths */
 	bool is_multi;       /* several equal next hops: each flow chooses */
 	uint8_t l2[ETH_HLEN];/* ready header, valid like neigh */
 	_Alignas(16) struct wheel_node timer; /* forgets pmtu_learnt */

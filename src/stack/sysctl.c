@@ -29,6 +29,7 @@ static const struct sysctl {
 	{"tcp_timestamps", VIA_SET_TCP_TIMESTAMPS, 0},
 	{"tcp_window_scaling", VIA_SET_TCP_SCALING, 0},
 	{"tcp_syn_retries", VIA_SET_TCP_SYN_RETRIES, 0},
+	{"tcp_fastopen", VIA_SET_TCP_FASTOPEN, 0},
 	{"tcp_syncookies", VIA_SET_TCP_SYNCOOKIES, 0},
 	{"tcp_fin_timeout", VIA_SET_TCP_FIN_TIMEOUT, 0},
 	{"tcp_max_orphans", VIA_SET_TCP_MAX_ORPHANS, 0},

@@ -4,7 +4,9 @@
 #include <errno.h>
 
 #include "tcp/autotune.h"
+#include "tcp/cc.h"
 #include "tcp/cwnd.h"
+#include "tcp/fastopen.h"
 #include "tcp/input.h"
 #include "tcp/isn.h"
 #include "tcp/memory.h"
@@ -36,6 +38,7 @@ int tcp_init(struct tcp_env *env, const uint8_t seed[32])
 	t->random.key = prf_derive(seed, "tcp-random");
 	t->cookie_key[0] = prf_derive(seed, "tcp-cookie-base");
 	t->cookie_key[1] = prf_derive(seed, "tcp-cookie");
+	t->fo_key = prf_derive(seed, "tcp-fastopen");
 	t->set = (struct tcp_settings){.syncookies = 1, .fin_timeout_s = TCP_FIN_TIMEOUT_S, .orphans_max = TCP_ORPHANS_MAX,
 				       .rmem = TCP_RMEM, .rmem_max = TCP_RMEM_MAX, .wmem = TCP_WMEM, .wmem_max = TCP_WMEM_MAX,
 				       .notsent_lowat = UINT32_MAX, .moderate_rcvbuf = true};
@@ -234,6 +237,7 @@ void tcp_conn_finish(struct tcp_env *env, struct tcp_conn *c, int err)
 
 	if (c->state == TCP_CLOSED)
 		return;
+	tcp_fastopen_settled(env, c, err == ECONNRESET);
 	tcp_conn_set_state(env, c, TCP_CLOSED);
 	env->ops->demux_del(env->ctx, tcp_conn_ref(env, c));
 	wheel_disarm(env->arena, env->wheel, tcp_conn_ref(env, c));
@@ -296,7 +300,7 @@ bool tcp_opts_are_rare(const struct tcp_opts *o)
 {
 	return o->mss_clamp || o->ttl || o->tos || o->keep_idle_s || o->keep_intvl_s || o->keep_cnt || o->syn_retries ||
 	       o->user_timeout_ms || o->cc || o->pacing_max || o->fin_wait2_s || o->rcvbuf || o->sndbuf || o->notsent_lowat || o->rcvlowat ||
-	       o->oob_inline;
+	       o->oob_inline || o->fastopen;
 }
 
 void tcp_conn_apply_opts(struct tcp_env *env, struct tcp_conn *c, const struct tcp_opts *o)
@@ -377,12 +381,14 @@ void tcp_conn_update_mss(struct tcp_env *env, struct tcp_conn *c)
 	if (c->ts_ok)
 		mss -= TCP_TS_OPT_LEN;
 	c->mss = (uint16_t)mss;
+	c->cwnd = MAX(c->cwnd, mss); /* the path carries more than it did: one segment is still the least */
 }
 
 void tcp_conn_established(struct tcp_env *env, struct tcp_conn *c)
 {
 	c->was_open = 1;
 	c->rack = c->sack_ok && !env->no_rack;
+	tcp_fastopen_settled(env, c, false);
 	tcp_conn_update_mss(env, c);
 	c->cwnd = c->iw_one ? c->mss : tcp_cc_initial_window(c->mss); /* RFC 6928 §2, RFC 5681 §3.1 */
 	tcp_sndbuf_grow(env, c);

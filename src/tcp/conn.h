@@ -243,6 +243,13 @@ struct tcp_rare {
 	ref_t listener;             /* 0 once accepted */
 	struct tcp_opts opts;
 
+	/* Fast Open (fastopen.h) */
+	uint8_t fo;                 /* enum tcp_fo */
+	bool fo_text;               /* text on the SYN was taken, ours or the peer's */
+	bool fo_give, fo_exp;       /* the SYN-ACK carries a fresh cookie; in the older form */
+	ref_t fo_listener;          /* in whose list of the waiting it is, or 0 */
+	struct list_link fo_link;
+
 	/* urgent data (urgent.h) */
 	uint8_t urg, urg_byte;      /* enum tcp_urg; the octet */
 	bool has_up;                /* snd_up means something */
@@ -264,6 +271,7 @@ struct tcp_synrcvd {
 	uint8_t snd_ws, rcv_ws;
 	bool ts_ok, ws_ok, sack_ok, ecn_ok;
 	bool acked;                 /* the third ACK came and could not be used: accept queue full, or text is waited for */
+	bool fo_give, fo_exp;       /* the SYN-ACK carries a Fast Open cookie; in the older form */
 	uint8_t retries, resent;    /* expiries of the timer; SYN-ACKs that it sent */
 };
 _Static_assert(sizeof(struct tcp_synrcvd) <= 128, "a half-open connection is small");
@@ -298,6 +306,8 @@ struct tcp_state_tab {
 	uint64_t room_told;         /* interfaces (by index mod 64) that have room since the last flush */
 	struct prf_key isn_key, ts_key, cookie_key[2];
 	struct tcp_settings set;
+	struct prf_key fo_key;
+	ref_t fo_cache;             /* fastopen.c's, or 0 */
 	struct prf_stream random;
 	uint32_t n_orphans;
 	struct tcp_memory memory;
@@ -391,7 +401,7 @@ bool tcp_opts_are_rare(const struct tcp_opts *o);
 /* Is there something in r that a connection out of the accept queue needs? */
 static inline bool tcp_rare_is_needed(const struct tcp_rare *r)
 {
-	return tcp_opts_are_rare(&r->opts) || r->urg || r->has_up;
+	return tcp_opts_are_rare(&r->opts) || r->urg || r->has_up || r->fo;
 }
 /* The window that a receive buffer begins with. */
 uint32_t tcp_rcvbuf_first(const struct tcp_env *env, const struct tcp_opts *o);

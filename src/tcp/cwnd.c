@@ -11,6 +11,16 @@ const struct tcp_cc_algo *tcp_cwnd_algo(const struct tcp_env *env, const struct 
 	return tcp_cc_at(r ? r->opts.cc : 0);
 }
 
+/* Bytes that the ACK says have arrived and no earlier one said so. By these the window grows, as Linux: what duplicates told of came
+ * while the window stood still, and is not made up for in one go when the hole is filled. */
+static uint32_t newly_arrived(const struct tcp_conn *c, const struct tcp_active *a, const struct tcp_ack_ctx *x)
+{
+	if (c->sack_ok)
+		return MIN(x->acked, a->sent.rate.s.newly_acked);
+	uint32_t told = MIN(a->dupacks, UINT16_MAX) * (uint32_t)c->mss;
+	return x->acked > told + c->mss ? x->acked - told : MIN(x->acked, c->mss);
+}
+
 void tcp_cwnd_event(struct tcp_env *env, struct tcp_conn *c, struct tcp_active *a, enum tcp_cc_event e, const struct tcp_ack_ctx *x,
 		    uint32_t flight)
 {
@@ -22,7 +32,7 @@ void tcp_cwnd_event(struct tcp_env *env, struct tcp_conn *c, struct tcp_active *
 	struct tcp_cc_out o = {.cwnd = c->cwnd, .ssthresh = c->ssthresh};
 
 	if (x) {
-		s.acked = x->acked;
+		s.acked = newly_arrived(c, a, x);
 		s.rtt_us = x->rtt_us;
 		s.is_limited = seq_le(x->una_before, a->limited_at);
 	}

@@ -103,6 +103,8 @@ void tcp_path_changed(struct tcp_env *env, ref_t path)
 		tcp_conn_update_mss(env, c);
 		if (c->mss < mss && c->active && c->was_open)
 			tcp_recovery_mtu(env, c, tcp_active_of(env, c), c->snd_una, c->snd_nxt);
+		if (c->mss < mss && c->state == TCP_SYN_SENT && seq_lt(c->iss + 1, c->snd_nxt)) /* its text was too much: without (as Linux) */
+			tcp_output_syn(env, c, WHY_SYN_RETRANS, false);
 		tcp_conn_mark_dirty(env, c);
 	}
 }
@@ -134,6 +136,7 @@ void tcp_fini(struct tcp_env *env)
 		}
 	}
 	env->ops = ops;
+	tcp_fastopen_forget(env);
 	arena_buf_give(env->arena, env->tab, sizeof(*t));
 	env->tab = 0;
 }

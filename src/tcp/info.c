@@ -148,6 +148,10 @@ static void linux_info_active(struct tcp_env *env, const struct tcp_conn *c, str
 	i->tcpi_unacked = (tcp_flight(c) + c->mss - 1) / c->mss;
 	i->tcpi_sacked = a->sent.sacked / c->mss;
 	i->tcpi_lost = (a->sent.lost + c->mss - 1) / c->mss;
+	if (a->pacing_rate)
+		i->tcpi_pacing_rate = a->pacing_rate;
+	i->tcpi_delivery_rate = a->rs.rate;
+	i->tcpi_delivery_rate_app_limited = a->rs.is_app_limited;
 }
 
 /* What Linux has added since the headers this is built with; zero is what it says where it does not know. */
@@ -173,7 +177,8 @@ uint32_t tcp_conn_linux_info(struct tcp_env *env, ref_t conn, void *out, uint32_
 			     .tcpi_snd_cwnd = c->cwnd / MAX(c->mss, 1u), .tcpi_snd_ssthresh = c->ssthresh / MAX(c->mss, 1u)};
 
 	i.tcpi_options = (uint8_t)((c->ts_ok ? TCPI_OPT_TIMESTAMPS : 0) | (c->sack_ok ? TCPI_OPT_SACK : 0) | (c->ws_ok ? TCPI_OPT_WSCALE : 0) |
-				   (c->ecn >= TCP_ECN_ECHO ? TCPI_OPT_ECN : 0) | (c->ecn_seen ? TCPI_OPT_ECN_SEEN : 0));
+				   (c->ecn >= TCP_ECN_ECHO ? TCPI_OPT_ECN : 0) | (c->ecn_seen ? TCPI_OPT_ECN_SEEN : 0) |
+				   (r && r->fo_text ? TCPI_OPT_SYN_DATA : 0));
 	i.tcpi_advmss = tcp_mss_advertised(p, r ? &r->opts : NULL);
 	i.tcpi_rcv_space = c->rcvbuf;
 	i.tcpi_min_rtt = c->min_rtt_us;
@@ -188,6 +193,8 @@ uint32_t tcp_conn_linux_info(struct tcp_env *env, ref_t conn, void *out, uint32_
 	i.tcpi_notsent_bytes = tcp_unsent(c);
 	i.tcpi_last_data_sent = ms_since(env, c->tx_tick);
 	i.tcpi_last_data_recv = i.tcpi_last_ack_recv = ms_since(env, c->rx_tick);
+	i.tcpi_pacing_rate = UINT64_MAX; /* none */
+	i.tcpi_max_pacing_rate = r && r->opts.pacing_max ? r->opts.pacing_max : UINT64_MAX;
 	if (a)
 		linux_info_active(env, c, a, &i);
 	struct tcp_info_later all = {.i = i, .rcv_wnd = tcp_rcv_wnd(c)};

@@ -5,6 +5,7 @@
 #include "tcp/autotune.h"
 #include "tcp/cwnd.h"
 #include "tcp/ecn.h"
+#include "tcp/fastopen.h"
 #include "tcp/memory.h"
 #include "tcp/pacing.h"
 #include "tcp/pmtu.h"
@@ -49,34 +50,6 @@ static bool send_header(struct tcp_env *env, struct tcp_conn *c, const struct tc
 }
 
 /* --- segments without data --- */
-
-void tcp_output_syn(struct tcp_env *env, struct tcp_conn *c, enum why why, bool first)
-{
-	bool is_ack = c->state != TCP_SYN_SENT;
-	struct tcp_hdr h = header(env, c, c->iss, is_ack ? TCP_SYN | TCP_ACK : TCP_SYN);
-	const struct tcp_rare *r = tcp_rare_of(env, c);
-	struct tcp_active *a = tcp_active_of(env, c);
-
-	h.flags |= tcp_ecn_syn_flags(env, c, first);
-	h.has_mss = true; /* RFC 9293 §3.7.1 SHLD-5; and only here (MUST-65) */
-	h.mss = tcp_mss_advertised(tcp_path_of(env, &c->e), r ? &r->opts : NULL);
-	h.has_ws = is_ack ? c->ws_ok : !tcp_tab(env)->set.no_scaling; /* an answer offers only what was offered (RFC 7323 §1.3, RFC 2018 §2) */
-	h.ws = c->rcv_ws;
-	h.sack_permitted = is_ack ? c->sack_ok : !tcp_tab(env)->set.no_sack;
-	if (first) {
-		c->snd_nxt = c->iss + 1;
-		tcp_ranges_push(env->arena, &a->sent, c->iss, c->snd_nxt, 0, env->now);
-		tcp_ranges_note(env->arena, &a->sent, 0, env->now, 0);
-		a->since = env->now;
-	} else {
-		tcp_ranges_mark(env->arena, &a->sent, 0, TCP_RANGE_EVER, TCP_RANGE_LOST);
-		tcp_tab(env)->counts[TCP_COUNT_RETRANS_SEGS]++;
-	}
-	send_header(env, c, &h, why);
-	if (is_ack)
-		tcp_ack_sent(c);
-	tcp_timers_rtx(env, c, true);
-}
 
 /* Seq of a segment without data: SND.NXT, or, if the peer took window back, the edge, else it would not accept it. */
 static uint32_t ack_seq(const struct tcp_conn *c)
@@ -165,7 +138,7 @@ static uint32_t burst_bytes(struct tcp_env *env, const struct tcp_conn *c, const
 	if (a->pacing_rate)
 		most = (uint32_t)MIN(most, MAX(a->pacing_rate / 1000, 2u * c->mss));
 	else if (c->srtt_us > 1000)
-		most = MIN(most, MAX((uint32_t)((uint64_t)c->cwnd * 1000 / c->srtt_us), 2u * c->mss));
+		most = (uint32_t)MIN(most, MAX(tcp_pacing_window_rate(c) / 1000, 2u * c->mss));
 	return most / c->mss * c->mss;
 }
 
@@ -227,6 +200,58 @@ static struct pkt *fill(struct tcp_env *env, struct tcp_conn *c, struct tcp_hdr 
 	tcp_seg_finish(p, &path->local, &path->remote);
 	return p;
 }
+
+/* --- SYN --- */
+
+/* SYN with n bytes of text (RFC 7413). False: no memory. */
+static bool send_syn_text(struct tcp_env *env, struct tcp_conn *c, struct tcp_active *a, struct tcp_hdr *h, uint32_t n)
+{
+	const struct tcp_rare *r = tcp_rare_of(env, c);
+	struct pkt *p = fill(env, c, h, c->iss + 1, &n, WHY_SYN_DATA);
+
+	if (!p)
+		return false;
+	uint16_t i = a->sent.n;
+	tcp_ranges_push(env->arena, &a->sent, c->snd_nxt, c->snd_nxt + n, 0, env->now);
+	if (a->sent.n > i)
+		tcp_ranges_note(env->arena, &a->sent, i, env->now, 1);
+	c->snd_nxt += n;
+	c->segs_out++;
+	env->ops->tx(env->ctx, p, c->e.node.path, conn_ttl(r), conn_tos(r));
+	return true;
+}
+
+void tcp_output_syn(struct tcp_env *env, struct tcp_conn *c, enum why why, bool first)
+{
+	bool is_ack = c->state != TCP_SYN_SENT;
+	struct tcp_hdr h = header(env, c, c->iss, is_ack ? TCP_SYN | TCP_ACK : TCP_SYN);
+	const struct tcp_rare *r = tcp_rare_of(env, c);
+	struct tcp_active *a = tcp_active_of(env, c);
+
+	h.flags |= tcp_ecn_syn_flags(env, c, first);
+	h.has_mss = true; /* RFC 9293 §3.7.1 SHLD-5; and only here (MUST-65) */
+	h.mss = tcp_mss_advertised(tcp_path_of(env, &c->e), r ? &r->opts : NULL);
+	h.has_ws = is_ack ? c->ws_ok : !tcp_tab(env)->set.no_scaling; /* an answer offers only what was offered (RFC 7323 §1.3, RFC 2018 §2) */
+	h.ws = c->rcv_ws;
+	h.sack_permitted = is_ack ? c->sack_ok : !tcp_tab(env)->set.no_sack;
+	if (first) {
+		c->snd_nxt = c->iss + 1;
+		tcp_ranges_push(env->arena, &a->sent, c->iss, c->snd_nxt, 0, env->now);
+		tcp_ranges_note(env->arena, &a->sent, 0, env->now, 0);
+		a->since = env->now;
+	} else {
+		tcp_ranges_mark(env->arena, &a->sent, 0, TCP_RANGE_EVER, TCP_RANGE_LOST);
+		tcp_tab(env)->counts[TCP_COUNT_RETRANS_SEGS]++;
+	}
+	uint32_t text = first ? tcp_fastopen_syn(env, c, &h) : 0;
+	if (!text || !send_syn_text(env, c, a, &h, text))
+		send_header(env, c, &h, why);
+	if (is_ack)
+		tcp_ack_sent(c);
+	tcp_timers_rtx(env, c, true);
+}
+
+/* --- data, and data again --- */
 
 /* A data segment ready to leave: what it holds is decided here, that it left is told by launch(). */
 struct outgoing {
@@ -381,6 +406,14 @@ static void push(struct tcp_env *env, const struct tcp_conn *c, struct tcp_activ
 	a->tlp.from = env->now;
 }
 
+/* Is the handshake so far that data may go? As Fast Open's server before the third ACK (RFC 7413 §4.2.2). */
+static bool may_send_data(const struct tcp_env *env, const struct tcp_conn *c)
+{
+	if (c->was_open)
+		return tcp_state_may_send(c->state);
+	return c->rare && tcp_fastopen_is_pending(env, c) && (c->state == TCP_SYN_RECEIVED || tcp_state_may_send(c->state));
+}
+
 /* n bytes from SND.NXT, and FIN if asked. False: no memory. */
 static bool send_fresh(struct tcp_env *env, struct tcp_conn *c, struct tcp_active *a, uint32_t n, bool fin, enum why why)
 {
@@ -424,7 +457,7 @@ static bool send_new(struct tcp_env *env, struct tcp_conn *c, struct tcp_active 
 	uint32_t usable = seq_lt(c->snd_nxt, edge) ? edge - c->snd_nxt : 0;
 	enum trace_held why = HELD_RWND;
 
-	if (!c->was_open || !tcp_state_may_send(c->state) || (!unsent && (!c->fin_queued || c->fin_sent)))
+	if (!may_send_data(env, c) || (!unsent && (!c->fin_queued || c->fin_sent)))
 		return false;
 	if (c->snd_una == c->snd_nxt && c->tx_tick && tcp_since_tick(env, c->tx_tick) > tcp_rto(c))
 		tcp_recovery_idle(env, c, a);
@@ -489,8 +522,9 @@ bool tcp_output_loss_probe(struct tcp_env *env, struct tcp_conn *c, bool *is_ret
 void tcp_output(struct tcp_env *env, struct tcp_conn *c, bool override)
 {
 	struct tcp_active *a = tcp_active_of(env, c);
+	bool is_waiting = c->state == TCP_SYN_RECEIVED && !tcp_fastopen_is_pending(env, c);
 
-	if (c->state == TCP_CLOSED || c->state == TCP_SYN_SENT || c->state == TCP_SYN_RECEIVED)
+	if (c->state == TCP_CLOSED || c->state == TCP_SYN_SENT || is_waiting)
 		a = NULL;
 	if (a) {
 		uint32_t nxt = c->snd_nxt;

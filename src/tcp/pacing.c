@@ -1,15 +1,20 @@
 /* tcp/pacing.c - how fast data may leave. See the header. */
 #include "tcp/pacing.h"
 
+uint64_t tcp_pacing_window_rate(const struct tcp_conn *c)
+{
+	uint32_t ratio = c->cwnd < c->ssthresh / 2 ? TCP_PACING_SS_RATIO : TCP_PACING_CA_RATIO;
+
+	return c->srtt_us ? (uint64_t)MAX(c->cwnd, tcp_flight(c)) * ratio * (1000000 / 100) / c->srtt_us : 0;
+}
+
 void tcp_pacing_update(struct tcp_env *env, struct tcp_conn *c, struct tcp_active *a, uint64_t asked)
 {
 	const struct tcp_rare *r = tcp_rare_of(env, c);
 	uint64_t most = r ? r->opts.pacing_max : 0, rate = asked;
 
-	if (!rate && (env->paces || most) && c->srtt_us) {
-		uint32_t ratio = c->cwnd < c->ssthresh / 2 ? TCP_PACING_SS_RATIO : TCP_PACING_CA_RATIO;
-		rate = (uint64_t)MAX(c->cwnd, tcp_flight(c)) * ratio * (1000000 / 100) / c->srtt_us;
-	}
+	if (!rate && (env->paces || most))
+		rate = tcp_pacing_window_rate(c);
 	if (most && (!rate || rate > most))
 		rate = most;
 	a->pacing_rate = rate;

@@ -18,6 +18,8 @@
 #define TCP_PACING_SS_RATIO 200u /* per cent of cwnd/SRTT; Linux's tcp_pacing_ss_ratio, tcp_pacing_ca_ratio */
 #define TCP_PACING_CA_RATIO 120u
 
+/* At which a window-based control is paced, bytes/s, and by which bursts are sized if it is not; 0: no SRTT yet. */
+uint64_t tcp_pacing_window_rate(const struct tcp_conn *c);
 /* cwnd or SRTT changed. asked: the algorithm's rate, bytes/s; 0: it has none. */
 void tcp_pacing_update(struct tcp_env *env, struct tcp_conn *c, struct tcp_active *a, uint64_t asked);
 /* May data leave now? If not, the wheel entry is to be armed (tcp_timers_arm()). */

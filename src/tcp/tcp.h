@@ -58,13 +58,22 @@ struct tcp_opts {
 	uint32_t user_timeout_ms;  /* 0: default R2 */
 	uint8_t cc;                /* congestion control index, 0: default */
 	uint64_t pacing_max;       /* SO_MAX_PACING_RATE, bytes/s; 0: none */
+	bool fastopen;             /* connect() may put text on its SYN (fastopen.h) */
+	bool fastopen_no_cookie;   /* and needs no cookie for it; a listener asks for none */
 	int8_t fin_wait2_s;        /* TCP_LINGER2: FIN-WAIT-2 of an orphan; 0: the stack's, negative: reset instead */
 	uint8_t defer;             /* listener: for so many time-outs of the SYN-ACK a third ACK without text does not count */
+};
+
+/* Bits of tcp_settings.fastopen, Linux's: as client, as server, the first without cookie, the second too, every listener. */
+enum {
+	TCP_FASTOPEN_CLIENT = 1, TCP_FASTOPEN_SERVER = 2, TCP_FASTOPEN_CLIENT_NO_COOKIE = 4, TCP_FASTOPEN_SERVER_NO_COOKIE = 0x200,
+	TCP_FASTOPEN_EVERY_LISTENER = 0x400
 };
 
 /* What the stack's owner may set; Linux's names and numbers. */
 struct tcp_settings {
 	uint8_t syncookies;        /* 0: never, 1: when the SYN queue is full, 2: always */
+	uint16_t fastopen;         /* TCP_FASTOPEN_*; 0: off */
 	uint16_t fin_timeout_s;    /* FIN-WAIT-2 of an orphan */
 	uint32_t orphans_max;      /* connections without endpoint; beyond it close() resets */
 	bool no_sack, no_timestamps, no_scaling; /* neither offered nor accepted */
@@ -85,6 +94,13 @@ struct tcp_listener {
 	uint32_t backlog;       /* accept queue holds backlog + 1 */
 	uint32_t syn_max;       /* cap on SYN-RECEIVED entries */
 	int64_t cookie_at;      /* when the last SYN cookie was sent; INT64_MIN: never */
+	/* Fast Open (fastopen.h) */
+	struct list fo;         /* connections that wait for their third ACK, by tcp_rare.fo_link */
+	uint32_t fo_max;        /* how many may; TCP_FASTOPEN */
+	uint32_t fo_resets;     /* reset while waiting, until fo_reset_until */
+	int64_t fo_reset_until;
+	uint8_t fo_n_keys;      /* TCP_FASTOPEN_KEY; 0: the stack's own */
+	struct prf_key fo_keys[2];
 	ref_t owner;            /* endpoint */
 	struct via_addr local;  /* any or bound */
 	uint16_t lport;
@@ -167,7 +183,11 @@ uint32_t tcp_mem_reclaim(struct tcp_env *env, uint64_t keep);
 /* --- user calls (RFC 9293 §3.9.1) --- */
 
 /* Active open. path: one count is taken over, also on failure. Gives the connection's ref in *out; it is in demux. -ENOMEM. */
+/* With o->fastopen, a cookie for that address and luck, the SYN waits for the first tcp_user_send(): tcp_user_waits(). */
 int tcp_user_connect(struct tcp_env *env, ref_t path, uint16_t lport, uint16_t rport, const struct tcp_opts *o, ref_t owner, ref_t *out);
+bool tcp_user_waits(struct tcp_env *env, ref_t conn);
+/* Forget what servers' cookies are known. */
+void tcp_fastopen_forget(struct tcp_env *env);
 /* Gives a listener, or 0. */
 ref_t tcp_user_listen(struct tcp_env *env, const struct via_addr *local, uint16_t lport, uint32_t backlog, const struct tcp_opts *o,
 		      ref_t owner);

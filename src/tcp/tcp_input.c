@@ -11,6 +11,8 @@
 #include "tcp/ack.h"
 #include "tcp/autotune.h"
 #include "tcp/ecn.h"
+#include "tcp/fastopen.h"
+#include "tcp/memory.h"
 #include "tcp/output.h"
 #include "tcp/rtt.h"
 #include "tcp/timers.h"
@@ -98,6 +100,13 @@ static void trim(struct tcp_conn *c, struct tcp_seg *s)
 	}
 }
 
+/* The SYN-ACK of a simultaneous open: its SYN is known, its ACK is what we wait for (RFC 9293 §3.5, figure 7). */
+static bool is_crossed_syn_ack(const struct tcp_conn *c, const struct tcp_seg *s)
+{
+	return c->state == TCP_SYN_RECEIVED && (s->h.flags & (TCP_SYN | TCP_ACK | TCP_RST | TCP_FIN)) == (TCP_SYN | TCP_ACK) && s->len == 0 &&
+	       s->h.seq + 1 == c->rcv_nxt && s->h.ack == c->snd_nxt;
+}
+
 static enum tcp_step step_sequence(struct tcp_env *env, struct tcp_conn *c, struct tcp_seg *s)
 {
 	uint32_t len = tcp_seg_length(s), wnd = tcp_rcv_wnd(c);
@@ -108,6 +117,7 @@ static enum tcp_step step_sequence(struct tcp_env *env, struct tcp_conn *c, stru
 	bool is_special = wnd == 0 && s->h.seq == c->rcv_nxt;
 	/* An ACK alone may stand right at the edge: a peer that filled the window and lost part of that has no other (as Linux). */
 	is_special |= len == 0 && s->h.seq == c->rcv_adv && !(s->h.flags & TCP_RST);
+	is_special |= is_crossed_syn_ack(c, s);
 	if (!tcp_is_acceptable(c->rcv_nxt, wnd, s->h.seq, len) && !is_special)
 		return unacceptable(env, c, s, len);
 	if (s->h.has_ts && c->ts_ok && seq_le(s->h.seq, c->rcv_acked) && seq_le(c->ts_recent, s->h.tsval)) { /* RFC 7323 §4.3 */
@@ -133,7 +143,7 @@ static enum tcp_step step_reset(struct tcp_env *env, struct tcp_conn *c, struct 
 	}
 	switch (c->state) {
 	case TCP_SYN_RECEIVED: /* of an active open; a listener's entry goes back to LISTEN in tcp_listen.c (MUST-11) */
-		tcp_conn_finish(env, c, ECONNREFUSED);
+		tcp_conn_finish(env, c, tcp_fastopen_is_pending(env, c) ? ECONNRESET : ECONNREFUSED);
 		break;
 	case TCP_CLOSE_WAIT: /* the reader has had its end; the writer's pipe is broken (as Linux) */
 		tcp_conn_finish(env, c, EPIPE);
@@ -152,7 +162,7 @@ static enum tcp_step step_reset(struct tcp_env *env, struct tcp_conn *c, struct 
 
 static enum tcp_step step_syn(struct tcp_env *env, struct tcp_conn *c, struct tcp_seg *s)
 {
-	if (!(s->h.flags & TCP_SYN))
+	if (!(s->h.flags & TCP_SYN) || is_crossed_syn_ack(c, s))
 		return TCP_CONTINUE;
 	tcp_ack_challenge(env, c);
 	s->drop = DROP_TCP_SYN_INVALID;
@@ -317,16 +327,31 @@ static void syn_acked(struct tcp_env *env, struct tcp_conn *c, const struct tcp_
 	tcp_ranges_cut_below(env->arena, &a->sent, c->snd_una);
 	a->retries = a->backoff = 0;
 	a->rtx = TCP_RTX_NONE;
+	tcp_buf_drop_to(env, &c->snd, c->snd_una); /* text of the SYN (RFC 7413) */
 	tcp_conn_set_state(env, c, TCP_ESTABLISHED);
 	tcp_conn_established(env, c);
-	tcp_ack_now(c, WHY_ACK);
+	if (tcp_fastopen_answered(env, c, s))
+		tcp_ack_due(c); /* it rides on the text that goes again */
+	else
+		tcp_ack_now(c, WHY_ACK);
+}
+
+/* Does an answer to our SYN echo a timestamp that we sent since (as Linux)? A zero says nothing. */
+static bool echo_is_possible(struct tcp_env *env, const struct tcp_conn *c, const struct tcp_seg *s)
+{
+	const struct tcp_active *a = tcp_active_of(env, c);
+	uint32_t first = (uint32_t)(a->since / NS_PER_MS) + c->ts_offset;
+
+	return !s->h.has_ts || !s->h.tsecr || s->h.tsecr - first <= tcp_ts_now(env, c->ts_offset) - first;
 }
 
 static void input_syn_sent(struct tcp_env *env, struct tcp_conn *c, struct tcp_seg *s)
 {
 	const struct tcp_hdr *h = &s->h;
 
-	if (h->flags & TCP_ACK && (seq_le(h->ack, c->iss) || seq_lt(c->snd_nxt, h->ack))) { /* first: the ACK */
+	bool is_ours = seq_lt(c->iss, h->ack) && seq_le(h->ack, c->snd_nxt) && (h->flags & TCP_RST || echo_is_possible(env, c, s));
+
+	if (h->flags & TCP_ACK && !is_ours) { /* first: the ACK */
 		if (!(h->flags & TCP_RST))
 			tcp_output_rst_seg(env, &c->e, s);
 		s->drop = h->flags & TCP_RST ? DROP_TCP_RST_INVALID : DROP_TCP_ACK_RANGE;
@@ -343,10 +368,15 @@ static void input_syn_sent(struct tcp_env *env, struct tcp_conn *c, struct tcp_s
 		s->drop = h->flags & TCP_ACK ? DROP_TCP_WINDOW : DROP_TCP_NO_ACK;
 		return;
 	}
+	if (!tcp_conn_activate(env, c)) { /* it may have waited for text of its user */
+		s->drop = DROP_NO_MEMORY;
+		return;
+	}
 	learn_syn(env, c, s); /* fourth */
 	if (!(h->flags & TCP_ACK)) { /* simultaneous open (§3.5, MUST-10): the SYN goes again, with an ACK */
+		bool is_first = tcp_fastopen_waits(c);
 		tcp_conn_set_state(env, c, TCP_SYN_RECEIVED);
-		tcp_output_syn(env, c, WHY_SYN_ACK, false);
+		tcp_output_syn(env, c, WHY_SYN_ACK, is_first);
 		return;
 	}
 	syn_acked(env, c, s);

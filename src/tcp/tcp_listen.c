@@ -4,14 +4,16 @@
  * connection in SYN-RECEIVED and the segment goes through the RFC's steps there, so data and FIN on it count. As Linux:
  * with the accept queue full a SYN is dropped, and the third ACK is dropped while the entry stays; a repeated SYN is
  * answered by the SYN-ACK, not by a bare ACK, since the peer lost that one; with TCP_DEFER_ACCEPT a third ACK without text
- * is remembered and dropped, and the SYN-ACK rests meanwhile. Text on a SYN is not kept: the peer sends it again. Limits:
+ * is remembered and dropped, and the SYN-ACK rests meanwhile. Text on a SYN is not kept, but for Fast Open. Limits:
  * syn_max entries per listener and TCP_SYNRCVD_MAX in all, beyond them cookies (syncookie.c); backlog + 1 connections.
  * RFC 9293 §3.10.7.2, .4; RFC 4987; RFC 5961; RFC 7323. */
 #include "tcp/input.h"
 
 #include <errno.h>
 
+#include "tcp/cc.h"
 #include "tcp/ecn.h"
+#include "tcp/fastopen.h"
 #include "tcp/isn.h"
 #include "tcp/memory.h"
 #include "tcp/output.h"
@@ -65,6 +67,7 @@ void tcp_user_unlisten(struct tcp_env *env, ref_t listener)
 	}
 	while (l->synrcvd.head)
 		tcp_synrcvd_free(env, l->synrcvd.head);
+	tcp_fastopen_unlisten(env, l);
 	pool_give(env->arena, &tcp_tab(env)->listeners, listener);
 }
 
@@ -99,6 +102,9 @@ static void send_synack(struct tcp_env *env, struct tcp_synrcvd *q, enum why why
 			    .sack_permitted = q->sack_ok, .has_ts = q->ts_ok, .tsecr = q->ts_recent};
 
 	h.mss = tcp_mss_advertised(tcp_path_of(env, &q->e), &l->opts);
+	h.fo_exp = q->fo_exp;
+	if (q->fo_give && why == WHY_SYN_ACK) /* once: a network that loses it may lose it for the option's sake */
+		tcp_fastopen_give(env, l, tcp_path_of(env, &q->e), &h);
 	h.tsval = why == WHY_SYN_COOKIE ? tcp_cookie_tsval(env, q) : tcp_ts_now(env, q->ts_offset);
 	tcp_seg_send(env, n->path, &h, why, l->opts.ttl, l->opts.tos);
 }
@@ -187,6 +193,7 @@ static void synrcvd_learn(struct tcp_env *env, struct tcp_synrcvd *q, const stru
 	q->rcv_ws = q->ws_ok ? tcp_window_shift(tcp_window_most(env, &l->opts)) : 0;
 	q->sack_ok = s->h.sack_permitted && !set->no_sack;
 	q->ecn_ok = tcp_ecn_accepts(env, s);
+	q->fo_exp = s->h.fo_exp;
 	q->mss = tcp_mss_peer(arena_at(env->arena, q->e.node.path), s->h.has_mss ? s->h.mss : 0);
 }
 
@@ -204,31 +211,6 @@ static enum drop send_cookie(struct tcp_env *env, ref_t listener, const struct t
 	}
 	env->ops->path_drop(env->ctx, path);
 	return tcp_tab(env)->set.syncookies ? DROP_NONE : DROP_TCP_SYN_QUEUE;
-}
-
-/* SYN s is answered, by a fresh entry or by a cookie. Takes the path count. */
-static enum drop answer_syn(struct tcp_env *env, ref_t listener, const struct tcp_seg *s, ref_t path)
-{
-	struct tcp_listener *l = tcp_listener_at(env, listener);
-	struct tcp_state_tab *t = tcp_tab(env);
-
-	if (l->synrcvd.n >= l->syn_max || t->synrcvds.n_used >= TCP_SYNRCVD_MAX || t->set.syncookies > 1)
-		return send_cookie(env, listener, s, path);
-	ref_t r = pool_take(env->arena, &t->synrcvds);
-	if (!r) { /* no cookie either: who waits for our first words would wait for ever if his ACK found no memory */
-		env->ops->path_drop(env->ctx, path);
-		return DROP_NO_MEMORY;
-	}
-	struct tcp_synrcvd *q = arena_at(env->arena, r);
-	synrcvd_begin(env, q, listener, s, path);
-	synrcvd_learn(env, q, s);
-	q->iss = choose_iss(env, &q->e.node);
-	list_push_tail(env->arena, &l->synrcvd, r, SYNRCVD_OFF);
-	tcp_entry_link(env, &q->e);
-	tcp_trace_state(env, &q->e.node, TCP_LISTEN, TCP_SYN_RECEIVED);
-	wheel_arm(env->arena, env->wheel, r, env->now + TCP_RTO_INIT_NS);
-	send_synack(env, q, WHY_SYN_ACK);
-	return DROP_NONE;
 }
 
 /* --- SYN-RECEIVED (§3.10.7.4) --- */
@@ -401,6 +383,72 @@ enum drop tcp_synrcvd_arrives(struct tcp_env *env, ref_t node, struct tcp_seg *s
 }
 
 /* --- LISTEN (§3.10.7.2) --- */
+
+/* Fast Open (RFC 7413 §4.2.2): a connection in SYN-RECEIVED stands in the accept queue at once, text of the SYN readable, its SYN-ACK under
+ * way. Takes the path count if true; false: no memory. */
+static bool open_at_once(struct tcp_env *env, ref_t listener, struct tcp_seg *s, ref_t path, bool give)
+{
+	struct tcp_listener *l = tcp_listener_at(env, listener);
+	struct tcp_synrcvd q = {.acked = false};
+	bool fin;
+
+	synrcvd_begin(env, &q, listener, s, path);
+	synrcvd_learn(env, &q, s);
+	q.iss = choose_iss(env, &q.e.node);
+	struct tcp_conn *c = conn_of(env, &q);
+	if (!c)
+		return false;
+	s->seq++;
+	s->len = MIN(s->len, q.rcv_wnd);
+	if (!tcp_conn_activate(env, c) || tcp_reorder_add(env, c, s, &fin) != DROP_NONE) {
+		tcp_rare_of(env, c)->listener = 0;
+		tcp_conn_free(env, c);
+		return false;
+	}
+	env->ops->path_drop(env->ctx, path); /* c has a count of its own */
+	c->state = TCP_SYN_RECEIVED;
+	c->cwnd = tcp_cc_initial_window(c->mss);
+	c->in_demux = 1;
+	env->ops->demux_add(env->ctx, tcp_conn_ref(env, c));
+	c->segs_in += s->segs;
+	tcp_trace_state(env, &c->e.node, TCP_LISTEN, TCP_SYN_RECEIVED);
+	tcp_rare_of(env, c)->fo_exp = q.fo_exp;
+	tcp_fastopen_pend(env, listener, c, give);
+	list_push_tail(env->arena, &l->accept, c->rare, ACCEPT_OFF);
+	tcp_output_syn(env, c, WHY_SYN_ACK, true);
+	env->ops->notify(env->ctx, l->owner, TCP_EV_LISTEN);
+	tcp_input_end(env, c);
+	return true;
+}
+
+/* SYN s is answered, by a fresh entry or by a cookie. Takes the path count. */
+static enum drop answer_syn(struct tcp_env *env, ref_t listener, struct tcp_seg *s, ref_t path)
+{
+	struct tcp_listener *l = tcp_listener_at(env, listener);
+	struct tcp_state_tab *t = tcp_tab(env);
+
+	if (l->synrcvd.n >= l->syn_max || t->synrcvds.n_used >= TCP_SYNRCVD_MAX || t->set.syncookies > 1)
+		return send_cookie(env, listener, s, path);
+	enum tcp_fo_verdict fo = l->fo_max ? tcp_fastopen_judge(env, l, s, arena_at(env->arena, path)) : TCP_FO_IGNORE;
+	if (fo >= TCP_FO_OPEN && open_at_once(env, listener, s, path, fo == TCP_FO_OPEN_GIVE))
+		return DROP_NONE;
+	ref_t r = pool_take(env->arena, &t->synrcvds);
+	if (!r) { /* no cookie either: who waits for our first words would wait for ever if his ACK found no memory */
+		env->ops->path_drop(env->ctx, path);
+		return DROP_NO_MEMORY;
+	}
+	struct tcp_synrcvd *q = arena_at(env->arena, r);
+	synrcvd_begin(env, q, listener, s, path);
+	synrcvd_learn(env, q, s);
+	q->iss = choose_iss(env, &q->e.node);
+	q->fo_give = fo != TCP_FO_IGNORE;
+	list_push_tail(env->arena, &l->synrcvd, r, SYNRCVD_OFF);
+	tcp_entry_link(env, &q->e);
+	tcp_trace_state(env, &q->e.node, TCP_LISTEN, TCP_SYN_RECEIVED);
+	wheel_arm(env->arena, env->wheel, r, env->now + TCP_RTO_INIT_NS);
+	send_synack(env, q, WHY_SYN_ACK);
+	return DROP_NONE;
+}
 
 typedef ref_t get_path_fn(void *ctx, const struct via_addr *local, const struct via_addr *remote);
 

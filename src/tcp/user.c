@@ -7,6 +7,7 @@
 #include "tcp/ack.h"
 #include "tcp/autotune.h"
 #include "tcp/cwnd.h"
+#include "tcp/fastopen.h"
 #include "tcp/isn.h"
 #include "tcp/memory.h"
 #include "tcp/output.h"
@@ -40,9 +41,15 @@ int tcp_user_connect(struct tcp_env *env, ref_t path, uint16_t lport, uint16_t r
 	c->in_demux = 1;
 	env->ops->demux_add(env->ctx, tcp_conn_ref(env, c));
 	tcp_conn_set_state(env, c, TCP_SYN_SENT);
-	tcp_output_syn(env, c, WHY_SYN, true);
+	if (!tcp_fastopen_may_wait(env, c))
+		tcp_output_syn(env, c, WHY_SYN, true);
 	*out = tcp_conn_ref(env, c);
 	return 0;
+}
+
+bool tcp_user_waits(struct tcp_env *env, ref_t conn)
+{
+	return tcp_fastopen_waits(tcp_conn_at(env, conn));
 }
 
 /* --- errors --- */
@@ -70,13 +77,18 @@ int tcp_user_error(struct tcp_env *env, ref_t conn)
 /* --- SEND --- */
 
 /* May the user send? 0, or the negative errno. */
-static int send_check(struct tcp_conn *c)
+static int send_check(struct tcp_env *env, struct tcp_conn *c)
 {
 	if (c->err)
 		return -take_error(c);
 	if (c->fin_queued || c->state == TCP_CLOSED)
 		return -EPIPE;
-	if (c->state == TCP_SYN_SENT || c->state == TCP_SYN_RECEIVED)
+	if (tcp_fastopen_waits(c)) { /* not by this way: the SYN goes without text */
+		if (tcp_conn_activate(env, c))
+			tcp_output_syn(env, c, WHY_SYN, true);
+		return -EAGAIN;
+	}
+	if (c->state == TCP_SYN_SENT || (c->state == TCP_SYN_RECEIVED && !tcp_fastopen_is_pending(env, c)))
 		return -EAGAIN;
 	return 0;
 }
@@ -97,6 +109,18 @@ static int starve(struct tcp_env *env, struct tcp_conn *c, bool got_some)
 	tcp_timers_arm(env, c);
 	tcp_conn_settle(env, c);
 	return -EAGAIN;
+}
+
+/* The SYN waits for this: as much text as it can carry, the rest is for later (RFC 7413 §4.2.1). */
+static int64_t send_on_syn(struct tcp_env *env, struct tcp_conn *c, const void *data, uint32_t len)
+{
+	uint32_t n = MIN(MIN(len, tcp_fastopen_room(env, c)), c->sndbuf);
+
+	if (!tcp_conn_activate(env, c))
+		return starve(env, c, false);
+	n = n ? tcp_buf_append(env, &c->snd, data, n) : 0;
+	tcp_output_syn(env, c, WHY_SYN, true);
+	return n ? (int64_t)n : -EINPROGRESS;
 }
 
 /* How much of `want` bytes may be added now, active taken; 0 with the reason in *err: the buffer is full, or memory is out. */
@@ -121,7 +145,10 @@ static uint32_t send_room(struct tcp_env *env, struct tcp_conn *c, uint32_t want
 int64_t tcp_user_send(struct tcp_env *env, ref_t conn, const void *data, uint32_t len, bool more)
 {
 	struct tcp_conn *c = tcp_conn_at(env, conn);
-	int err = send_check(c);
+
+	if (tcp_fastopen_waits(c) && !c->err)
+		return send_on_syn(env, c, data, len);
+	int err = send_check(env, c);
 
 	if (err || !len)
 		return err;
@@ -141,7 +168,7 @@ int64_t tcp_user_send(struct tcp_env *env, ref_t conn, const void *data, uint32_
 int tcp_user_send_reserve(struct tcp_env *env, ref_t conn, struct via_iov *iov, int n, uint32_t want)
 {
 	struct tcp_conn *c = tcp_conn_at(env, conn);
-	int err = send_check(c);
+	int err = send_check(env, c);
 
 	if (err)
 		return err;
@@ -181,7 +208,7 @@ int64_t tcp_user_send_lend(struct tcp_env *env, ref_t conn, const void *data, ui
 			   void *ctx, uint64_t token)
 {
 	struct tcp_conn *c = tcp_conn_at(env, conn);
-	int err = send_check(c);
+	int err = send_check(env, c);
 
 	if (err || !len)
 		return err;
@@ -375,7 +402,8 @@ uint32_t tcp_user_ready(struct tcp_env *env, ref_t conn)
 	const struct tcp_conn *c = tcp_conn_at(env, conn);
 	struct tcp_active *a = tcp_active_of(env, c);
 	const struct tcp_rare *r = tcp_rare_of(env, c);
-	bool is_opening = c->state == TCP_SYN_SENT || c->state == TCP_SYN_RECEIVED;
+	bool is_opening = (c->state == TCP_SYN_SENT && !tcp_fastopen_waits(c)) ||
+			  (c->state == TCP_SYN_RECEIVED && !tcp_fastopen_is_pending(env, c));
 	uint32_t bits = 0;
 
 	if ((readable(env, c).len && tcp_conn_is_readable(env, c)) || c->fin_rcvd || c->rd_shut || c->state == TCP_CLOSED)

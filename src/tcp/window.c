@@ -44,7 +44,8 @@ uint16_t tcp_window_field(struct tcp_conn *c, bool is_syn)
 
 bool tcp_window_wants_update(const struct tcp_conn *c)
 {
-	uint32_t move = could_move(c), left = tcp_rcv_wnd(c);
+	uint32_t left = tcp_rcv_wnd(c), most = 65535u << c->rcv_ws;
+	uint32_t move = MIN(could_move(c), most - MIN(most, left)); /* the field tells no more than `most` */
 
 	if (!tcp_state_may_receive(c->state))
 		return false;

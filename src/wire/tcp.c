@@ -1,4 +1,4 @@
-/* wire/tcp.c - TCP header and options (RFC 9293 §3.1, §3.2; RFC 7323 §2, §3; RFC 2018 §2, §3).
+/* wire/tcp.c - TCP header and options (RFC 9293 §3.1, §3.2; RFC 7323 §2, §3; RFC 2018 §2, §3; RFC 7413 §4.1.1).
  *
  * Options are read at any alignment and in any segment; what an option means in which state is tcp/'s business. An
  * option whose length is 0, 1 or past the header ends the list; one of a known kind but the wrong length is skipped
@@ -8,8 +8,8 @@
 
 #include <errno.h>
 
-enum { OPT_END = 0, OPT_NOP = 1, OPT_MSS = 2, OPT_WS = 3, OPT_SACK_OK = 4, OPT_SACK = 5, OPT_TS = 8 };
-enum { WS_MAX = 14, OPTS_MAX = 40 };
+enum { OPT_END = 0, OPT_NOP = 1, OPT_MSS = 2, OPT_WS = 3, OPT_SACK_OK = 4, OPT_SACK = 5, OPT_TS = 8, OPT_FO = 34, OPT_EXP = 254 };
+enum { WS_MAX = 14, OPTS_MAX = 40, FO_COOKIE_MIN = 4, FO_MAGIC = 0xf989 };
 
 static void tcp_sack_parse(const uint8_t *o, uint8_t olen, struct tcp_hdr *h)
 {
@@ -18,6 +18,17 @@ static void tcp_sack_parse(const uint8_t *o, uint8_t olen, struct tcp_hdr *h)
 	h->n_sack = (uint8_t)((olen - 2) / 8); /* at most 4: the header has 40 bytes of options */
 	for (unsigned i = 0; i < h->n_sack; i++)
 		h->sack[i] = (struct iv){get_be32(o + 2 + 8 * i), get_be32(o + 6 + 8 * i)};
+}
+
+/* A cookie of len bytes; another length is none (as Linux). */
+static void tcp_fo_parse(const uint8_t *cookie, int len, bool is_exp, struct tcp_hdr *h)
+{
+	if (!(h->flags & TCP_SYN) || len % 2 || (len && (len < FO_COOKIE_MIN || len > TCP_FO_COOKIE_MAX)))
+		return;
+	h->has_fo = true;
+	h->fo_exp = is_exp;
+	h->fo_len = (uint8_t)len;
+	memcpy(h->fo, cookie, (size_t)len);
 }
 
 /* One option of olen bytes, kind and length bytes included. */
@@ -49,6 +60,13 @@ static void tcp_option_parse(const uint8_t *o, uint8_t olen, struct tcp_hdr *h)
 			h->tsval = get_be32(o + 2);
 			h->tsecr = get_be32(o + 6);
 		}
+		break;
+	case OPT_FO:
+		tcp_fo_parse(o + 2, olen - 2, false, h);
+		break;
+	case OPT_EXP:
+		if (olen >= 4 && get_be16(o + 2) == FO_MAGIC)
+			tcp_fo_parse(o + 4, olen - 4, true, h);
 		break;
 	default:
 		break;
@@ -94,7 +112,7 @@ int tcp_parse(const uint8_t *p, size_t len, struct tcp_hdr *h)
 /* Which options go out, and their length. SACK comes last and takes what room is left (RFC 2018 §3). */
 struct tcp_opts {
 	bool mss, ts, sack_ok, ws;
-	uint8_t n_sack, len;
+	uint8_t n_sack, fo, len; /* fo: bytes of that option without padding */
 };
 
 static struct tcp_opts tcp_opts_plan(const struct tcp_hdr *h)
@@ -102,6 +120,11 @@ static struct tcp_opts tcp_opts_plan(const struct tcp_hdr *h)
 	bool syn = h->flags & TCP_SYN;
 	struct tcp_opts o = {.mss = syn && h->has_mss, .ts = h->has_ts, .sack_ok = syn && h->sack_permitted, .ws = syn && h->has_ws};
 	unsigned len = 4u * o.mss + 12u * o.ts + 4u * (o.sack_ok && !o.ts) + 4u * o.ws;
+	unsigned fo = syn && h->has_fo ? (h->fo_exp ? 4u : 2u) + h->fo_len : 0;
+	if (fo && len + (fo + 3) / 4 * 4 <= OPTS_MAX) {
+		o.fo = (uint8_t)fo;
+		len += (fo + 3) / 4 * 4;
+	}
 	if (h->n_sack > 0 && len + 12 <= OPTS_MAX) {
 		unsigned fit = (OPTS_MAX - len - 4) / 8;
 		o.n_sack = (uint8_t)MIN(MIN(fit, h->n_sack), TCP_SACK_MAX);
@@ -134,6 +157,15 @@ static void tcp_options_emit(struct writer *w, const struct tcp_hdr *h, const st
 	if (o->ws) {
 		wr_be16(w, OPT_NOP << 8 | OPT_WS);
 		wr_be16(w, (uint16_t)(3 << 8 | MIN(h->ws, WS_MAX)));
+	}
+	if (o->fo) {
+		wr_u8(w, h->fo_exp ? OPT_EXP : OPT_FO);
+		wr_u8(w, o->fo);
+		if (h->fo_exp)
+			wr_be16(w, FO_MAGIC);
+		wr_bytes(w, h->fo, h->fo_len);
+		for (unsigned i = o->fo; i % 4; i++)
+			wr_u8(w, OPT_NOP);
 	}
 	if (o->n_sack) {
 		wr_be16(w, OPT_NOP << 8 | OPT_NOP);

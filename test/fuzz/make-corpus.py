@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """make-corpus.py: write the seed inputs of the fuzz targets into corpus/NAME/.
 
-The results are committed; this says where they come from."""
+The results are committed; this says where they come from. Those of drill are scripts, written by hand."""
 import os, struct, sys
 
 ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "corpus")

@@ -404,6 +404,21 @@ static void req_CC_020__bbr_answers_marks_and_heavy_loss(void **state)
 	end();
 }
 
+/* A mark while more is asked for: the probe ends, and what is in flight is the bound. */
+static void req_CC_020__bbr_mark_ends_a_probe(void **state)
+{
+	begin(12.5e6, 50 * MS, 2, 0, 1);
+	run(5 * NS_PER_S);
+	struct flow *f = &net.f[0];
+	while (f->last_state != BBR_UP)
+		run(MS);
+	assert_int_equal(bbr(f)->inflight_hi, 0);
+	call(f, TCP_CC_ECN);
+	assert_int_equal(bbr(f)->state, BBR_DOWN);
+	assert_in_range(bbr(f)->inflight_hi, 0.7 * 12.5e6 * 0.05 - MSS, 1.3 * 12.5e6 * 0.05);
+	end();
+}
+
 static void req_CC_020__bbr_time_out(void **state)
 {
 	begin(12.5e6, 50 * MS, 2, 0, 1);
@@ -471,6 +486,7 @@ int main(void)
 		T(bbr__fills_a_deep_pipe_and_leaves_no_queue), T(bbr__random_loss), T(bbr__shallow_buffer),
 		T(bbr__probe_rtt_learns_a_longer_path), T(bbr__probe_rtt_halves_flight), T(bbr__bandwidth_halves_and_doubles),
 		T(bbr__two_flows_share), T(bbr__cycle_of_probe_bw), T(req_CC_020__bbr_answers_marks_and_heavy_loss), T(req_CC_020__bbr_time_out),
+		T(req_CC_020__bbr_mark_ends_a_probe),
 		T(bbr__first_pacing_rate), T(bbr__any_samples),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -582,6 +582,33 @@ static void runner__two_stacks_joined_by_buffers(void **state)
 }
 
 /* close(2) instead of ours: when the number comes back, the old socket is closed and the new one is sound. */
+/* SO_LINGER with a time, as socket(7): close() waits until the peer has all of it, but no longer; and not over unread bytes. */
+static void linger__close_waits_for_the_peer(void **state)
+{
+	struct world *w = *state;
+	static char lots[65536];
+	int l = listener(w, 4501);
+	for (int i = 0; i < 2; i++) {
+		struct sockaddr_in a = at("127.0.0.1", 4501);
+		int c = via_posix_socket(w->v, AF_INET, SOCK_STREAM, 0);
+		assert_int_equal(via_posix_connect(c, SA(&a), sizeof(a)), 0);
+		int s = via_posix_accept(l, NULL, NULL);
+		assert_true(s >= 0);
+		struct linger how = {1, 1};
+		assert_int_equal(via_posix_setsockopt(c, SOL_SOCKET, SO_LINGER, &how, sizeof(how)), 0);
+		while (i && via_posix_send(c, lots, sizeof(lots), MSG_DONTWAIT) > 0) /* more than the peer, who does not read, has room for */
+			;
+		struct timespec t0, t1;
+		clock_gettime(CLOCK_MONOTONIC, &t0);
+		assert_int_equal(via_posix_close(c), 0);
+		clock_gettime(CLOCK_MONOTONIC, &t1);
+		int64_t took = (t1.tv_sec - t0.tv_sec) * 1000 * MS + t1.tv_nsec - t0.tv_nsec;
+		assert_true(i ? took >= 990 * MS : took < 900 * MS);
+		via_posix_close(s);
+	}
+	via_posix_close(l);
+}
+
 static void table__number_closed_behind_our_back(void **state)
 {
 	struct world *w = *state;
@@ -730,7 +757,7 @@ int main(void)
 		T(calls__null_pointers_fault),
 		T(zerocopy__completes_at_once_as_copied),
 		T(told__time_outs_happen_when_time_is_told),
-		T(table__number_closed_behind_our_back),
+		T(linger__close_waits_for_the_peer), T(table__number_closed_behind_our_back),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

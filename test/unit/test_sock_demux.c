@@ -179,6 +179,31 @@ static void tcp__too_short_is_dropped(void **state)
 	assert_int_equal(pktmem_pkts_used(&f->mem), 0);
 }
 
+/* MUST-46, and its other half: who calls a group is told so, who is called by one says nothing. */
+static void req_TCP_026__groups_are_no_peers(void **state)
+{
+	static const uint32_t groups[] = {0xe0000001, 0xefffffff, 0xffffffff};
+	struct fake *f = *state;
+	via_sock l = fake_open(f, VIA_STREAM);
+	assert_int_equal(fake_bind(f, l, 0, 80), 0);
+	assert_int_equal(sock_listen(&f->env, l, 4), 0);
+	for (unsigned i = 0; i < ARRAY_LEN(groups); i++) {
+		via_sock s = fake_open(f, VIA_STREAM);
+		struct via_sockaddr to = at(groups[i], 80);
+		assert_int_equal(sock_connect(&f->env, s, &to), -ENETUNREACH);
+		assert_int_equal(sock_close(&f->env, s), 0);
+		struct via_addr many = via_addr_v4(groups[i]), one = via_addr_v4(PEER), ours = via_addr_v4(A1);
+		for (int from = 0; from < 2 && i < 2; from++) { /* 255.255.255.255 and directed broadcasts end in stack/rx.c */
+			struct tcp_hdr h = {.sport = 9, .dport = 80, .flags = TCP_SYN, .seq = 1, .wnd = 1000};
+			struct pkt *p = pkt_new(&f->mem, 64);
+			tcp_emit(pkt_put(p, TCP_HLEN), &h);
+			assert_int_equal(sock_tcp_arrives(&f->env, p, from ? &many : &one, from ? &ours : &many, NULL), DROP_IP_BROADCAST);
+		}
+	}
+	assert_int_equal(f->n_paths, 0);
+	assert_int_equal(sock_close(&f->env, l), 0);
+}
+
 #define T(t) cmocka_unit_test_setup_teardown(t, setup, teardown)
 
 int main(void)
@@ -186,7 +211,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(nodes__hundred_thousand), T(nodes__addresses_are_compared),
 		T(req_UDP_005__most_specific_wins), T(reuseport__flows_are_spread_and_stay),
-		T(listener__most_specific_wins), T(tcp__too_short_is_dropped),
+		T(listener__most_specific_wins), T(tcp__too_short_is_dropped), T(req_TCP_026__groups_are_no_peers),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

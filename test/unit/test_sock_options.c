@@ -213,14 +213,41 @@ static void options__congestion(void **state)
 	assert_int_equal(sock_getopt(&f->env, u, IPPROTO_TCP, TCP_CONGESTION, name, &n), -EOPNOTSUPP); /* as Linux */
 }
 
-static void options__fastopen_is_absent(void **state)
+static void req_TX_013__options_and_the_setting(void **state)
 {
 	struct fake *f = *state;
+	struct sock_env *e = &f->env;
 	via_sock s = fake_open(f, VIA_STREAM);
-	int one = 1;
-	uint32_t n = sizeof(one);
-	assert_int_equal(sock_setopt(&f->env, s, IPPROTO_TCP, TCP_FASTOPEN, &one, 4), -ENOPROTOOPT);
-	assert_int_equal(sock_getopt(&f->env, s, IPPROTO_TCP, TCP_FASTOPEN, &one, &n), -ENOPROTOOPT);
+	int v = 1;
+	uint32_t n = sizeof(v);
+	struct via_sockaddr to = at(PEER, 80);
+	uint8_t key[32] = {1, 2, 3};
+	/* off by default */
+	assert_int_equal(sock_setopt(e, s, IPPROTO_TCP, TCP_FASTOPEN_CONNECT, &v, 4), -EOPNOTSUPP);
+	assert_int_equal(sock_sendto(e, s, "x", 1, VIA_FASTOPEN, &to), -EOPNOTSUPP);
+	tcp_settings_of(e->tcp)->fastopen = TCP_FASTOPEN_CLIENT;
+	assert_int_equal(sock_setopt(e, s, IPPROTO_TCP, TCP_FASTOPEN_CONNECT, &(int){2}, 4), -EINVAL);
+	assert_int_equal(sock_setopt(e, s, IPPROTO_TCP, TCP_FASTOPEN_CONNECT, &v, 4), 0);
+	assert_int_equal(sock_getopt(e, s, IPPROTO_TCP, TCP_FASTOPEN_CONNECT, &v, &n), 0);
+	assert_int_equal(v, 1);
+	assert_int_equal(sock_setopt(e, s, IPPROTO_TCP, TCP_FASTOPEN, &(int){-1}, 4), -EINVAL);
+	assert_int_equal(sock_setopt(e, s, IPPROTO_TCP, TCP_FASTOPEN, &(int){100000}, 4), 0);
+	assert_int_equal(sock_getopt(e, s, IPPROTO_TCP, TCP_FASTOPEN, &v, &n), 0);
+	assert_int_equal(v, SOCK_BACKLOG_MAX);
+	assert_int_equal(sock_setopt(e, s, IPPROTO_TCP, TCP_FASTOPEN_NO_COOKIE, &(int){3}, 4), -EINVAL);
+	assert_int_equal(sock_setopt(e, s, IPPROTO_TCP, TCP_FASTOPEN_NO_COOKIE, &(int){1}, 4), 0);
+	static const uint32_t lens[] = {0, 3, 4, 15, 17, 31, 33};
+	for (unsigned i = 0; i < ARRAY_LEN(lens); i++)
+		assert_int_equal(sock_setopt(e, s, IPPROTO_TCP, TCP_FASTOPEN_KEY, key, lens[i]), -EINVAL);
+	assert_int_equal(sock_setopt(e, s, IPPROTO_TCP, TCP_FASTOPEN_KEY, key, 16), 0);
+	assert_int_equal(sock_setopt(e, s, IPPROTO_TCP, TCP_FASTOPEN_KEY, key, 32), 0);
+	uint8_t got[64] = {0};
+	n = sizeof(got);
+	assert_int_equal(sock_getopt(e, s, IPPROTO_TCP, TCP_FASTOPEN_KEY, got, &n), 0);
+	assert_int_equal(n, 32);
+	assert_memory_equal(got, key, 32);
+	/* a datagram socket knows none of them */
+	assert_int_equal(sock_setopt(e, fake_open(f, VIA_DGRAM), IPPROTO_TCP, TCP_FASTOPEN, &v, 4), -ENOPROTOOPT);
 }
 
 static void options__info_of_an_idle_socket(void **state)
@@ -294,7 +321,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(options__ints_as_the_kernel), T(options__unknown_as_the_kernel), T(options__linger_as_the_kernel),
 	T(options__timeouts_as_the_kernel),
-		T(options__congestion), T(options__fastopen_is_absent), T(options__info_of_an_idle_socket), T(options__told_only),
+		T(options__congestion), T(req_TX_013__options_and_the_setting), T(options__info_of_an_idle_socket), T(options__told_only),
 		T(tcp_opts__follow_the_options),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -205,7 +205,7 @@ static void pmtu__setting_2_begins_at_base_mss(void **state)
 	end(&f);
 }
 
-/* A lesson outlives its connections, for ten minutes, and then gives its memory back. */
+/* A lesson outlives its connections, for some minutes, and then gives its memory back. */
 static void pmtu__a_lesson_outlives_its_connections(void **state)
 {
 	line(1400, false);
@@ -214,7 +214,7 @@ static void pmtu__a_lesson_outlives_its_connections(void **state)
 	const struct path *p = path_of(&f);
 	via_abort(f.from, f.out);
 	via_abort(f.to, f.in);
-	assert_true(net_run(t, t->now + 300 * NS_PER_S));
+	assert_true(net_run(t, t->now + 200 * NS_PER_S));
 	assert_int_equal(t->v[0]->st->path_pool.n_used, 1);
 	assert_in_range(tcp_pmtu_of(&p->p), 1392, 1400);
 	struct flow g = flow_open(t, t->v[0], t->v[2], IP_B, 81, 0);

@@ -169,6 +169,29 @@ static void req_CC_004__third_duplicate_retransmits(void **state)
 	th_finish(&t, c);
 }
 
+/* Two duplicates, then the hole is filled: only one segment is news (as Linux: what duplicates told of came while cwnd stood still). */
+static void growth_after_two_duplicates(void (*dup)(uint32_t n))
+{
+	k()->cwnd = 10 * MSS;
+	assert_int_equal(tcp_user_send(&t.env, c, data, 15 * MSS, false), 15 * MSS);
+	th_flush(&t);
+	th_drain(&t);
+	dup(2);
+	dup(3);
+	assert_int_equal(k()->snd_nxt - k()->snd_una, 12 * MSS); /* limited transmit */
+	assert_int_equal(k()->cwnd, 10 * MSS);
+	ack(3);
+	assert_int_equal(k()->cwnd, 11 * MSS);
+	ack(4);
+	assert_int_equal(k()->cwnd, 12 * MSS);
+	th_finish(&t, c);
+}
+static void dup_sack(uint32_t n) { sack(0, 1, (uint32_t[]){1, n}); }
+static void dup_plain(uint32_t n) { ack(0); }
+
+static void req_CC_008__growth_counts_news_once_with_sack(void **state) { growth_after_two_duplicates(dup_sack); }
+static void req_CC_008__growth_counts_news_once_without_sack(void **state) { growth_after_two_duplicates(dup_plain); }
+
 /* RFC 6582 §3.2 step 3: the ACK that ends recovery sets cwnd, however much it acknowledges; growth begins with the next. */
 static void req_CC_003__the_end_of_recovery_opens_no_window(void **state)
 {
@@ -531,6 +554,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(req_TCP_074__rtt_estimator), T(req_TCP_074__no_sample_from_what_was_sent_twice), T(req_TCP_074__timestamps_tell),
 		T(req_TCP_076__backoff_and_restart), T(req_TCP_078__r2_closes_with_etimedout), T(req_TCP_078__user_timeout),
+		T(req_CC_008__growth_counts_news_once_with_sack), R(req_CC_008__growth_counts_news_once_without_sack),
 		T(req_CC_003__the_end_of_recovery_opens_no_window), R(tcp_loss__the_congestion_control_can_be_changed),
 		R(req_CC_004__third_duplicate_retransmits), R(req_CC_004__two_duplicates_are_reordering), R(req_CC_005__limited_transmit),
 		R(req_CC_007__newreno_partial_acks), R(req_CC_007__old_duplicates_after_rto_do_not_begin_again),

@@ -311,6 +311,18 @@ static void req_PM_005__a_lost_probe_is_no_congestion(void **state)
 	finish();
 }
 
+/* A raised MSS does not leave a window of less than one segment. */
+static void req_CC_003__a_window_of_one_segment_grows_with_the_mss(void **state)
+{
+	stand_at(552);
+	k()->cwnd = 512;
+	path()->tcp_mtu = 0; /* another connection's probe got through */
+	tcp_path_changed(&t.env, t.path);
+	assert_int_equal(k()->mss, 1460);
+	assert_int_equal(k()->cwnd, 1460);
+	finish();
+}
+
 static void pmtu__losses_beside_the_probe_are_congestion(void **state)
 {
 	stand_at(1064);
@@ -433,7 +445,7 @@ int main(void)
 		O(pmtu__a_dead_peer_leaves_no_lesson), O(req_PM_005__a_probe_that_arrives_raises_the_mss),
 		O(req_PM_005__a_lost_probe_is_no_congestion), O(pmtu__losses_beside_the_probe_are_congestion),
 		O(pmtu__too_little_behind_it_no_probe), O(pmtu__a_router_answers_the_probe), O(pmtu__never_beyond_the_peers_mss),
-		O(req_PM_005__search_finds_the_size),
+		O(req_CC_003__a_window_of_one_segment_grows_with_the_mss), O(req_PM_005__search_finds_the_size),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -35,6 +35,19 @@ static void assert_reads(uint32_t n)
 	assert_memory_equal(buf, data, n);
 }
 
+/* A buffer larger than an unscaled window can tell: reading moves no edge, and is no news (RFC 9293 §3.8.6.2.2). */
+static void req_TCP_064__no_update_beyond_the_field(void **state)
+{
+	seg(1, 1000);
+	assert_int_equal(th_expect(&t, &q, TCP_ACK, 1, 1001, 0)->h.wnd, 65535);
+	assert_reads(1000);
+	th_flush(&t);
+	th_expect_none(&t);
+	th_run(&t, NS_PER_S);
+	th_expect_none(&t);
+	th_finish(&t, c);
+}
+
 /* --- acceptability and trimming --- */
 
 static void req_TCP_030__table_of_acceptability(void **state)
@@ -458,7 +471,7 @@ int main(void)
 		T(req_TCP_073__what_fills_a_gap_is_acked_at_once),
 		T(req_TCP_065__right_edge_never_moves_left), T(req_TCP_064__window_moves_by_a_segment_or_half_the_buffer),
 		T(req_TCP_035__zero_window_still_takes_ack_and_rst), T(tcp_receive__zero_copy_peek), T(tcp_receive__peek_leaves_it),
-		T(tcp_receive__bytes_are_counted),
+		T(req_TCP_064__no_update_beyond_the_field), T(tcp_receive__bytes_are_counted),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

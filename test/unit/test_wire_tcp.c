@@ -219,6 +219,12 @@ static struct tcp_hdr random_header(struct rng *r)
 		h.tsval = (uint32_t)rng_u64(r);
 		h.tsecr = (uint32_t)rng_u64(r);
 	}
+	if (syn && (h.has_fo = rng_below(r, 2))) {
+		h.fo_exp = rng_below(r, 2);
+		h.fo_len = (uint8_t)(rng_below(r, 2) ? 4 + 2 * rng_below(r, 7) : 0);
+		for (unsigned i = 0; i < h.fo_len; i++)
+			h.fo[i] = (uint8_t)rng_u64(r);
+	}
 	h.n_sack = syn ? 0 : (uint8_t)rng_below(r, h.has_ts ? 4 : 5);
 	for (unsigned i = 0; i < h.n_sack; i++)
 		h.sack[i] = (struct iv){(uint32_t)rng_u64(r), (uint32_t)rng_u64(r)};
@@ -245,7 +251,34 @@ static void tcp_emit__parse_gives_it_back(void **state)
 			again.tsval == h.tsval && again.tsecr == h.tsecr);
 		assert_int_equal(again.n_sack, h.n_sack);
 		assert_memory_equal(again.sack, h.sack, h.n_sack * sizeof(h.sack[0]));
+		assert_true(again.has_fo == h.has_fo && again.fo_exp == h.fo_exp && again.fo_len == h.fo_len);
+		assert_memory_equal(again.fo, h.fo, h.fo_len);
 	}
+}
+
+/* RFC 7413 §4.1.1: 4 to 16 bytes, even, or none; on SYN only. */
+static void req_TX_013__which_lengths_are_cookies(void **state)
+{
+	for (unsigned exp = 0; exp < 2; exp++)
+		for (unsigned len = 0; len <= 20; len++)
+			for (unsigned syn = 0; syn < 2; syn++) {
+				uint8_t p[60] = {[13] = syn ? TCP_SYN : TCP_ACK};
+				unsigned base = exp ? 4 : 2, at = 20;
+				p[12] = (20 + 24) / 4 << 4;
+				p[at++] = exp ? 254 : 34;
+				p[at++] = (uint8_t)(base + len);
+				if (exp)
+					put_be16(p + at, 0xf989), at += 2;
+				for (unsigned i = 0; i < len; i++)
+					p[at++] = (uint8_t)(i + 1);
+				struct tcp_hdr h;
+				assert_int_equal(tcp_parse(p, 44, &h), 0);
+				assert_int_equal(h.has_fo, syn && len % 2 == 0 && (len == 0 || (len >= 4 && len <= 16)));
+				assert_int_equal(h.fo_len, h.has_fo ? len : 0);
+				assert_int_equal(h.fo_exp, h.has_fo && exp);
+				if (h.has_fo)
+					assert_memory_equal(h.fo, p + 20 + base, len);
+			}
 }
 
 static void tcp_seg_len__counts_syn_and_fin(void **state)
@@ -275,6 +308,7 @@ int main(void)
 		cmocka_unit_test(tcp_emit__layout_as_linux),
 		cmocka_unit_test(tcp_emit__sack_fills_what_is_left),
 		cmocka_unit_test(tcp_emit__parse_gives_it_back),
+		cmocka_unit_test(req_TX_013__which_lengths_are_cookies),
 		cmocka_unit_test(tcp_seg_len__counts_syn_and_fin),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
