@@ -3,6 +3,7 @@
 
 #include "tcp/cc.h"
 #include "tcp/timers.h"
+#include "tcp/scoreboard.h"
 
 #define FO_OFF offsetof(struct tcp_rare, fo_link)
 #define COOKIE_LEN 8            /* of ours */
@@ -185,7 +186,7 @@ bool tcp_fastopen_answered(struct tcp_env *env, struct tcp_conn *c, const struct
 	r->fo_text = r->fo == TCP_FO_DATA && !is_left;
 	r->fo = TCP_FO_ANSWERED;
 	for (uint16_t i = 0; is_left && i < a->sent.n; i++)
-		tcp_ranges_mark(env->arena, &a->sent, i, TCP_RANGE_LOST, 0);
+		tcp_mark_lost(env, c, a, i, c->sack_ok ? WHY_RETRANS_SACK : WHY_RETRANS_FAST);
 	return is_left;
 }
 

@@ -215,6 +215,7 @@ static bool send_syn_text(struct tcp_env *env, struct tcp_conn *c, struct tcp_ac
 	tcp_ranges_push(env->arena, &a->sent, c->snd_nxt, c->snd_nxt + n, 0, env->now);
 	if (a->sent.n > i)
 		tcp_ranges_note(env->arena, &a->sent, i, env->now, 1);
+	a->tlp.from = env->now;
 	c->snd_nxt += n;
 	c->segs_out++;
 	env->ops->tx(env->ctx, p, c->e.node.path, conn_ttl(r), conn_tos(r));
