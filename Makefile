@@ -86,7 +86,7 @@ conformance:
 	@tools/setup.sh test
 	@$(MAKE) --no-print-directory build-release
 	@$(MAKE) --no-print-directory build-tests
-	@tools/test.sh unit sim e2e || true
+	@tools/test.sh unit drill sim e2e || true
 	@tools/conformance
 
 # PICK=N: N of them, chosen by the date.

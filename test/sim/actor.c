@@ -132,6 +132,8 @@ static void finish(struct actor *a)
 {
 	a->is_done = true;
 	a->next = TIME_NEVER;
+	if (!a->side && a->f->o[0].linger0 && via_outq(a->node->stack, a->sock) > 0)
+		a->has_reset = true; /* close() throws away what is not acknowledged */
 	if (a->error)
 		via_abort(a->node->stack, a->sock);
 	else

@@ -109,7 +109,7 @@ static void run(uint64_t seed, int flush_every, bool sack, struct seen *seen)
 	uint32_t head = 0, k = 0;
 	*seen = (struct seen){0};
 	th_init(&t, TH_A, TH_B, NULL, 3);
-	ref_t ref = th_connect(&t, &q, &synack, &(struct tcp_opts){.rcvbuf = 200000});
+	ref_t ref = th_connect(&t, &q, &synack, &(struct tcp_opts){.rcvbuf = 400000} /* a window of half of it */);
 	struct tcp_conn *c = th_conn(&t, ref);
 	rng_seed(&r, seed);
 	for (int burst = 0; burst < SEGMENTS / BURST; burst++) {

@@ -210,6 +210,10 @@ static void req_TX_011__forged_and_old_cookies_are_rejected(void **state)
 	q.irs = irs;
 	th_send(&t, &q, TCP_ACK, 2, 1, NULL, 0); /* bound to the peer's ISN */
 	assert_int_equal(t.drop, DROP_TCP_COOKIE);
+	q.irs = irs + 7; /* also if both numbers are shifted alike */
+	th_send(&t, &q, TCP_ACK, 1 + 7, 1, NULL, 0);
+	assert_int_equal(t.drop, DROP_TCP_COOKIE);
+	q.irs = irs;
 	struct tcp_hdr other = th_hdr(&q, TCP_ACK, 1, 1);
 	other.sport++; /* to its port */
 	th_inject(&t, &other, NULL, 0);
