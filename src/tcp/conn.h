@@ -40,7 +40,7 @@
 #define TCP_WMEM_MAX (4u << 20)
 #define TCP_BUF_MIN 2304u
 #define TCP_BUF_MAX (1u << 29)
-#define TCP_OOO_MAX 512                      /* intervals in the reorder queue */
+#define TCP_OOO_MAX 4096                      /* intervals in the reorder queue */
 #define TCP_OOO_FIRST 16
 #define TCP_ORPHANS_MAX 8192
 #define TCP_SYNRCVD_MAX 65536
