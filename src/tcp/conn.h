@@ -172,6 +172,13 @@ struct tcp_drs {
 	int64_t quiet_at;           /* kept until then although nothing comes */
 };
 
+/* Proportional rate reduction (prr.h), in bytes. */
+struct tcp_prr {
+	bool is_on;
+	uint32_t delivered, out;    /* prr_delivered, prr_out */
+	uint32_t recover_fs;        /* RecoverFS */
+};
+
 struct tcp_active {
 	struct tcp_ranges sent;     /* what is in flight */
 
@@ -185,6 +192,7 @@ struct tcp_active {
 	uint8_t probes;             /* zero-window probes unanswered */
 	uint32_t rto_ts;            /* our timestamp clock at the last expiry */
 	struct tcp_rack rack;
+	struct tcp_prr prr;
 	struct tcp_tlp tlp;
 
 	/* loss recovery */
