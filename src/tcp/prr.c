@@ -7,7 +7,7 @@ void tcp_prr_begin(const struct tcp_env *env, const struct tcp_conn *c, struct t
 {
 	bool is_own = tcp_cwnd_algo(env, c)->has_model;
 
-	a->prr = (struct tcp_prr){.is_on = c->sack_ok && !is_own && !a->is_mtu, .recover_fs = MAX(flight - MIN(flight, sacked), c->mss)};
+	a->prr = (struct tcp_prr){.is_on = c->sack_ok && !is_own, .recover_fs = MAX(flight - MIN(flight, sacked), c->mss)};
 }
 
 void tcp_prr_ack(struct tcp_conn *c, struct tcp_active *a, uint32_t delivered, bool is_safe)

@@ -52,11 +52,13 @@ static void recovery_enter(struct tcp_env *env, struct tcp_conn *c, struct tcp_a
 	a->is_partial = false;
 	/* FlightSize without what limited transmit added (RFC 5681 §3.2 step 2) */
 	a->is_mtu = tcp_pmtu_only_probe_lost(env, c, a);
-	if (!a->is_mtu && !tcp_ecn_has_reduced(c, a))
+	bool reduces = !a->is_mtu && !tcp_ecn_has_reduced(c, a);
+	if (reduces)
 		reduce(env, c, a, a->dupacks ? MIN(a->dup_flight, flight) : flight);
 	if (!c->rack)
 		tcp_mark_first(env, c, a, c->sack_ok ? WHY_RETRANS_SACK : WHY_RETRANS_FAST);
-	tcp_prr_begin(env, c, a, flight, a->sent.sacked - MIN(a->sent.sacked, news));
+	if (reduces)
+		tcp_prr_begin(env, c, a, flight, a->sent.sacked - MIN(a->sent.sacked, news));
 	if (x)
 		tcp_prr_ack(c, a, a->sent.rate.s.newly_acked, false);
 }
