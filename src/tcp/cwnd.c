@@ -31,6 +31,10 @@ void tcp_cwnd_event(struct tcp_env *env, struct tcp_conn *c, struct tcp_active *
 				  .random = &tcp_tab(env)->random, .is_abe = env->ecn_abe};
 	struct tcp_cc_out o = {.cwnd = c->cwnd, .ssthresh = c->ssthresh};
 
+	/* What is SACKed behind a hole counts in FlightSize but is no longer in flight: in a long recovery that is many windows, and each
+	 * loss would raise cwnd. FlightSize is taken instead of the window because it may be less (RFC 5681 §3.1), never more. */
+	if (e == TCP_CC_LOSS || e == TCP_CC_ECN || e == TCP_CC_RTO)
+		s.flight = MIN(s.flight, MAX(c->cwnd, c->ssthresh));
 	if (x) {
 		s.acked = newly_arrived(c, a, x);
 		s.rtt_us = x->rtt_us;

@@ -410,6 +410,7 @@ static void clear(struct play *p)
 		if (!has_nodes)
 			break;
 	}
+	lab_run(p->l, p->l->env.now + QUIET_NS, on_quiet_event, p); /* what the last of them learnt is forgotten, too */
 }
 
 /* From now until all programs have ended, or the judgement is that they never will. */

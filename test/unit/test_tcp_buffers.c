@@ -302,6 +302,175 @@ static void rcvlowat__makes_its_room(void **state)
 	th_finish(&t, c);
 }
 
+/* --- the memory budget --- */
+
+static void limits(uint64_t low, uint64_t pressure, uint64_t high)
+{
+	struct tcp_settings *s = tcp_settings_of(&t.env);
+	s->mem_low = low;
+	s->mem_pressure = pressure;
+	s->mem_high = high;
+}
+static struct via_tcp_memory budget(void)
+{
+	struct via_tcp_memory m = {.size = sizeof(m)};
+	tcp_mem_get(&t.env, &m);
+	return m;
+}
+
+static void req_HARD_09__pressure_prunes_and_shrinks_windows(void **state)
+{
+	limits(10000, 30000, 200000);
+	th_send(&t, &q, TCP_ACK, 2001, 1, data, 1000); /* out of order, kept */
+	uint32_t edge = th_conn(&t, c)->rcv_adv;
+	assert_int_equal(put(40000), 40000);
+	th_flush(&t);
+	assert_int_equal(budget().state, VIA_TCP_MEM_PRESSURE);
+	assert_int_equal(budget().n_pressure, 1);
+	assert_true(budget().pruned > 0);
+	assert_true(th_conn(&t, c)->rcvbuf <= 4000);
+	assert_int_equal(th_conn(&t, c)->rcv_adv, edge); /* not taken back */
+	th_drain(&t);
+	th_send(&t, &q, TCP_ACK, 2001, 1, data, 1000);
+	assert_int_equal(t.drop, DROP_TCP_MEMORY);
+	th_send(&t, &q, TCP_ACK, 1, 1, data, 1000); /* in order: always */
+	assert_int_equal(t.drop, DROP_NONE);
+	assert_int_equal(tcp_user_recv(&t.env, c, sink, 5000, false), 1000);
+	assert_int_equal(tcp_conn_state(&t.env, c), TCP_ESTABLISHED);
+	for (uint32_t i = 1; i <= 40; i++) {
+		th_conn(&t, c)->cwnd = 60000;
+		th_send(&t, &q, TCP_ACK, 1001, 1000 * i + 1, NULL, 0);
+		assert_int_equal(budget().state, budget().used >= 10000 ? VIA_TCP_MEM_PRESSURE : VIA_TCP_MEM_FREE);
+	}
+	assert_int_equal(budget().state, VIA_TCP_MEM_FREE);
+	th_finish(&t, c);
+}
+
+static void req_HARD_09__full_refuses_what_is_new(void **state)
+{
+	ref_t other;
+	limits(10000, 20000, 30000);
+	assert_true(put(60000) > 30000);
+	assert_int_equal(budget().state, VIA_TCP_MEM_FULL);
+	assert_int_equal(put(1000), -EAGAIN);
+	th_op_path_hold(&t, t.path);
+	assert_int_equal(tcp_user_connect(&t.env, t.path, 81, 81, NULL, 2, &other), -ENOBUFS);
+	th_flush(&t);
+	th_listen(&t, 4, NULL);
+	t.listen_port = 99;
+	struct tcp_hdr syn = {.sport = 500, .dport = 99, .seq = 1, .flags = TCP_SYN, .wnd = 1000};
+	th_inject(&t, &syn, NULL, 0);
+	assert_int_equal(t.drop, DROP_TCP_MEMORY);
+	assert_int_equal(budget().refused, 3);
+	assert_int_equal(tcp_conn_state(&t.env, c), TCP_ESTABLISHED);
+	t.events[TH_OWNER] = 0;
+	while (th_conn(&t, c)->snd_una != th_conn(&t, c)->snd_nxt)
+		ack_cwnd(th_conn(&t, c)->snd_nxt - q.irs, 60);
+	th_run(&t, 50 * NS_PER_MS);
+	assert_true(wakes()); /* the refused writer hears of it */
+	th_unlisten(&t);
+	th_finish(&t, c);
+}
+
+static void req_HARD_09__every_byte_is_counted_once(void **state)
+{
+	assert_int_equal(budget().used, 0);
+	put(30000);
+	th_send(&t, &q, TCP_ACK, 1, 1, data, 1000);
+	th_send(&t, &q, TCP_ACK, 5001, 1, data, 1000);
+	assert_int_equal(budget().used, th_conn(&t, c)->snd.charged + th_conn(&t, c)->rcv.charged);
+	tcp_user_close(&t.env, c, true);
+	th_flush(&t);
+	assert_int_equal(budget().used, 0);
+	th_finish(&t, 0);
+}
+
+/* --- zero windows --- */
+
+static void shut(uint32_t n)
+{
+	q.wnd = 0;
+	ack(n);
+}
+
+static void req_TCP_069__what_zero_windows_pin_can_be_reclaimed(void **state)
+{
+	put(30000);
+	th_flush(&t);
+	shut(10001);
+	struct via_tcp_memory m = budget();
+	assert_int_equal(m.n_stalled, 1);
+	assert_int_equal(m.stalled, th_conn(&t, c)->snd.charged);
+	for (int i = 0; i < 200; i++) { /* TCP-068: without a cap it stays while probes are answered */
+		th_run(&t, 120 * NS_PER_S);
+		th_drain(&t);
+		shut(10001);
+	}
+	assert_int_equal(tcp_conn_state(&t.env, c), TCP_ESTABLISHED);
+	assert_int_equal(tcp_mem_reclaim(&t.env, m.stalled), 0); /* no more than is allowed */
+	assert_int_equal(tcp_mem_reclaim(&t.env, 1000), 1);
+	assert_int_equal(tcp_conn_state(&t.env, c), TCP_CLOSED);
+	assert_int_equal(tcp_user_error(&t.env, c), ETIMEDOUT);
+	assert_int_equal(budget().stalled, 0);
+	assert_int_equal(budget().n_stalled, 0);
+	assert_int_equal(budget().reclaimed, m.stalled);
+	th_finish(&t, c);
+}
+
+static void req_TCP_069__a_cap_reclaims_by_itself(void **state)
+{
+	tcp_settings_of(&t.env)->stalled_max = 5000;
+	put(30000);
+	th_flush(&t);
+	shut(10001);
+	th_run(&t, NS_PER_S);
+	assert_int_equal(tcp_conn_state(&t.env, c), TCP_CLOSED);
+	th_finish(&t, c);
+}
+
+static void req_TCP_069__an_opened_window_pins_nothing(void **state)
+{
+	put(30000);
+	th_flush(&t);
+	shut(10001);
+	q.wnd = 257;
+	ack(10001);
+	assert_int_equal(budget().stalled, 0);
+	assert_int_equal(budget().n_stalled, 0);
+	th_finish(&t, c);
+}
+
+/* The ACK that opens the window is lost: the next probe's answer tells. */
+static void req_TCP_070__a_lost_window_update_costs_one_probe_interval(void **state)
+{
+	put(30000);
+	th_flush(&t);
+	shut(10001);
+	th_drain(&t);
+	int64_t rto = tcp_rto(th_conn(&t, c));
+	q.wnd = 257; /* said, but nobody heard */
+	th_run(&t, rto + 5 * NS_PER_MS);
+	const struct th_seg *s = th_next(&t);
+	assert_non_null(s);
+	assert_int_equal(s->why, WHY_PROBE);
+	th_drain(&t);
+	ack(10001);
+	assert_int_equal(th_next(&t)->h.seq - q.irs, 10001);
+	th_finish(&t, c);
+}
+
+static void req_TCP_071__at_most_half_a_second_late(void **state)
+{
+	th_conn(&t, c)->quick = 0;
+	th_send(&t, &q, TCP_ACK, 1, 1, data, 100);
+	th_expect_none(&t);
+	int64_t begin = t.env.now;
+	th_run(&t, 500 * NS_PER_MS);
+	const struct th_seg *s = th_expect(&t, &q, TCP_ACK, 1, 101, 0);
+	assert_true(s->at - begin < 500 * NS_PER_MS);
+	th_finish(&t, c);
+}
+
 #define T(f) cmocka_unit_test_setup(f, setup)
 
 int main(void)
@@ -313,7 +482,10 @@ int main(void)
 		T(receive_buffer__a_setting_turns_it_off), T(receive_buffer__not_beyond_the_largest),
 		T(receive_buffer__a_slow_reader_gets_no_more), T(receive_buffer__opens_by_what_arrives),
 		T(receive_buffer__a_pause_gives_active_back), T(rcvlowat__readable_at_the_mark), T(rcvlowat__a_full_window_is_readable),
-		T(rcvlowat__makes_its_room),
+		T(rcvlowat__makes_its_room), T(req_HARD_09__pressure_prunes_and_shrinks_windows), T(req_HARD_09__full_refuses_what_is_new),
+		T(req_HARD_09__every_byte_is_counted_once), T(req_TCP_069__what_zero_windows_pin_can_be_reclaimed),
+		T(req_TCP_069__a_cap_reclaims_by_itself), T(req_TCP_069__an_opened_window_pins_nothing),
+		T(req_TCP_070__a_lost_window_update_costs_one_probe_interval), T(req_TCP_071__at_most_half_a_second_late),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -85,6 +85,33 @@ static void req_TCP_074__rtt_estimator(void **state)
 	th_finish(&t, c);
 }
 
+/* 1 s before any sample, 200 ms above SRTT at the least whatever the samples are (the named deviation), a bound not below 60 s. */
+static void req_TCP_075__first_least_and_most(void **state)
+{
+	for (int64_t us = 1; us <= 1000000; us *= 10) {
+		struct tcp_conn m = {0};
+		assert_int_equal(tcp_rto(&m), NS_PER_S);
+		assert_int_equal(tcp_rto_initial_backed(0), NS_PER_S);
+		for (int i = 0; i < 300; i++) {
+			tcp_rtt_sample(&m, us * NS_PER_US);
+			assert_true(tcp_rto(&m) >= us * NS_PER_US + 200 * NS_PER_MS);
+		}
+		assert_in_range(tcp_rto(&m), us * NS_PER_US + 200 * NS_PER_MS, us * NS_PER_US + 201 * NS_PER_MS);
+		for (uint8_t n = 0; n < 40; n++) {
+			int64_t grown = tcp_rto(&m) << MIN(n, 30); /* RFC 6298 §2.5, §5.5 */
+			assert_int_equal(tcp_rto_backed(&m, n), MIN(grown, 120 * NS_PER_S));
+		}
+	}
+	k()->srtt_us = k()->min_rtt_us = 50;
+	k()->rttvar_us = 1;
+	fill(1);
+	th_run(&t, 195 * NS_PER_MS);
+	th_expect_none(&t);
+	th_run(&t, 10 * NS_PER_MS);
+	expect_seg(0, WHY_RETRANS_RTO);
+	th_finish(&t, c);
+}
+
 static void req_TCP_074__no_sample_from_what_was_sent_twice(void **state)
 {
 	uint32_t srtt = k()->srtt_us;
@@ -553,6 +580,7 @@ int main(void)
 #define R(f) cmocka_unit_test_setup(f, setup_reno)
 	const struct CMUnitTest tests[] = {
 		T(req_TCP_074__rtt_estimator), T(req_TCP_074__no_sample_from_what_was_sent_twice), T(req_TCP_074__timestamps_tell),
+		T(req_TCP_075__first_least_and_most),
 		T(req_TCP_076__backoff_and_restart), T(req_TCP_078__r2_closes_with_etimedout), T(req_TCP_078__user_timeout),
 		T(req_CC_008__growth_counts_news_once_with_sack), R(req_CC_008__growth_counts_news_once_without_sack),
 		T(req_CC_003__the_end_of_recovery_opens_no_window), R(tcp_loss__the_congestion_control_can_be_changed),
