@@ -468,7 +468,8 @@ int main(void)
 		T(req_PM_002__never_below_the_floor_of_its_family), O(req_PM_003__only_what_is_in_flight_is_believed),
 		O(req_PM_005__timeouts_lower_the_mss), O(pmtu__no_black_hole_where_something_full_arrives), O(pmtu__full_segments_are_noted),
 		O(pmtu__a_dead_peer_leaves_no_lesson), O(req_PM_005__a_probe_that_arrives_raises_the_mss),
-		O(req_PM_005__a_lost_probe_is_no_congestion), O(pmtu__losses_beside_the_probe_are_congestion), O(pmtu__a_loss_found_later_is_congestion_too),
+		O(req_PM_005__a_lost_probe_is_no_congestion), O(pmtu__losses_beside_the_probe_are_congestion),
+		O(pmtu__a_loss_found_later_is_congestion_too),
 		O(pmtu__too_little_behind_it_no_probe), O(pmtu__a_router_answers_the_probe), O(pmtu__never_beyond_the_peers_mss),
 		O(req_CC_003__a_window_of_one_segment_grows_with_the_mss), O(req_PM_005__search_finds_the_size),
 	};
