@@ -53,6 +53,7 @@ static void recovery_enter(struct tcp_env *env, struct tcp_conn *c, struct tcp_a
 	/* FlightSize without what limited transmit added (RFC 5681 §3.2 step 2) */
 	a->is_mtu = tcp_pmtu_only_probe_lost(env, c, a);
 	bool reduces = !a->is_mtu && !tcp_ecn_has_reduced(c, a);
+	a->is_probe_only = a->is_mtu && c->rack;
 	if (reduces)
 		reduce(env, c, a, a->dupacks ? MIN(a->dup_flight, flight) : flight);
 	if (!c->rack)
@@ -61,6 +62,20 @@ static void recovery_enter(struct tcp_env *env, struct tcp_conn *c, struct tcp_a
 		tcp_prr_begin(env, c, a, flight, a->sent.sacked - MIN(a->sent.sacked, news));
 	if (x)
 		tcp_prr_ack(c, a, a->sent.rate.s.newly_acked, false);
+}
+
+/* Something more was found lost while a recovery or the repair after a time-out goes on. */
+static void lost_more(struct tcp_env *env, struct tcp_conn *c, struct tcp_active *a, bool again, uint32_t flight, uint32_t pipe)
+{
+	if (again) {
+		reduce_again(env, c, a, pipe);
+	} else if (a->is_mtu && a->is_probe_only) {
+		if (!tcp_ecn_has_reduced(c, a))
+			reduce(env, c, a, flight);
+	} else {
+		return;
+	}
+	a->is_mtu = false;
 }
 
 /* Segments in flight, as they were cut. */
@@ -165,17 +180,15 @@ void tcp_recovery_ack(struct tcp_env *env, struct tcp_conn *c, struct tcp_active
 		is_reduced |= repaired;
 		break;
 	case TCP_CA_RECOVERY:
-		if (again) {
-			reduce_again(env, c, a, x->pipe_before);
-			a->is_mtu = false;
-		}
+		if (lost)
+			lost_more(env, c, a, again, x->flight_before, x->pipe_before);
 		tcp_prr_ack(c, a, a->sent.rate.s.newly_acked, x->acked && !lost);
 		if (x->acked)
 			partial_ack(env, c, a, x);
 		return; /* no growth in recovery */
 	case TCP_CA_LOSS:
-		if (again)
-			reduce_again(env, c, a, x->pipe_before);
+		if (lost)
+			lost_more(env, c, a, again, x->flight_before, x->pipe_before);
 		if (x->acked)
 			partial_ack(env, c, a, x);
 		break;
@@ -200,8 +213,8 @@ void tcp_recovery_reorder(struct tcp_env *env, struct tcp_conn *c, struct tcp_ac
 		return;
 	if (a->ca == TCP_CA_OPEN)
 		recovery_enter(env, c, a, NULL);
-	else if (again)
-		reduce_again(env, c, a, pipe);
+	else
+		lost_more(env, c, a, again, tcp_flight(c), pipe);
 }
 
 void tcp_recovery_settle(struct tcp_env *env, struct tcp_conn *c, struct tcp_active *a)
@@ -260,6 +273,7 @@ void tcp_recovery_mtu(struct tcp_env *env, struct tcp_conn *c, struct tcp_active
 		a->recover = c->snd_nxt;
 		a->has_recover = true;
 	}
+	a->is_probe_only = false;
 	a->has_piece = false;
 	a->force = true;
 }
