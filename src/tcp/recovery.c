@@ -8,6 +8,7 @@
 #include "tcp/rtt.h"
 #include "tcp/scoreboard.h"
 #include "tcp/tlp.h"
+#include "tcp/undo.h"
 
 uint32_t tcp_pipe(const struct tcp_conn *c, const struct tcp_active *a)
 {
@@ -39,17 +40,30 @@ static void reduce_again(struct tcp_env *env, struct tcp_conn *c, struct tcp_act
 		c->cwnd = MIN(c->cwnd, cwnd);
 }
 
+/* A probe repaired a loss: nothing that comes later shows that it did not. */
+static void reduce_for_probe(struct tcp_env *env, struct tcp_conn *c, struct tcp_active *a, uint32_t flight)
+{
+	tcp_undo_forget(env, a);
+	reduce(env, c, a, flight);
+}
+
 /* flight: FlightSize before the ACK or the timer that told. */
 static void recovery_enter(struct tcp_env *env, struct tcp_conn *c, struct tcp_active *a, uint32_t flight)
 {
+	a->is_mtu = tcp_pmtu_only_probe_lost(env, c, a);
+	bool is_reduction = !a->is_mtu && !tcp_ecn_has_reduced(c, a);
+
+	if (is_reduction)
+		tcp_undo_begin(env, c, a, false);
+	else
+		tcp_undo_forget(env, a);
 	a->ca = TCP_CA_RECOVERY;
 	a->recover = c->snd_nxt;
 	a->has_recover = true;
 	a->force = true;
 	a->is_partial = false;
 	/* FlightSize without what limited transmit added (RFC 5681 §3.2 step 2) */
-	a->is_mtu = tcp_pmtu_only_probe_lost(env, c, a);
-	if (!a->is_mtu && !tcp_ecn_has_reduced(c, a))
+	if (is_reduction)
 		reduce(env, c, a, a->dupacks ? MIN(a->dup_flight, flight) : flight);
 	if (!c->rack)
 		tcp_mark_first(env, c, a, c->sack_ok ? WHY_RETRANS_SACK : WHY_RETRANS_FAST);
@@ -105,6 +119,7 @@ static void recovery_exit(struct tcp_env *env, struct tcp_conn *c, struct tcp_ac
 		tcp_cwnd_event(env, c, a, TCP_CC_EXIT, NULL, tcp_flight(c));
 	if (c->rack)
 		tcp_rack_exit(c);
+	tcp_undo_exit(c, a);
 	a->ca = TCP_CA_OPEN;
 	a->is_mtu = false;
 	a->dupacks = 0;
@@ -143,6 +158,7 @@ void tcp_recovery_ack(struct tcp_env *env, struct tcp_conn *c, struct tcp_active
 		tcp_rack_dsack(c, a);
 	uint32_t probed = a->tlp.flight;
 	bool repaired = tcp_tlp_ack(c, a, x);
+	is_reduced |= tcp_undo_ack(env, c, a, x); /* its window is back already */
 	if (a->ca != TCP_CA_OPEN && seq_le(a->recover, c->snd_una))
 		recovery_exit(env, c, a);
 	bool lost = detect(env, c, a, x, &again);
@@ -152,7 +168,7 @@ void tcp_recovery_ack(struct tcp_env *env, struct tcp_conn *c, struct tcp_active
 		if (lost || a->sent.lost || (dups && (c->sack_ok || !a->has_recover || seq_lt(a->recover, c->snd_una))))
 			recovery_enter(env, c, a, x->flight_before);
 		else if (repaired)
-			reduce(env, c, a, probed);
+			reduce_for_probe(env, c, a, probed);
 		is_reduced |= repaired;
 		break;
 	case TCP_CA_RECOVERY:
@@ -197,12 +213,12 @@ void tcp_recovery_reorder(struct tcp_env *env, struct tcp_conn *c, struct tcp_ac
 void tcp_recovery_settle(struct tcp_env *env, struct tcp_conn *c, struct tcp_active *a)
 {
 	if (a->tlp.is_out && a->tlp.is_retrans)
-		reduce(env, c, a, a->tlp.flight);
+		reduce_for_probe(env, c, a, a->tlp.flight);
 	a->tlp.is_out = false;
 }
 
-/* A time-out says that all is lost; to RACK, that the first segment is, and what is overdue. */
-static void mark_on_rto(struct tcp_env *env, struct tcp_conn *c, struct tcp_active *a)
+/* A time-out says that all is lost; to RACK, that the first segment is, and what is overdue. Returns whether the peer reneged. */
+static bool mark_on_rto(struct tcp_env *env, struct tcp_conn *c, struct tcp_active *a)
 {
 	bool reneged = a->sent.n && tcp_ranges_at(env->arena, &a->sent)->flags & TCP_RANGE_SACKED;
 
@@ -216,11 +232,16 @@ static void mark_on_rto(struct tcp_env *env, struct tcp_conn *c, struct tcp_acti
 		if (!c->rack || reneged || tcp_rack_is_overdue(env, c, a, r->sent_at))
 			tcp_mark_lost(env, c, a, (uint16_t)i, WHY_RETRANS_RTO);
 	}
+	return reneged;
 }
 
 void tcp_recovery_rto(struct tcp_env *env, struct tcp_conn *c, struct tcp_active *a)
 {
-	mark_on_rto(env, c, a);
+	bool reneged = mark_on_rto(env, c, a);
+
+	tcp_undo_begin(env, c, a, true);
+	if (reneged) /* what it has and what it gave up look the same */
+		tcp_undo_forget(env, a);
 	a->tlp.is_out = false;
 	tcp_cwnd_event(env, c, a, a->retries || tcp_ecn_has_reduced(c, a) ? TCP_CC_RTO_AGAIN : TCP_CC_RTO, NULL, tcp_flight(c));
 	tcp_ecn_reduced(c, a);
@@ -244,6 +265,7 @@ void tcp_recovery_mtu(struct tcp_env *env, struct tcp_conn *c, struct tcp_active
 		if (is_meant && !(r->flags & (TCP_RANGE_SACKED | TCP_RANGE_QUEUED | TCP_RANGE_LOST)))
 			tcp_mark_lost(env, c, a, (uint16_t)i, WHY_RETRANS_MTU);
 	}
+	tcp_undo_forget(env, a);
 	if (a->ca == TCP_CA_OPEN && a->sent.lost) { /* no congestion: cwnd stays (RFC 1191 §6.5) */
 		a->ca = TCP_CA_RECOVERY;
 		a->is_mtu = true;
