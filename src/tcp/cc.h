@@ -25,6 +25,8 @@ enum tcp_cc_event {
 	TCP_CC_RTO_AGAIN, /* a later one: ssthresh stays (RFC 5681 §3.1) */
 	TCP_CC_EXIT,      /* recovery ends */
 	TCP_CC_IDLE,      /* about to send after more than one RTO of silence */
+	TCP_CC_SAVE,      /* a reduction comes that may prove needless: remember what it changes, cwnd and ssthresh excepted */
+	TCP_CC_UNDO,      /* it was needless; cwnd and ssthresh are as before it, or larger (RFC 9438 §4.9) */
 	TCP_CC_SAMPLE,    /* every ACK, whatever else it is: to algorithms with a model only, last of what the ACK causes */
 };
 struct tcp_cc_sample {

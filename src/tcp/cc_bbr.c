@@ -414,6 +414,8 @@ static void on(uint64_t *scratch, const struct tcp_cc_sample *s, struct tcp_cc_o
 	case TCP_CC_ACK:
 	case TCP_CC_EXIT:
 	case TCP_CC_IDLE:
+	case TCP_CC_SAVE:
+	case TCP_CC_UNDO:
 		break;
 	}
 	io->pacing = b->pacing_rate;

@@ -10,7 +10,7 @@
  * (§4.10), the stage begins with K = 0 and W_max = cwnd.
  * Named deviation: §4.4 adds (target - cwnd)/cwnd per ACK; here per segment acknowledged, as Linux has it, so that it makes
  * no difference to growth whether the receiver acknowledges every segment, every second or a superframe.
- * Not here: the response to a spurious loss (§4.9). */
+ * A reduction that proves needless is taken back with the curve (§4.9): tcp/undo.h tells when. */
 #include "tcp/hystart.h"
 
 #define UNIT_SHIFT 10             /* a unit of time is 2^-10 s */
@@ -31,8 +31,14 @@ struct cubic {
 	uint32_t k;          /* K, units */
 	struct tcp_hystart hy;
 	bool in_stage, is_counting;
+	struct {             /* of these, before the reduction */
+		uint32_t w_max, cwnd_prior, k;
+		uint64_t w_est;
+		int64_t t;
+		bool in_stage;
+	} saved;
 };
-#define WORDS 8
+#define WORDS 13
 _Static_assert(sizeof(struct cubic) <= WORDS * sizeof(uint64_t) && WORDS <= TCP_CC_WORDS, "CUBIC's memory");
 
 /* Largest r with r^3 <= x, bit by bit. */
@@ -164,6 +170,28 @@ static void on_congestion(struct cubic *cu, const struct tcp_cc_sample *s, struc
 	io->cwnd = s->event == TCP_CC_ECN ? MIN(io->cwnd, io->ssthresh) : io->ssthresh;
 }
 
+static void save(struct cubic *cu)
+{
+	cu->saved.w_max = cu->w_max;
+	cu->saved.cwnd_prior = cu->cwnd_prior;
+	cu->saved.k = cu->k;
+	cu->saved.w_est = cu->w_est;
+	cu->saved.t = cu->t;
+	cu->saved.in_stage = cu->in_stage;
+}
+
+/* §4.9.2; the time in recovery does not count. */
+static void restore(struct cubic *cu)
+{
+	stage_end(cu);
+	cu->w_max = cu->saved.w_max;
+	cu->cwnd_prior = cu->saved.cwnd_prior;
+	cu->k = cu->saved.k;
+	cu->w_est = cu->saved.w_est;
+	cu->t = cu->saved.t;
+	cu->in_stage = cu->saved.in_stage;
+}
+
 static void on(uint64_t *scratch, const struct tcp_cc_sample *s, struct tcp_cc_out *io)
 {
 	struct cubic *cu = (struct cubic *)(void *)scratch;
@@ -189,6 +217,12 @@ static void on(uint64_t *scratch, const struct tcp_cc_sample *s, struct tcp_cc_o
 		break;
 	case TCP_CC_EXIT: /* RFC 6582 §3.2 step 3, the first way */
 		io->cwnd = MIN(io->ssthresh, MAX(s->pipe, s->mss) + s->mss);
+		break;
+	case TCP_CC_SAVE:
+		save(cu);
+		break;
+	case TCP_CC_UNDO:
+		restore(cu);
 		break;
 	case TCP_CC_IDLE: /* RFC 5681 §4.1: the restart window */
 		io->cwnd = MIN(io->cwnd, s->iw_one ? s->mss : tcp_cc_initial_window(s->mss));

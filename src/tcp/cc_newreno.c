@@ -32,6 +32,8 @@ static void on(uint64_t *scratch, const struct tcp_cc_sample *s, struct tcp_cc_o
 	switch (s->event) {
 	case TCP_CC_BEGIN:
 	case TCP_CC_SAMPLE:
+	case TCP_CC_SAVE:
+	case TCP_CC_UNDO: /* nothing but the window itself */
 		break;
 	case TCP_CC_ACK:
 		on_ack(nr, s, io);

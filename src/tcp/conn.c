@@ -14,6 +14,7 @@
 #include "tcp/pmtu.h"
 #include "tcp/rtt.h"
 #include "tcp/timers.h"
+#include "tcp/undo.h"
 #include "tcp/window.h"
 
 #define Q_OFF offsetof(struct tcp_conn, q)
@@ -182,6 +183,7 @@ static void active_give(struct tcp_env *env, struct tcp_conn *c)
 	struct tcp_active *a = tcp_active_of(env, c);
 
 	tcp_ranges_free(env->arena, &a->sent);
+	tcp_undo_forget(env, a);
 	tcp_reorder_free(env, a);
 	tcp_mem_unstall(env, a);
 	if (a->nospace && !c->starved) /* it was emptied before a flush could tell; who waits for memory is told by its timer */
@@ -253,6 +255,7 @@ void tcp_conn_finish(struct tcp_env *env, struct tcp_conn *c, int err)
 		tcp_mem_unstall(env, a);
 		a->nospace = false; /* told below */
 		tcp_ranges_free(env->arena, &a->sent);
+		tcp_undo_forget(env, a);
 		if (tcp_reorder_has(a))
 			tcp_buf_cut(env, &c->rcv, c->rcv.end);
 		tcp_reorder_free(env, a);

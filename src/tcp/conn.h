@@ -155,6 +155,21 @@ struct tcp_tlp {
 	uint32_t flight;            /* FlightSize when it left */
 	bool is_out, is_retrans;    /* TLP.is_retrans */
 };
+/* F-RTO: off, waiting for the first advance after the time-out, waiting for what follows it (undo.h). */
+enum tcp_frto { TCP_FRTO_NONE, TCP_FRTO_FIRST, TCP_FRTO_NEW };
+
+/* A reduction that may prove needless (undo.h). */
+struct tcp_undo {
+	bool is_on;
+	bool is_twice;              /* some of it was sent again more than once */
+	bool has_end;               /* `end` and `mark` mean something */
+	uint8_t frto;               /* enum tcp_frto */
+	uint32_t cwnd, ssthresh;    /* before it */
+	uint32_t point;             /* RecoveryPoint, if frto: SND.NXT at the time-out */
+	uint32_t ts;                /* our timestamp clock when the first repetition left, if set */
+	uint32_t mark, end;         /* when SND.UNA is past `end`, no D-SACK comes any more for what was sent again below `mark` */
+	ref_t set;                  /* struct ivset of what was sent again and is not known to have been needless; 0: nothing was */
+};
 /* What may be done with ECN's bits (RFC 3168 §6.1.1). ECHO: agreed, but a SYN of ours went without the bits, so ECT must not be set. */
 enum tcp_ecn { TCP_ECN_OFF, TCP_ECN_ASKED, TCP_ECN_ECHO, TCP_ECN_FULL };
 /* Which signal the last reduction of the window answered, while what was sent before it is in flight. */
@@ -211,6 +226,7 @@ struct tcp_active {
 	uint32_t dup_flight;        /* FlightSize at the first duplicate: limited transmit does not count (RFC 5681 §3.2) */
 	uint32_t limited_at;        /* SND.NXT when cwnd last stopped us */
 	uint32_t snd_sml;           /* end of the last small segment (Nagle as Minshall has it) */
+	struct tcp_undo undo;
 	uint64_t cc[TCP_CC_WORDS];  /* the congestion control's own */
 
 	/* pacing (pacing.h) */

@@ -46,7 +46,7 @@ void tcp_cwnd_event(struct tcp_env *env, struct tcp_conn *c, struct tcp_active *
 	tcp_pacing_update(env, c, a, o.pacing);
 	if (o.app_limited)
 		tcp_rate_app_limited(&a->sent.rate, tcp_pipe(c, a));
-	if (env->trace && e != TCP_CC_ACK && e != TCP_CC_BEGIN && e != TCP_CC_SAMPLE)
+	if (env->trace && e != TCP_CC_ACK && e != TCP_CC_BEGIN && e != TCP_CC_SAVE && e != TCP_CC_SAMPLE)
 		tcp_trace(env, c, TRACE_TCP_CC, 0, c->snd_una, c->snd_nxt, c->cwnd, c->ssthresh);
 }
 

@@ -4,6 +4,7 @@
 #include "tcp/ack.h"
 #include "tcp/cwnd.h"
 #include "tcp/timers.h"
+#include "tcp/undo.h"
 
 #define SYN_ASKS (TCP_ECE | TCP_CWR)
 
@@ -80,6 +81,7 @@ void tcp_ecn_ack(struct tcp_env *env, struct tcp_conn *c, struct tcp_active *a, 
 	if (a->signal && seq_le(c->snd_una, a->signal_high))
 		return;
 	uint32_t cwnd = c->cwnd;
+	tcp_undo_forget(env, a);
 	tcp_cwnd_event(env, c, a, TCP_CC_ECN, NULL, x->flight_before);
 	c->cwnd = MIN(c->cwnd, cwnd);
 	a->reduced_at = c->snd_nxt;

@@ -13,6 +13,7 @@
 #include "tcp/recovery.h"
 #include "tcp/rtt.h"
 #include "tcp/timers.h"
+#include "tcp/undo.h"
 #include "tcp/urgent.h"
 #include "tcp/window.h"
 
@@ -307,6 +308,7 @@ static bool resend(struct tcp_env *env, struct tcp_conn *c, struct tcp_active *a
 	c->segs_retrans += o.p->m.gso_segs ? o.p->m.gso_segs : 1;
 	tcp_tab(env)->counts[TCP_COUNT_RETRANS_SEGS] += o.p->m.gso_segs ? o.p->m.gso_segs : 1;
 	a->force = false;
+	tcp_undo_resent(env, c, a, &tcp_ranges_at(env->arena, &a->sent)[i], seq + o.len);
 	/* With no room to split, the range stays lost as a whole and goes on when this piece is acknowledged (or by the time-out). */
 	bool is_told = seq + o.len == end || tcp_ranges_split(env->arena, &a->sent, i, seq + o.len);
 	if (is_told) {
@@ -522,6 +524,17 @@ bool tcp_output_loss_probe(struct tcp_env *env, struct tcp_conn *c, bool *is_ret
 	return c->segs_out != out;
 }
 
+/* RFC 5682 step 2b: up to two new segments. Nothing can go: then what is marked lost does. */
+static void ask_with_new(struct tcp_env *env, struct tcp_conn *c, struct tcp_active *a)
+{
+	uint32_t nxt = c->snd_nxt;
+
+	if (send_new(env, c, a, false) && c->snd_nxt - nxt <= c->mss)
+		send_new(env, c, a, false);
+	if (c->snd_nxt == nxt)
+		a->undo.frto = TCP_FRTO_NONE;
+}
+
 void tcp_output(struct tcp_env *env, struct tcp_conn *c, bool override)
 {
 	struct tcp_active *a = tcp_active_of(env, c);
@@ -532,9 +545,11 @@ void tcp_output(struct tcp_env *env, struct tcp_conn *c, bool override)
 	if (a) {
 		uint32_t nxt = c->snd_nxt;
 		a->pacing_waits = false;
-		while (send_lost(env, c, a))
+		if (tcp_undo_asks(a) && c->snd_nxt == a->undo.point)
+			ask_with_new(env, c, a);
+		while (!tcp_undo_asks(a) && send_lost(env, c, a))
 			;
-		if (a->sent.lost == 0)
+		if (a->sent.lost == 0 && !tcp_undo_asks(a))
 			while (send_new(env, c, a, override && c->snd_nxt == nxt))
 				;
 		a->ece_waits &= !override;

@@ -9,6 +9,7 @@
 #include "tcp/rtt.h"
 #include "tcp/scoreboard.h"
 #include "tcp/tlp.h"
+#include "tcp/undo.h"
 
 uint32_t tcp_pipe(const struct tcp_conn *c, const struct tcp_active *a)
 {
@@ -40,20 +41,32 @@ static void reduce_again(struct tcp_env *env, struct tcp_conn *c, struct tcp_act
 		c->cwnd = MIN(c->cwnd, cwnd);
 }
 
+/* A probe repaired a loss: nothing that comes later shows that it did not. */
+static void reduce_for_probe(struct tcp_env *env, struct tcp_conn *c, struct tcp_active *a, uint32_t flight)
+{
+	tcp_undo_forget(env, a);
+	reduce(env, c, a, flight);
+}
+
 /* x: the ACK that told, or NULL for a timer. */
 static void recovery_enter(struct tcp_env *env, struct tcp_conn *c, struct tcp_active *a, const struct tcp_ack_ctx *x)
 {
 	uint32_t flight = x ? x->flight_before : tcp_flight(c), news = x ? x->sacked : 0;
 
+	a->is_mtu = tcp_pmtu_only_probe_lost(env, c, a);
+	a->is_probe_only = a->is_mtu && c->rack;
+	bool reduces = !a->is_mtu && !tcp_ecn_has_reduced(c, a);
+	if (reduces)
+		tcp_undo_begin(env, c, a, false);
+	else
+		tcp_undo_forget(env, a);
+	a->prr.is_on = false;
 	a->ca = TCP_CA_RECOVERY;
 	a->recover = c->snd_nxt;
 	a->has_recover = true;
 	a->force = true;
 	a->is_partial = false;
 	/* FlightSize without what limited transmit added (RFC 5681 §3.2 step 2) */
-	a->is_mtu = tcp_pmtu_only_probe_lost(env, c, a);
-	bool reduces = !a->is_mtu && !tcp_ecn_has_reduced(c, a);
-	a->is_probe_only = a->is_mtu && c->rack;
 	if (reduces)
 		reduce(env, c, a, a->dupacks ? MIN(a->dup_flight, flight) : flight);
 	if (!c->rack)
@@ -129,6 +142,7 @@ static void recovery_exit(struct tcp_env *env, struct tcp_conn *c, struct tcp_ac
 	tcp_prr_end(c, a);
 	if (c->rack)
 		tcp_rack_exit(c);
+	tcp_undo_exit(c, a);
 	a->ca = TCP_CA_OPEN;
 	a->is_mtu = false;
 	a->dupacks = 0;
@@ -167,6 +181,7 @@ void tcp_recovery_ack(struct tcp_env *env, struct tcp_conn *c, struct tcp_active
 		tcp_rack_dsack(c, a);
 	uint32_t probed = a->tlp.flight;
 	bool repaired = tcp_tlp_ack(c, a, x);
+	is_reduced |= tcp_undo_ack(env, c, a, x); /* its window is back already */
 	if (a->ca != TCP_CA_OPEN && seq_le(a->recover, c->snd_una))
 		recovery_exit(env, c, a);
 	bool lost = detect(env, c, a, x, &again);
@@ -176,7 +191,7 @@ void tcp_recovery_ack(struct tcp_env *env, struct tcp_conn *c, struct tcp_active
 		if (lost || a->sent.lost || (dups && (c->sack_ok || !a->has_recover || seq_lt(a->recover, c->snd_una))))
 			recovery_enter(env, c, a, x);
 		else if (repaired)
-			reduce(env, c, a, probed);
+			reduce_for_probe(env, c, a, probed);
 		is_reduced |= repaired;
 		break;
 	case TCP_CA_RECOVERY:
@@ -220,12 +235,12 @@ void tcp_recovery_reorder(struct tcp_env *env, struct tcp_conn *c, struct tcp_ac
 void tcp_recovery_settle(struct tcp_env *env, struct tcp_conn *c, struct tcp_active *a)
 {
 	if (a->tlp.is_out && a->tlp.is_retrans)
-		reduce(env, c, a, a->tlp.flight);
+		reduce_for_probe(env, c, a, a->tlp.flight);
 	a->tlp.is_out = false;
 }
 
-/* A time-out says that all is lost; to RACK, that the first segment is, and what is overdue. */
-static void mark_on_rto(struct tcp_env *env, struct tcp_conn *c, struct tcp_active *a)
+/* A time-out says that all is lost; to RACK, that the first segment is, and what is overdue. Returns whether the peer reneged. */
+static bool mark_on_rto(struct tcp_env *env, struct tcp_conn *c, struct tcp_active *a)
 {
 	bool reneged = a->sent.n && tcp_ranges_at(env->arena, &a->sent)->flags & TCP_RANGE_SACKED;
 
@@ -239,11 +254,16 @@ static void mark_on_rto(struct tcp_env *env, struct tcp_conn *c, struct tcp_acti
 		if (!c->rack || reneged || tcp_rack_is_overdue(env, c, a, r->sent_at))
 			tcp_mark_lost(env, c, a, (uint16_t)i, WHY_RETRANS_RTO);
 	}
+	return reneged;
 }
 
 void tcp_recovery_rto(struct tcp_env *env, struct tcp_conn *c, struct tcp_active *a)
 {
-	mark_on_rto(env, c, a);
+	bool reneged = mark_on_rto(env, c, a);
+
+	tcp_undo_begin(env, c, a, true);
+	if (reneged) /* what it has and what it gave up look the same */
+		tcp_undo_forget(env, a);
 	a->tlp.is_out = false;
 	tcp_cwnd_event(env, c, a, a->retries || tcp_ecn_has_reduced(c, a) ? TCP_CC_RTO_AGAIN : TCP_CC_RTO, NULL, tcp_flight(c));
 	tcp_ecn_reduced(c, a);
@@ -267,6 +287,7 @@ void tcp_recovery_mtu(struct tcp_env *env, struct tcp_conn *c, struct tcp_active
 		if (is_meant && !(r->flags & (TCP_RANGE_SACKED | TCP_RANGE_QUEUED | TCP_RANGE_LOST)))
 			tcp_mark_lost(env, c, a, (uint16_t)i, WHY_RETRANS_MTU);
 	}
+	tcp_undo_forget(env, a);
 	if (a->ca == TCP_CA_OPEN && a->sent.lost) { /* no congestion: cwnd stays (RFC 1191 §6.5) */
 		a->ca = TCP_CA_RECOVERY;
 		a->is_mtu = true;

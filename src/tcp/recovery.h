@@ -30,6 +30,8 @@ struct tcp_ack_ctx {
 	struct iv dsack;
 	bool ece;               /* says that data of ours was marked CE (RFC 3168) */
 	bool wnd_moved;
+	bool is_once;           /* after a time-out: something arrived that had left before it, and once only */
+	bool is_beyond;         /* after a time-out: something arrived that left after it, as new data */
 };
 
 /* Bytes believed to be in the network (RFC 6675 §4, RFC 6582). */

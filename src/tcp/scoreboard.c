@@ -2,6 +2,7 @@
 #include "tcp/scoreboard.h"
 
 #include "tcp/rack.h"
+#include "tcp/undo.h"
 
 void tcp_mark_lost(struct tcp_env *env, struct tcp_conn *c, struct tcp_active *a, uint16_t i, enum why why)
 {
@@ -35,7 +36,7 @@ static void note_late(struct tcp_conn *c, uint32_t seq, uint32_t high)
 }
 
 /* [lo, hi) has arrived, so this ACK says. */
-static void arrived(struct tcp_env *env, struct tcp_conn *c, struct tcp_active *a, const struct tcp_ack_ctx *x, uint32_t lo, uint32_t hi)
+static void arrived(struct tcp_env *env, struct tcp_conn *c, struct tcp_active *a, struct tcp_ack_ctx *x, uint32_t lo, uint32_t hi)
 {
 	const struct tcp_range *v = tcp_ranges_at(env->arena, &a->sent);
 
@@ -45,6 +46,8 @@ static void arrived(struct tcp_env *env, struct tcp_conn *c, struct tcp_active *
 		uint32_t seq = seq_lt(v[i].seq, lo) ? lo : v[i].seq, end = seq_lt(hi, v[i].end) ? hi : v[i].end;
 		if (!(v[i].flags & TCP_RANGE_EVER) && seq_lt(end, x->high))
 			note_late(c, seq, x->high);
+		x->is_beyond |= a->undo.frto && seq_lt(a->undo.point, end);
+		x->is_once |= a->undo.frto && !(v[i].flags & TCP_RANGE_EVER) && seq_le(end, a->undo.point);
 		if (c->rack)
 			tcp_rack_arrived(c, a, x, &v[i], end);
 	}
@@ -61,8 +64,10 @@ void tcp_scoreboard_acked(struct tcp_env *env, struct tcp_conn *c, struct tcp_ac
 			i--;
 		x->high = v[i - 1].end;
 	}
-	if (ack != c->snd_una)
-		arrived(env, c, a, x, c->snd_una, ack);
+	if (ack == c->snd_una)
+		return;
+	tcp_undo_front(env, c, a, x);
+	arrived(env, c, a, x, c->snd_una, ack);
 }
 
 /* Is the first block a report of a duplicate (RFC 2883 §4)? Nothing older than a window is credible. */

@@ -514,6 +514,47 @@ static void req_HARD_10__memory_fails_at_any_moment(void **state)
 	free(n);
 }
 
+/* Virtual time in which 3 MB arrive at 40 Mbit/s over 20 ms. */
+static int64_t time_of(struct net *n, uint8_t cc, uint32_t reorder)
+{
+	net_init(n, 42, cc);
+	n->delay = 10 * NS_PER_MS;
+	n->rate = 5000000;
+	n->reorder = reorder;
+	n->h[0].env.paces = n->h[1].env.paces = true;
+	struct flow f[CONNS] = {0};
+	th_op_path_hold(&n->h[0], n->h[0].path);
+	assert_int_equal(tcp_user_connect(&n->h[0].env, n->h[0].path, 4000, TH_LPORT, &(struct tcp_opts){.cc = cc}, 10, &f[0].conn[0]), 0);
+	f[0].s[0] = (struct stream){.want = 3000000, .key = 1};
+	push(n, 0);
+	int64_t at = n->h[0].env.now;
+	while (f[0].s[0].got < f[0].s[0].want) {
+		step_users(n, f, 1);
+		for (int i = 0; i < 2; i++)
+			push(n, i);
+		if (!tick(n))
+			fail_msg("stuck");
+	}
+	at = n->h[0].env.now - at;
+	while (n->n_fly)
+		pkt_free(&n->mem, n->fly[--n->n_fly].p);
+	net_fini(n);
+	return at;
+}
+
+/* CC-012: a path that reorders every tenth packet and loses none costs no more than a fifth of the rate. */
+static void req_CC_012__reordering_alone_costs_little(void **state)
+{
+	struct net *n = malloc(sizeof(*n));
+	for (uint8_t cc = 0; cc < 2; cc++) {
+		int64_t plain = time_of(n, cc, 0), reordered = time_of(n, cc, 100000000);
+		print_message("%s: %lld ms, reordered %lld ms\n", tcp_cc_at(cc)->name, (long long)(plain / NS_PER_MS),
+			      (long long)(reordered / NS_PER_MS));
+		assert_true(plain * 10 >= reordered * 8);
+	}
+	free(n);
+}
+
 /* TCP-047 */
 static void req_TCP_047__transfers_cross_2_31_and_2_32(void **state)
 {
@@ -540,6 +581,7 @@ int main(void)
 		cmocka_unit_test(req_CC_022__in_flight_and_timers_at_each_event),
 		cmocka_unit_test(tcp_pipe__driver_with_room_for_one_packet),
 		cmocka_unit_test(req_HARD_10__memory_fails_at_any_moment),
+		cmocka_unit_test(req_CC_012__reordering_alone_costs_little),
 		cmocka_unit_test(req_TCP_047__transfers_cross_2_31_and_2_32),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
