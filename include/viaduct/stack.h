@@ -70,7 +70,7 @@ enum via_setting {
 	VIA_SET_TCP_SYNACK_RETRIES, /* the same for a SYN-ACK */
 	VIA_SET_TCP_SYNCOOKIES,  /* 0 never, 1 when a SYN queue is full (default), 2 always */
 	VIA_SET_TCP_FASTOPEN,    /* as Linux's tcp_fastopen: 1 client, 2 server, 4 and 0x200: without cookie, 0x400: every listener; default 0.
-				    Forgets the cookies of servers. */
+				    Other bits mean nothing. Forgets the cookies of servers. */
 	VIA_SET_TCP_FIN_TIMEOUT, /* seconds an orphan may stay in FIN-WAIT-2; 1 to 120, default 60 */
 	VIA_SET_TCP_MAX_ORPHANS, /* connections without socket, default 8192: beyond it close resets */
 };

@@ -20,9 +20,6 @@ static const struct setting {
 	{"tcp_dsack", true, 1},
 	{"tcp_fack", true, 0},
 	{"tcp_reordering", true, 3},
-	{"tcp_notsent_lowat", true, UINT32_MAX},
-	{"tcp_fastopen", true, 0},
-	{"tcp_mtu_probing", true, 0},
 	{"tcp_rfc1337", true, 1},
 	/* How Linux forms large segments and paces them over its device: our link cuts everything. */
 	{"tcp_min_tso_segs", false, 0},

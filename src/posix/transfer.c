@@ -1,7 +1,9 @@
 /* posix/transfer.c - the calls that carry data.
  *
  * All come down to sendmsg and recvmsg. A blocking send of a stream goes on until all is taken, as Linux's does; what was taken
- * before an error, a time-out or a refusal to wait is the result. A datagram of several pieces is gathered first. */
+ * before an error, a time-out or a refusal to wait is the result. A datagram of several pieces is gathered first. With MSG_FASTOPEN a
+ * send connects: what does not go on the SYN waits for the connection, or is left to who does not wait (EINPROGRESS). What went all
+ * on the SYN is not waited for, even by a blocking call, which in Linux tells whether the connection came about. */
 #include "posix/posix.h"
 
 #include <errno.h>
@@ -19,6 +21,8 @@ struct transfer {
 	size_t total, done;
 	int flags;
 	bool addressed;         /* `addr` is the destination */
+	bool has_opened;        /* MSG_FASTOPEN has had its effect */
+	bool is_opening;        /* the SYN left without text */
 	struct via_sockaddr addr;
 	bool cut;               /* a datagram was longer than the room */
 	bool tells_inq;         /* TCP_INQ is on: */
@@ -56,6 +60,19 @@ static struct iovec transfer_piece(const struct transfer *t)
 
 /* --- sending --- */
 
+/* One piece. -EAGAIN too while a connection that it opens is under way. */
+static int64_t piece_send(struct psock *ps, struct transfer *t, struct iovec piece, int how)
+{
+	bool opens = t->flags & MSG_FASTOPEN && !t->has_opened;
+	int64_t r = via_sendto(ps->v, ps->s, piece.iov_base, (uint32_t)piece.iov_len, opens ? how | VIA_FASTOPEN : how,
+			       t->addressed ? &t->addr : NULL);
+	t->has_opened = true;
+	if (opens && (r >= 0 || r == -EINPROGRESS) && !(via_ready(ps->v, ps->s) & VIA_RDHUP))
+		mirror_renew(ps); /* if an end was shown, it was that of a connection before */
+	t->is_opening |= r == -EINPROGRESS;
+	return r == -EINPROGRESS ? -EAGAIN : r;
+}
+
 static int64_t stream_send_attempt(struct psock *ps, struct transfer *t)
 {
 	do {
@@ -64,7 +81,7 @@ static int64_t stream_send_attempt(struct psock *ps, struct transfer *t)
 		int how = !is_last || t->flags & MSG_MORE ? VIA_MORE : 0;
 		if (is_last && t->flags & MSG_OOB) /* the last byte of all */
 			how = VIA_OOB;
-		int64_t r = via_send(ps->v, ps->s, piece.iov_base, (uint32_t)piece.iov_len, how);
+		int64_t r = piece_send(ps, t, piece, how);
 		if (r < 0)
 			return r != -EAGAIN && t->done ? (int64_t)t->done : r;
 		t->done += (size_t)r;
@@ -122,6 +139,8 @@ ssize_t via_posix_sendmsg(int fd, const struct msghdr *msg, int flags)
 		t.addressed = true;
 	}
 	int64_t r = e ? e : posix_call(fd, flags, SO_SNDTIMEO, send_attempt, &t);
+	if (r == -EAGAIN && t.is_opening)
+		r = -EINPROGRESS;
 	return (ssize_t)posix_result(r < 0 && t.done ? (int64_t)t.done : r);
 }
 

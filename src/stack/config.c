@@ -232,9 +232,9 @@ static int config_tcp(struct via *v, const struct via_change *c)
 		t->syncookies = (uint8_t)c->value;
 		return 0;
 	case VIA_SET_TCP_FASTOPEN:
-		if (c->value < 0 || c->value > UINT16_MAX)
+		if (c->value < 0 || c->value > INT32_MAX)
 			return -EINVAL;
-		t->fastopen = (uint16_t)c->value;
+		t->fastopen = (uint16_t)c->value; /* bits without a meaning may be set, as in Linux */
 		tcp_fastopen_forget(&v->tcp);
 		return 0;
 	case VIA_SET_TCP_FIN_TIMEOUT:

@@ -186,7 +186,7 @@ static void active_give(struct tcp_env *env, struct tcp_conn *c)
 	tcp_undo_forget(env, a);
 	tcp_reorder_free(env, a);
 	tcp_mem_unstall(env, a);
-	if (a->nospace) /* it was emptied before a flush could tell */
+	if (a->nospace && !c->starved) /* it was emptied before a flush could tell; who waits for memory is told by its timer */
 		tcp_conn_notify(env, c, TCP_EV_WRITABLE);
 	pool_give(env->arena, &tcp_tab(env)->actives, c->active);
 	c->active = 0;

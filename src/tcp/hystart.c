@@ -9,7 +9,7 @@
 #define N_RTT_SAMPLE 8u
 #define CSS_GROWTH_DIVISOR 4u
 #define CSS_ROUNDS 5u
-#define L 8u                  /* SMSS per ACK for a sender that does not pace */
+#define L 10u                 /* SMSS per ACK for a sender that does not pace */
 
 /* §4.2: min(N, L SMSS) an ACK; for a merged ACK what slow start always gives, if that is more. */
 static uint32_t growth(const struct tcp_cc_sample *s)

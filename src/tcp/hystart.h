@@ -4,7 +4,9 @@
  * stands clearly above the smallest of the round before, a queue is building: growth slows to a quarter (Conservative
  * Slow Start). If the round trip falls back within five rounds it was jitter and slow start goes on; else ssthresh = cwnd.
  * For the first slow start only, while ssthresh has never been set (§4.3). One sample per ACK, taken by the caller: an ACK
- * for a superframe is one sample, so a path whose rounds bring fewer than eight ACKs is not judged. All-zero is the start. */
+ * for a superframe is one sample, so a path whose rounds bring fewer than eight ACKs is not judged. All-zero is the start.
+ * Named deviation: L, what one ACK may add for a sender that does not pace, is 10 SMSS where §4.2 has 8: an initial window that
+ * left at once is acknowledged at once by receivers that merge, and that ACK is to double it, as Linux's does. */
 #ifndef TCP_HYSTART_H
 #define TCP_HYSTART_H
 

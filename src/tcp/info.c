@@ -55,7 +55,7 @@ static void conn_timer(const struct tcp_env *env, const struct tcp_conn *c, cons
 	else if (a && a->rtx)
 		info_timer(env, out, SS_ON, a->rtx_at, a->retries);
 	else if (c->slow_tick)
-		info_timer(env, out, SS_KEEPALIVE, env->now - tcp_since_tick(env, c->slow_tick), c->keep_probes);
+		info_timer(env, out, SS_KEEPALIVE, env->now + tcp_until_tick(env, c->slow_tick), c->keep_probes);
 }
 
 static void info_cc(struct via_sock_info *out, uint8_t cc)

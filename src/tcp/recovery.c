@@ -51,6 +51,7 @@ static void reduce_for_probe(struct tcp_env *env, struct tcp_conn *c, struct tcp
 static void recovery_enter(struct tcp_env *env, struct tcp_conn *c, struct tcp_active *a, uint32_t flight)
 {
 	a->is_mtu = tcp_pmtu_only_probe_lost(env, c, a);
+	a->is_probe_only = a->is_mtu && c->rack;
 	bool is_reduction = !a->is_mtu && !tcp_ecn_has_reduced(c, a);
 
 	if (is_reduction)
@@ -67,6 +68,20 @@ static void recovery_enter(struct tcp_env *env, struct tcp_conn *c, struct tcp_a
 		reduce(env, c, a, a->dupacks ? MIN(a->dup_flight, flight) : flight);
 	if (!c->rack)
 		tcp_mark_first(env, c, a, c->sack_ok ? WHY_RETRANS_SACK : WHY_RETRANS_FAST);
+}
+
+/* Something more was found lost while a recovery or the repair after a time-out goes on. */
+static void lost_more(struct tcp_env *env, struct tcp_conn *c, struct tcp_active *a, bool again, uint32_t flight, uint32_t pipe)
+{
+	if (again) {
+		reduce_again(env, c, a, pipe);
+	} else if (a->is_mtu && a->is_probe_only) {
+		if (!tcp_ecn_has_reduced(c, a))
+			reduce(env, c, a, flight);
+	} else {
+		return;
+	}
+	a->is_mtu = false;
 }
 
 /* Segments in flight, as they were cut. */
@@ -172,16 +187,14 @@ void tcp_recovery_ack(struct tcp_env *env, struct tcp_conn *c, struct tcp_active
 		is_reduced |= repaired;
 		break;
 	case TCP_CA_RECOVERY:
-		if (again) {
-			reduce_again(env, c, a, x->pipe_before);
-			a->is_mtu = false;
-		}
+		if (lost)
+			lost_more(env, c, a, again, x->flight_before, x->pipe_before);
 		if (x->acked)
 			partial_ack(env, c, a, x);
 		return; /* no growth in recovery */
 	case TCP_CA_LOSS:
-		if (again)
-			reduce_again(env, c, a, x->pipe_before);
+		if (lost)
+			lost_more(env, c, a, again, x->flight_before, x->pipe_before);
 		if (x->acked)
 			partial_ack(env, c, a, x);
 		break;
@@ -206,8 +219,8 @@ void tcp_recovery_reorder(struct tcp_env *env, struct tcp_conn *c, struct tcp_ac
 		return;
 	if (a->ca == TCP_CA_OPEN)
 		recovery_enter(env, c, a, tcp_flight(c));
-	else if (again)
-		reduce_again(env, c, a, pipe);
+	else
+		lost_more(env, c, a, again, tcp_flight(c), pipe);
 }
 
 void tcp_recovery_settle(struct tcp_env *env, struct tcp_conn *c, struct tcp_active *a)
@@ -272,6 +285,7 @@ void tcp_recovery_mtu(struct tcp_env *env, struct tcp_conn *c, struct tcp_active
 		a->recover = c->snd_nxt;
 		a->has_recover = true;
 	}
+	a->is_probe_only = false;
 	a->has_piece = false;
 	a->force = true;
 }

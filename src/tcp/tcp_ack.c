@@ -12,6 +12,7 @@
 #include "tcp/rtt.h"
 #include "tcp/scoreboard.h"
 #include "tcp/timers.h"
+#include "tcp/urgent.h"
 
 /* SND.WND by the WL1/WL2 rule: an old segment never changes it. Returns whether it changed. */
 static bool update_window(struct tcp_conn *c, const struct tcp_seg *s)
@@ -75,6 +76,8 @@ static void accept_new(struct tcp_env *env, struct tcp_conn *c, struct tcp_activ
 	c->snd_una = s->h.ack;
 	tcp_ranges_cut_below(env->arena, &a->sent, c->snd_una);
 	tcp_buf_drop_to(env, &c->snd, seq_lt(c->snd.end, c->snd_una) ? c->snd.end : c->snd_una);
+	if (c->rare)
+		tcp_urgent_acked(env, c);
 	if (env->ops->path_confirm)
 		env->ops->path_confirm(env->ctx, c->e.node.path);
 }

@@ -32,6 +32,12 @@ static inline int64_t tcp_since_tick(const struct tcp_env *env, uint32_t t)
 	return (int64_t)(tcp_tick_now(env) - t) << WHEEL_TICK_SHIFT;
 }
 
+/* Time until a tick, ns; below zero if it has passed. */
+static inline int64_t tcp_until_tick(const struct tcp_env *env, uint32_t t)
+{
+	return (int32_t)(t - tcp_tick_now(env)) * (INT64_C(1) << WHEEL_TICK_SHIFT);
+}
+
 /* Put the wheel entry where the earliest deadline wants it. */
 void tcp_timers_arm(struct tcp_env *env, struct tcp_conn *c);
 /* The next expiry of the time-out or of window probes: `at`, or the end of the user's time-out if that comes first (RFC 5482, as Linux). */

@@ -133,6 +133,13 @@ bool tcp_urgent_is_sending(const struct tcp_env *env, const struct tcp_conn *c)
 	return r && r->has_up && seq_lt(c->snd_una, r->snd_up);
 }
 
+void tcp_urgent_acked(const struct tcp_env *env, const struct tcp_conn *c)
+{
+	struct tcp_rare *r = tcp_rare_of(env, c);
+
+	r->has_up &= seq_lt(c->snd_una, r->snd_up);
+}
+
 void tcp_urgent_mark(const struct tcp_env *env, const struct tcp_conn *c, struct tcp_hdr *h)
 {
 	const struct tcp_rare *r = tcp_rare_of(env, c);

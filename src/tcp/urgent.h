@@ -30,6 +30,8 @@ void tcp_urgent_passed(const struct tcp_env *env, struct tcp_conn *c);
 bool tcp_urgent_send(struct tcp_env *env, struct tcp_conn *c);
 /* Is there urgent data that the peer has not acknowledged? */
 bool tcp_urgent_is_sending(const struct tcp_env *env, const struct tcp_conn *c);
+/* SND.UNA has moved: once passed, SND.UP means nothing more, or after 2^31 bytes it would seem to lie ahead. */
+void tcp_urgent_acked(const struct tcp_env *env, const struct tcp_conn *c);
 /* URG and its pointer into the header of a segment about to leave. */
 void tcp_urgent_mark(const struct tcp_env *env, const struct tcp_conn *c, struct tcp_hdr *h);
 

@@ -377,7 +377,9 @@ void tcp_user_set_opts(struct tcp_env *env, ref_t conn, const struct tcp_opts *o
 	tcp_conn_apply_opts(env, c, o);
 	struct tcp_active *a = tcp_active_of(env, c);
 	if (a && a->rtx) { /* a user's time-out may end it sooner now */
-		tcp_timers_set_rtx(env, c, a, a->rtx_at);
+		int64_t at = a->rtx_at;
+		tcp_timers_set_rtx(env, c, a, a->rto_at);
+		a->rtx_at = MIN(a->rtx_at, at); /* probe and reordering timer come before the time-out, and leave it where it is */
 		tcp_timers_arm(env, c);
 	}
 	if (!was_readable && tcp_conn_is_readable(env, c)) /* SO_RCVLOWAT came down */

@@ -32,6 +32,9 @@ static void sysctl__names_and_numbers(void **state)
 	assert_false(tcp_settings_of(&v->tcp)->no_sack);
 	assert_int_equal(via_sysctl(v, "tcp_syn_retries", "2"), 0);
 	assert_int_equal(tcp_settings_of(&v->tcp)->syn_retries, 2);
+	assert_int_equal(via_sysctl(v, "tcp_fastopen", "459779"), 0); /* 0x70403: Linux takes bits that mean nothing, and scripts set them */
+	assert_int_equal(tcp_settings_of(&v->tcp)->fastopen & 0x607, TCP_FASTOPEN_CLIENT | TCP_FASTOPEN_SERVER | TCP_FASTOPEN_EVERY_LISTENER);
+	assert_int_equal(via_sysctl(v, "tcp_fastopen", "-1"), -EINVAL);
 	via_host_stack_free(v);
 }
 

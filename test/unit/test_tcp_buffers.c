@@ -134,6 +134,28 @@ static void send_buffer__the_users_stays(void **state)
 	th_finish(&t, c);
 }
 
+/* packetdrill's blocking/blocking-write.pkt: the initial window and then each flight is acknowledged as a whole; who sleeps for room
+ * hears of it when there is some for a good part of the buffer. */
+static void send_buffer__the_rest_of_a_write_wakes(void **state)
+{
+	th_finish(&t, c);
+	open_with(&(struct tcp_opts){.sndbuf = 42000}, 50000, 0, false);
+	th_conn(&t, c)->ssthresh = TCP_SSTHRESH_INFINITE;
+	wakes();
+	uint32_t took = (uint32_t)put(61000);
+	assert_in_range(took, 60000, 60999);
+	assert_int_equal(put(61000 - took), -EAGAIN);
+	th_flush(&t);
+	ack(10001);
+	assert_false(wakes());
+	ack(30001);
+	assert_false(wakes());
+	ack(36001);
+	assert_true(wakes());
+	assert_int_equal(put(61000 - took), 61000 - took);
+	th_finish(&t, c);
+}
+
 /* --- the receive buffer --- */
 
 /* In a round trip the peer sends `n` bytes in segments of 1000 at once, not more than the window; all is read. Returns what it sent. */
@@ -478,6 +500,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(send_buffer__takes_what_linux_takes), T(notsent_lowat__takes_and_wakes_as_linux), T(notsent_lowat__half_of_it_wakes),
 		T(notsent_lowat__the_stacks_is_for_who_has_none), T(send_buffer__the_users_stays),
+		T(send_buffer__the_rest_of_a_write_wakes),
 		T(receive_buffer__grows_to_two_bandwidth_delay_products), T(receive_buffer__the_users_stays),
 		T(receive_buffer__a_setting_turns_it_off), T(receive_buffer__not_beyond_the_largest),
 		T(receive_buffer__a_slow_reader_gets_no_more), T(receive_buffer__opens_by_what_arrives),

@@ -100,6 +100,22 @@ static void req_HARD_09__so_is_one_that_wrote_a_part(void **state)
 	th_finish(&t, c);
 }
 
+/* Memory is out and the user asked for more than the buffer holds besides: "wait" is all it is told, or it would come at once again. */
+static void req_HARD_09__a_starved_writer_of_much_waits_too(void **state)
+{
+	tcp_user_set_opts(&t.env, c, &(struct tcp_opts){.sndbuf = 8192});
+	th_flush(&t);
+	hoard_blocks();
+	t.events[TH_OWNER] = 0;
+	assert_int_equal(tcp_user_send(&t.env, c, data, 50000, false), -EAGAIN);
+	th_run(&t, NS_PER_S);
+	assert_int_equal(t.events[TH_OWNER], 0);
+	free_blocks(0);
+	th_run(&t, 20 * NS_PER_MS);
+	assert_int_equal(t.events[TH_OWNER], TCP_EV_WRITABLE);
+	th_finish(&t, c);
+}
+
 static void tcp_edges__starved_and_closed(void **state)
 {
 	hoard_blocks();
@@ -430,6 +446,7 @@ int main(void)
 #define R(f) cmocka_unit_test_setup(f, setup_reno)
 	const struct CMUnitTest tests[] = {
 		T(req_HARD_09__a_starved_writer_waits_and_is_woken), T(req_HARD_09__so_is_one_that_wrote_a_part),
+		T(req_HARD_09__a_starved_writer_of_much_waits_too),
 		T(tcp_edges__starved_and_closed), T(tcp_edges__time_wait_answers_twice_a_second), T(tcp_edges__a_half_open_entry_too),
 		T(tcp_edges__old_syns_have_a_budget_too),
 		T(tcp_edges__user_timeout_though_nothing_left_the_queue), T(tcp_edges__r2_though_nothing_left_the_queue),

@@ -336,6 +336,20 @@ static void req_TCP_080__idle_two_hours(void **state)
 	th_finish(&t, c);
 }
 
+/* ss -o: until the next probe. */
+static void req_TCP_080__its_timer_is_told(void **state)
+{
+	struct via_sock_info info = {.size = sizeof(info)};
+
+	th_finish(&t, c);
+	open_with(&(struct tcp_opts){.keepalive = true, .keep_idle_s = 10}, false);
+	th_run(&t, 4 * NS_PER_S);
+	tcp_node_info(&t.env, c, &info);
+	assert_int_equal(info.timer, 2);
+	assert_in_range(info.timer_ns, 5990 * NS_PER_MS, 6010 * NS_PER_MS);
+	th_finish(&t, c);
+}
+
 static void req_TCP_080__one_lost_probe_kills_nothing(void **state)
 {
 	th_finish(&t, c);
@@ -394,7 +408,8 @@ int main(void)
 		S(req_TX_005__tick_is_between_1_ms_and_1_s), S(req_TX_005__offset_is_per_connection), T(req_TCP_083__soft_errors_do_not_abort),
 		T(req_TX_014__icmp_needs_a_sequence_number_in_flight), T(tcp_guard__hard_error_ends_the_opening),
 		T(tcp_guard__timeout_tells_the_soft_error), T(tcp_guard__mtu_lowered_resends_smaller), T(req_TCP_080__off_by_default),
-		T(req_TCP_080__idle_two_hours), T(req_TCP_080__one_lost_probe_kills_nothing), T(tcp_guard__probe_of_the_peer_is_answered),
+		T(req_TCP_080__idle_two_hours), T(req_TCP_080__its_timer_is_told),
+		T(req_TCP_080__one_lost_probe_kills_nothing), T(tcp_guard__probe_of_the_peer_is_answered),
 		T(req_TCP_078__r1_tells_ip),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -436,6 +436,31 @@ static void req_PM_005__search_finds_the_size(void **state)
 #define T(f) cmocka_unit_test(f)
 #define O(f) cmocka_unit_test_setup(f, setup)
 
+/* Recovery for the probe's sake leaves the window; what else is lost meanwhile does not (RFC 4821 §7.6.2, RFC 5681 §3.1). */
+static void pmtu__a_loss_found_later_is_congestion_too(void **state)
+{
+	stand_at(1064);
+	offer(15 * 1024);
+	expect_probe(0, 1500);
+	th_drain(&t);
+	uint32_t cwnd = k()->cwnd, ssthresh = k()->ssthresh, at = 1460 + 4 * 1024;
+	sack(0, 1460, at);
+	th_run(&t, 20 * NS_PER_MS);
+	assert_true(act()->is_mtu);
+	assert_int_equal(k()->cwnd, cwnd);
+	assert_int_equal(k()->ssthresh, ssthresh);
+	sack(0, at + 1024, at + 5 * 1024); /* one behind the probe is missing, too */
+	th_run(&t, 20 * NS_PER_MS);
+	assert_true(k()->ssthresh < cwnd);
+	assert_int_equal(path()->probe_lost, 1);
+	/* Once. */
+	ssthresh = k()->ssthresh;
+	sack(0, at + 6 * 1024, at + 9 * 1024);
+	th_run(&t, 20 * NS_PER_MS);
+	assert_int_equal(k()->ssthresh, ssthresh);
+	finish();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -444,6 +469,7 @@ int main(void)
 		O(req_PM_005__timeouts_lower_the_mss), O(pmtu__no_black_hole_where_something_full_arrives), O(pmtu__full_segments_are_noted),
 		O(pmtu__a_dead_peer_leaves_no_lesson), O(req_PM_005__a_probe_that_arrives_raises_the_mss),
 		O(req_PM_005__a_lost_probe_is_no_congestion), O(pmtu__losses_beside_the_probe_are_congestion),
+		O(pmtu__a_loss_found_later_is_congestion_too),
 		O(pmtu__too_little_behind_it_no_probe), O(pmtu__a_router_answers_the_probe), O(pmtu__never_beyond_the_peers_mss),
 		O(req_CC_003__a_window_of_one_segment_grows_with_the_mss), O(req_PM_005__search_finds_the_size),
 	};

@@ -555,6 +555,27 @@ static void req_CC_023__one_timer_of_four(void **state)
 	th_finish(&t, c);
 }
 
+/* The user sets an option while a shorter timer than the time-out is armed: the time-out stays where it was. */
+static void req_CC_023__an_option_leaves_the_time_out_where_it_was(void **state)
+{
+	fill_apart(5, 10 * MS);
+	th_run(&t, 60 * MS);
+	SACK(0, 1, 2);
+	assert_int_equal(act()->rtx, TCP_RTX_REORDER);
+	int64_t rto_at = act()->rto_at, rtx_at = act()->rtx_at;
+	tcp_user_set_opts(&t.env, c, &(struct tcp_opts){.cc = (uint8_t)tcp_cc_find("reno"), .nodelay = true});
+	assert_true(act()->rto_at == rto_at);
+	assert_true(act()->rtx_at == rtx_at);
+	th_flush(&t);
+	th_run(&t, 15 * MS + TICK);
+	expect_seg(0, WHY_RETRANS_RACK); /* not by a time-out */
+	assert_int_equal(act()->ca, TCP_CA_RECOVERY);
+	/* A user's time-out cuts both. */
+	tcp_user_set_opts(&t.env, c, &(struct tcp_opts){.cc = (uint8_t)tcp_cc_find("reno"), .user_timeout_ms = 150});
+	assert_true(act()->rto_at == act()->since + 150 * MS);
+	th_finish(&t, c);
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup(f, lh_sack)
@@ -590,6 +611,7 @@ int main(void)
 		T(req_CC_017__new_data_as_probe_repairs_nothing),
 		T(req_CC_017__silence_decides_as_new_data_would),
 		T(req_CC_023__one_timer_of_four),
+		T(req_CC_023__an_option_leaves_the_time_out_where_it_was),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -346,6 +346,21 @@ static void tcp_urgent__goes_at_once(void **state)
 	th_finish(&t, c);
 }
 
+/* SND.UP of long ago would seem to lie ahead after 2^31 bytes more: a pointer into ordinary data takes an octet out of the stream. */
+static void tcp_urgent__what_was_acknowledged_is_not_urgent_again(void **state)
+{
+	assert_int_equal(tcp_user_send_oob(&t.env, c, "a", 1), 1);
+	th_flush(&t);
+	th_expect(&t, &q, TCP_ACK | TCP_URG, 1, 1, 1);
+	th_send(&t, &q, TCP_ACK, 1, 2, NULL, 0);
+	struct tcp_conn *k = th_conn(&t, c);
+	tcp_rare_of(&t.env, k)->snd_up = k->snd_una + 0x7ffffff0; /* as that mark looks from there */
+	assert_int_equal(tcp_user_send(&t.env, c, "b", 1, false), 1);
+	th_flush(&t);
+	th_expect(&t, &q, TCP_ACK, 2, 1, 1);
+	th_finish(&t, c);
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup(f, setup)
@@ -356,7 +371,7 @@ int main(void)
 		T(req_TCP_082__pointer_before_what_was_read), T(tcp_urgent__a_second_pointer_makes_the_first_ordinary),
 		T(tcp_urgent__out_of_order), T(req_TCP_035__urgent_with_a_zero_window), T(tcp_urgent__no_memory_leaves_it_in_line),
 		T(tcp_urgent__of_a_queued_child), T(req_TCP_082__msg_oob_sends_a_pointer), T(tcp_urgent__each_segment_points_there),
-		T(tcp_urgent__goes_at_once),
+		T(tcp_urgent__goes_at_once), T(tcp_urgent__what_was_acknowledged_is_not_urgent_again),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
