@@ -1,6 +1,6 @@
 #!/bin/sh
 # run.sh: each script of this folder against the stack, one TAP case each, named as the script; all of them twice, since two
-# runs must print the same. A script req_TCP_031__both_edges.pkt proves rule TCP-031 of doc/requirements.md.
+# runs must print the same. A script whose name begins with req_TCP_031 proves rule TCP-031 of doc/requirements.md.
 # parallel: yes
 # timeout: 240
 set -eu

@@ -327,7 +327,10 @@ static bool is_stuck(struct play *p, struct actor *a, bool *waits)
 	if (!p->is_calm || *waits)
 		return false;
 	int64_t since = MAX(MAX(a->progress_at, at(p, p->s->calm)), a->next == TIME_NEVER ? 0 : now);
-	return now - since > (is_peer_dead ? DEAD_NS : STILL_NS);
+	bool stands = now - since > (is_peer_dead ? DEAD_NS : STILL_NS);
+	/* A falsified timestamp or number that no checksum finds may stop a connection for days (RFC 7323 §5.5): it may stand. */
+	*waits |= stands && p->s->has_mangled;
+	return stands && !*waits;
 }
 
 /* All is over: every program has ended, or waits with a right to. */

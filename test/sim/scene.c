@@ -124,6 +124,7 @@ static void draw_links(struct scene *s, struct rng *r)
 {
 	static const uint32_t mtus[] = {1500, 1500, 1500, 1500, 1280, 1006, 576, 9000};
 	bool has_mtus = s->shape != SHAPE_SWITCH; /* a switch has no ICMP to tell of a smaller MTU behind it */
+	bool corrupts = false;                    /* some link does */
 	unsigned impaired = 3;                    /* at most: paths stay short enough for the loss of all together */
 	for (int i = 0; i < s->n_links; i++) {
 		struct scene_link *l = &s->links[i];
@@ -134,6 +135,9 @@ static void draw_links(struct scene *s, struct rng *r)
 		impaired--;
 		l->im[0] = draw_impair(r);
 		l->im[1] = one_in(r, 3) ? draw_impair(r) : l->im[0];
+		if (corrupts) /* two flipped bits in one packet can cancel each other in its checksum */
+			l->im[0].corrupt_ppb = l->im[1].corrupt_ppb = 0;
+		corrupts |= l->im[0].corrupt_ppb || l->im[1].corrupt_ppb;
 	}
 	if (one_in(r, 25)) {
 		s->has_mangled = true;

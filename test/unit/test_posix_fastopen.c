@@ -16,61 +16,7 @@
 #include <unistd.h>
 #include <viaduct/posix.h>
 
-struct world {
-	struct via *v;
-	struct via_posix *p;
-	int fds; /* descriptors of the process before */
-};
-
-static int open_fds(void)
-{
-	int n = 0;
-	for (int fd = 0; fd < 512; fd++)
-		n += fcntl(fd, F_GETFD) >= 0;
-	return n;
-}
-
-static int setup(void **state)
-{
-	struct world *w = calloc(1, sizeof(*w));
-	w->fds = open_fds();
-	w->v = via_host_stack_new(NULL);
-	assert_non_null(w->v);
-	w->p = via_posix_new(w->v);
-	assert_non_null(w->p);
-	*state = w;
-	return 0;
-}
-
-/* Every descriptor is given back, whatever the test left open. */
-static int teardown(void **state)
-{
-	struct world *w = *state;
-	via_posix_free(w->p);
-	via_host_stack_free(w->v);
-	assert_int_equal(open_fds(), w->fds);
-	free(w);
-	return 0;
-}
-
-static struct sockaddr_in at(const char *ip, uint16_t port)
-{
-	struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = htons(port)};
-	assert_int_equal(inet_pton(AF_INET, ip, &a.sin_addr), 1);
-	return a;
-}
-
-#define SA(a) ((struct sockaddr *)(a))
-
-static int listener(struct world *w, uint16_t port)
-{
-	struct sockaddr_in a = at("127.0.0.1", port);
-	int fd = via_posix_socket(w->v, AF_INET, SOCK_STREAM, 0);
-	assert_true(fd >= 0);
-	assert_int_equal(via_posix_bind(fd, SA(&a), sizeof(a)), 0);
-	assert_int_equal(via_posix_listen(fd, 8), 0);
-	return fd;
-}
+#include "test/unit/posix_world.h"
 
 static short polled(int fd, short events, int ms)
 {
