@@ -64,6 +64,21 @@ static void req_CC_018__below_ssthresh_as_much_as_was_delivered(void **state)
 	th_finish(&t, c);
 }
 
+/* A window of 5.97 segments and six in flight when the loss is seen: half of FlightSize is three segments, not the two that fit into 2.98. */
+static void req_CC_003__half_of_six_segments_is_three(void **state)
+{
+	fill(5);
+	k()->cwnd = 5970;
+	queue(10); /* limited transmit adds the sixth and the seventh */
+	SACK(0, 1, 2);
+	SACK(0, 1, 3);
+	SACK(0, 1, 4);
+	assert_int_equal(act()->ca, TCP_CA_RECOVERY);
+	assert_true(k()->ssthresh % MSS == 0 || k()->ssthresh % MSS == MSS / 2);
+	assert_in_range(k()->ssthresh, 5 * MSS / 2, 3 * MSS);
+	th_finish(&t, c);
+}
+
 /* What has a model of the path keeps its own cwnd; without SACK recovery is RFC 6582's. */
 static void req_CC_018__not_for_a_model(void **state)
 {
@@ -90,6 +105,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(req_CC_018__the_pipe_shrinks_in_proportion, lh_6675),
 		cmocka_unit_test_setup(req_CC_018__below_ssthresh_as_much_as_was_delivered, lh_6675),
+		cmocka_unit_test_setup(req_CC_003__half_of_six_segments_is_three, lh_6675),
 		cmocka_unit_test_setup(req_CC_018__not_for_a_model, lh_6675),
 		cmocka_unit_test_setup(req_CC_018__not_without_sack, lh_newreno),
 	};
