@@ -162,7 +162,8 @@ static struct tcp_bbr_info bbr_info_of(const json_t *o)
 {
 	uint64_t bw = (uint64_t)ss_int(o, "bw");
 	return (struct tcp_bbr_info){.bbr_bw_lo = (uint32_t)bw, .bbr_bw_hi = (uint32_t)(bw >> 32),
-		.bbr_min_rtt = (uint32_t)ss_int(o, "min_rtt"), .bbr_pacing_gain = (uint32_t)ss_int(o, "pacing_gain"), .bbr_cwnd_gain = (uint32_t)ss_int(o, "cwnd_gain")};
+		.bbr_min_rtt = (uint32_t)ss_int(o, "min_rtt"), .bbr_pacing_gain = (uint32_t)ss_int(o, "pacing_gain"),
+		.bbr_cwnd_gain = (uint32_t)ss_int(o, "cwnd_gain")};
 }
 
 static void put_diag(FILE *f, const json_t *s)
