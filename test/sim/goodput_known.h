@@ -13,7 +13,8 @@ struct known {
 	const char *why;
 };
 
-#define MODEL_LATE "The model begins fast recovery a round trip late, and knows no delayed acknowledgement: two faults that do not cancel here"
+#define MODEL_LATE \
+	"The model begins fast recovery a round trip late, and knows no delayed acknowledgement: two faults that do not cancel here"
 #define FORMULA "The formula knows no round trip between a loss and its repair; the model does, and agrees"
 
 static const struct known known[] = {

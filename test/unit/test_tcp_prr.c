@@ -9,8 +9,8 @@ static uint32_t sent(void)
 	return n;
 }
 
-/* 20 in flight, the first lost: RecoverFS is 18 (two were SACKed before), ssthresh 10. For k delivered no more than ceil(k * 10/18) have left,
- * one of them the fast retransmit; pipe ends at ssthresh; the end releases no burst. */
+/* 20 in flight, the first lost: RecoverFS is 18 (two were SACKed before), ssthresh 10. For k delivered no more than ceil(k * 10/18) have
+ * left, one of them the fast retransmit; pipe ends at ssthresh; the end releases no burst. */
 static void req_CC_018__the_pipe_shrinks_in_proportion(void **state)
 {
 	fill(20);
@@ -40,8 +40,8 @@ static void req_CC_018__the_pipe_shrinks_in_proportion(void **state)
 	th_finish(&t, c);
 }
 
-/* 14 of 20 lost: the pipe is below ssthresh at once. As much leaves as is delivered; an ACK that moves SND.UNA and tells of no further loss lets one
- * more go (SafeACK). */
+/* 14 of 20 lost: the pipe is below ssthresh at once. As much leaves as is delivered; an ACK that moves SND.UNA and tells of no further
+ * loss lets one more go (SafeACK). */
 static void req_CC_018__below_ssthresh_as_much_as_was_delivered(void **state)
 {
 	fill(20);
@@ -64,7 +64,8 @@ static void req_CC_018__below_ssthresh_as_much_as_was_delivered(void **state)
 	th_finish(&t, c);
 }
 
-/* A window of 5.97 segments and six in flight when the loss is seen: half of FlightSize is three segments, not the two that fit into 2.98. */
+/* A window of 5.97 segments and six in flight when the loss is seen: half of FlightSize is three segments, not the two that fit
+ * into 2.98. */
 static void req_CC_003__half_of_six_segments_is_three(void **state)
 {
 	fill(5);
