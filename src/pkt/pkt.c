@@ -213,7 +213,7 @@ int pkt_pullup(struct pktmem *m, struct pkt *p, uint32_t n)
 		pullup_slices(m, p, n);
 		if (p->head_len >= n)
 			return 0;
-		/* All its slices are gone: what is chained gives its linear bytes, and its slices become ours once those are used up. */
+		/* Its slices are used up: what is chained gives its linear bytes; after these its slices become ours. */
 		struct pkt *q = pkt_at(m, p->more);
 		uint32_t k = MIN(n - p->head_len, (uint32_t)q->head_len);
 		memcpy(pkt_data(p) + p->head_len, pkt_data(q), k);

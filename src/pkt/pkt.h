@@ -98,7 +98,10 @@ static inline struct pkt *pkt_at(const struct pktmem *m, ref_t r) { return (stru
 
 static inline uint8_t *pkt_data(struct pkt *p) { return p->linear + p->head; }
 /* Bytes of linear space left behind the linear part (0 once anything follows: linear comes first). */
-static inline uint32_t pkt_tailroom(const struct pkt *p) { return p->n_slices || p->more ? 0 : (uint32_t)(PKT_LINEAR - p->head - p->head_len); }
+static inline uint32_t pkt_tailroom(const struct pkt *p)
+{
+	return p->n_slices || p->more ? 0 : (uint32_t)(PKT_LINEAR - p->head - p->head_len);
+}
 
 /* Prepend n bytes to the linear part (must fit the headroom): returns where they begin. */
 uint8_t *pkt_push(struct pkt *p, uint32_t n);

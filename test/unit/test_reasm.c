@@ -425,7 +425,7 @@ static void req_IP4_011__fragments_of_one_datagram(void **state)
 }
 
 /* Look-ups in a full table walk no further than a source may have here and a few that share its bucket. */
-static void req_HARD_06__chains_are_bounded(void **state)
+static void reasm__chains_are_bounded(void **state)
 {
 	struct world x;
 	struct reasm_whole w = {0};
@@ -495,7 +495,7 @@ int main(void)
 		cmocka_unit_test(req_IP4_011__memory_of_one_source),
 		cmocka_unit_test(req_IP4_011__false_addresses_do_not_starve_a_pair),
 		cmocka_unit_test(req_IP4_011__fragments_of_one_datagram),
-		cmocka_unit_test(req_HARD_06__chains_are_bounded),
+		cmocka_unit_test(reasm__chains_are_bounded),
 		cmocka_unit_test(req_HARD_10__reassembly_without_memory),
 	};
 	for (uint32_t i = 0; i < sizeof(bytes); i++)

@@ -223,7 +223,7 @@ static void req_IC4_002__errors_about_fragments(void **state)
 }
 
 /* Every fragment that came is part of a datagram, dropped by name, or still waits. */
-static void req_RT4_013__each_fragment_is_counted_once(void **state)
+static void frag__each_one_is_counted_once(void **state)
 {
 	struct net *t = line(1500);
 	struct via *b = t->v[2];
@@ -294,7 +294,7 @@ int main(void)
 		cmocka_unit_test(req_IP4_013__cut_only_without_do_not_fragment),
 		cmocka_unit_test(req_IP4_009__time_exceeded_only_with_the_first_fragment),
 		cmocka_unit_test(req_IC4_002__errors_about_fragments),
-		cmocka_unit_test(req_RT4_013__each_fragment_is_counted_once),
+		cmocka_unit_test(frag__each_one_is_counted_once),
 		cmocka_unit_test(frag__a_segment_of_tcp_in_fragments),
 		cmocka_unit_test(req_RT4_010__a_router_puts_nothing_together),
 	};
