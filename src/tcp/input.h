@@ -9,7 +9,7 @@
 enum tcp_step { TCP_CONTINUE, TCP_DONE };
 
 /* --- tcp_input.c --- */
-/* Steps one to eight on a connection past SYN-SENT. */
+/* §3.10.7.4, first to eighth, on a connection past SYN-SENT. */
 void tcp_input_synchronized(struct tcp_env *env, struct tcp_conn *c, struct tcp_seg *s);
 /* After the steps: what is owed at once leaves, TIME-WAIT is entered, the rest waits for the flush. c may be gone afterwards. */
 void tcp_input_end(struct tcp_env *env, struct tcp_conn *c);
@@ -32,10 +32,10 @@ static inline bool tcp_invalid_may_answer(const struct tcp_env *env, uint32_t *t
 /* Table 6 of RFC 9293 §3.10.7.4: is [seq, seq+len) acceptable in the window? */
 bool tcp_is_acceptable(uint32_t rcv_nxt, uint32_t wnd, uint32_t seq, uint32_t len);
 
-/* --- tcp_ack.c: step five --- */
-enum tcp_step tcp_step_ack(struct tcp_env *env, struct tcp_conn *c, struct tcp_seg *s);
+/* --- tcp_ack.c: fifth, check the ACK field --- */
+enum tcp_step tcp_step5_ack(struct tcp_env *env, struct tcp_conn *c, struct tcp_seg *s);
 
-/* --- reorder.c: step seven's queue --- */
+/* --- reorder.c: the seventh step's queue --- */
 /* Put the segment's payload and FIN where they belong and move RCV.NXT over what is now in order, a FIN included; then
  * *fin is true. DROP_NONE, or why nothing could be kept. */
 enum drop tcp_reorder_add(struct tcp_env *env, struct tcp_conn *c, const struct tcp_seg *s, bool *fin);

@@ -1,4 +1,4 @@
-/* tcp/reorder.c - step seven's queue: bytes out of order wait in the receive stream, an interval set tells which.
+/* tcp/reorder.c - the seventh step's queue: bytes out of order wait in the receive stream, an interval set tells which.
  *
  * The set is an arena buffer that doubles from TCP_OOO_FIRST to TCP_OOO_MAX intervals; a segment that would need one
  * more is dropped, and memory pinned beyond twice the buffer refuses what is out of order (HARD-05). A FIN out of order

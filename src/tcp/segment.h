@@ -14,6 +14,7 @@ struct tcp_seg {
 	uint32_t seq;         /* of the first byte still wanted */
 	uint32_t off, len;    /* payload: offset in p, bytes */
 	bool fin;             /* a FIN stands behind the payload and is wanted */
+	bool fin_taken;       /* RCV.NXT has moved over the peer's FIN, this segment's or one that waited for it */
 	uint16_t segs;        /* segments in it: a superframe counts as what it was cut from */
 	uint32_t seg_size;    /* payload bytes of a full one of them */
 	int64_t rx_ns;

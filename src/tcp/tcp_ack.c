@@ -1,4 +1,6 @@
-/* tcp/tcp_ack.c - step five of SEGMENT ARRIVES: what the peer acknowledges, the window it offers, what follows.
+/* tcp/tcp_ack.c - SEGMENT ARRIVES, "fifth, check the ACK field": what the peer acknowledges, the window it offers, what follows.
+ *
+ * Begin reading at tcp_step5_ack(), at the end.
  * RFC 9293 §3.10.7.4, RFC 5961 §5, RFC 6298 §3, RFC 7323 §4. */
 #include "tcp/input.h"
 
@@ -110,9 +112,15 @@ static void acknowledge(struct tcp_env *env, struct tcp_conn *c, const struct tc
 	tcp_timers_rtx(env, c, x.acked || (was_shut && c->snd_wnd)); /* RFC 6298 §5.3 */
 }
 
-/* The handshake ends here for a connection in SYN-RECEIVED, or in FIN-WAIT-1 when closed before it ended. */
-static void handshake_acked(struct tcp_env *env, struct tcp_conn *c, const struct tcp_seg *s)
+/* SYN-RECEIVED STATE: "if SND.UNA < SEG.ACK =< SND.NXT, then enter ESTABLISHED state and continue processing", else a reset. Also for
+ * FIN-WAIT-1 of a user who closed before the handshake ended (RFC 9293 figure 5): that ACK comes there. */
+static enum tcp_step ack_of_syn(struct tcp_env *env, struct tcp_conn *c, struct tcp_seg *s)
 {
+	if (!seq_lt(c->snd_una, s->h.ack) || !seq_le(s->h.ack, c->snd_nxt)) {
+		tcp_output_rst_seg(env, &c->e, s);
+		s->drop = DROP_TCP_ACK_RANGE;
+		return TCP_DONE;
+	}
 	c->snd_wnd = c->snd_wnd_max = (uint32_t)s->h.wnd << c->snd_ws;
 	c->snd_wl1 = s->h.seq;
 	c->snd_wl2 = s->h.ack;
@@ -120,9 +128,26 @@ static void handshake_acked(struct tcp_env *env, struct tcp_conn *c, const struc
 		tcp_conn_set_state(env, c, TCP_ESTABLISHED);
 	acknowledge(env, c, s);
 	tcp_conn_established(env, c);
+	return TCP_CONTINUE;
 }
 
-/* What an acknowledged FIN means in each state. */
+/* ESTABLISHED STATE, and what all later states do first: take [SND.UNA, SND.NXT], ignore an older one; what was never sent or is far too
+ * old is answered and dropped (RFC 5961 §5.2). */
+static enum tcp_step ack_of_data(struct tcp_env *env, struct tcp_conn *c, struct tcp_seg *s)
+{
+	uint32_t ack = s->h.ack;
+
+	if (seq_lt(c->snd_nxt, ack) || seq_lt(ack, c->snd_una - c->snd_wnd_max)) {
+		tcp_ack_challenge(env, c);
+		s->drop = DROP_TCP_ACK_RANGE;
+		return TCP_DONE;
+	}
+	if (seq_le(c->snd_una, ack))
+		acknowledge(env, c, s);
+	return TCP_CONTINUE;
+}
+
+/* FIN-WAIT-1, CLOSING, LAST-ACK STATE: "in addition to the processing for the ESTABLISHED state", what an acknowledged FIN means. */
 static enum tcp_step fin_acked(struct tcp_env *env, struct tcp_conn *c, const struct tcp_seg *s)
 {
 	switch (c->state) {
@@ -147,27 +172,14 @@ static enum tcp_step fin_acked(struct tcp_env *env, struct tcp_conn *c, const st
 	}
 }
 
-enum tcp_step tcp_step_ack(struct tcp_env *env, struct tcp_conn *c, struct tcp_seg *s)
+enum tcp_step tcp_step5_ack(struct tcp_env *env, struct tcp_conn *c, struct tcp_seg *s)
 {
-	uint32_t ack = s->h.ack;
-
-	if (!(s->h.flags & TCP_ACK)) {
+	if (!(s->h.flags & TCP_ACK)) { /* "if the ACK bit is off, drop the segment and return" */
 		s->drop = DROP_TCP_NO_ACK;
 		return TCP_DONE;
 	}
-	if (!c->was_open) {
-		if (!seq_lt(c->snd_una, ack) || !seq_le(ack, c->snd_nxt)) {
-			tcp_output_rst_seg(env, &c->e, s);
-			s->drop = DROP_TCP_ACK_RANGE;
-			return TCP_DONE;
-		}
-		handshake_acked(env, c, s);
-	} else if (seq_lt(c->snd_nxt, ack) || seq_lt(ack, c->snd_una - c->snd_wnd_max)) {
-		tcp_ack_challenge(env, c); /* of what was never sent, or far too old (RFC 5961 §5.2) */
-		s->drop = DROP_TCP_ACK_RANGE;
+	bool is_syn_acked = c->was_open;
+	if ((is_syn_acked ? ack_of_data(env, c, s) : ack_of_syn(env, c, s)) == TCP_DONE)
 		return TCP_DONE;
-	} else if (seq_le(c->snd_una, ack)) {
-		acknowledge(env, c, s);
-	}
 	return tcp_conn_has_fin_acked(c) ? fin_acked(env, c, s) : TCP_CONTINUE;
 }

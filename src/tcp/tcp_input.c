@@ -1,9 +1,13 @@
 /* tcp/tcp_input.c - SEGMENT ARRIVES (RFC 9293 §3.10.7), one function per step, in the RFC's order.
  *
- * tcp_segment_arrives() reads the segment and hands it to what the node is: a connection, a SYN-RECEIVED entry of a
- * listener (tcp_listen.c), or TIME-WAIT (timewait.c). Steps: PAWS and first the sequence number, second RST, third
- * security (none here), fourth SYN, fifth ACK (tcp_ack.c), sixth URG, seventh the text, eighth FIN. RFC 5961 narrows RST
- * and SYN, RFC 7323 adds PAWS. */
+ * Begin reading at tcp_segment_arrives(), at the end. The RFC's four cases are
+ *   §3.10.7.1 CLOSED     tcp_closed_arrives(), at the end
+ *   §3.10.7.2 LISTEN     tcp_listen.c, with SYN-RECEIVED as long as that is a listener's small entry
+ *   §3.10.7.3 SYN-SENT   input_syn_sent(): first the ACK bit, second RST, third security, fourth SYN, fifth neither
+ *   §3.10.7.4 the others tcp_input_synchronized(): first the sequence number, second RST, third security, fourth SYN, fifth the ACK
+ *                        (tcp_ack.c), sixth URG (urgent.c), seventh the text (reorder.c), eighth FIN; TIME-WAIT in timewait.c
+ * Security and compartment, the third step of both, do not exist here. RFC 7323 §5.3 puts PAWS before the sequence number; RFC 5961
+ * narrows what RST (§3.2), SYN (§4.2) and ACK (§5.2) may do. */
 #include "tcp/input.h"
 
 #include <errno.h>
@@ -26,7 +30,7 @@ bool tcp_is_acceptable(uint32_t rcv_nxt, uint32_t wnd, uint32_t seq, uint32_t le
 	return wnd != 0 && (seq - rcv_nxt < wnd || seq + len - 1 - rcv_nxt < wnd);
 }
 
-/* --- first: the sequence number --- */
+/* --- before the first: PAWS (RFC 7323 §5.3 R1) --- */
 
 /* A duplicate ACK that others overtook: older by its timestamp, but recent, and it can change nothing but what we know of loss. Linux
  * lets it pass (tcp_disordered_ack()), where RFC 7323 §5.3 R1 drops it. */
@@ -39,8 +43,8 @@ static bool is_disordered_ack(const struct tcp_conn *c, const struct tcp_seg *s)
 	return s->h.flags & TCP_ACK && tcp_seg_length(s) == 0 && s->h.seq == c->rcv_nxt && s->h.ack == c->snd_una && !moves_wnd && is_recent;
 }
 
-/* RFC 7323 §5.3 R1, §3.2. */
-static enum tcp_step step_paws(struct tcp_env *env, struct tcp_conn *c, struct tcp_seg *s)
+/* A segment that lacks the agreed timestamp is dropped, too (§3.2). RST is exempt from both. */
+static enum tcp_step check_paws(struct tcp_env *env, struct tcp_conn *c, struct tcp_seg *s)
 {
 	if (!c->ts_ok || s->h.flags & TCP_RST)
 		return TCP_CONTINUE;
@@ -59,10 +63,13 @@ static enum tcp_step step_paws(struct tcp_env *env, struct tcp_conn *c, struct t
 	return TCP_CONTINUE;
 }
 
+/* --- first, check sequence number --- */
+
 /* Outside the window: acknowledge and drop, unless it is RST. Pure ACKs and SYNs are answered on a budget, so that two confused
  * ends do not answer each other for ever (RFC 5961 §7). */
-static enum tcp_step unacceptable(struct tcp_env *env, struct tcp_conn *c, struct tcp_seg *s, uint32_t len)
+static enum tcp_step unacceptable(struct tcp_env *env, struct tcp_conn *c, struct tcp_seg *s)
 {
+	uint32_t len = tcp_seg_length(s);
 	bool is_old = len && seq_le(s->h.seq + len, c->rcv_nxt);
 
 	s->drop = is_old ? DROP_TCP_DUPLICATE : DROP_TCP_WINDOW;
@@ -79,7 +86,7 @@ static enum tcp_step unacceptable(struct tcp_env *env, struct tcp_conn *c, struc
 	return TCP_DONE;
 }
 
-/* Keep what lies in the window (RFC 9293 §3.10.7.4, "segments are trimmed"). */
+/* Keep what lies in the window: the RFC's "idealized segment that begins at RCV.NXT and does not exceed the window". */
 static void trim(struct tcp_conn *c, struct tcp_seg *s)
 {
 	if (s->h.flags & TCP_SYN)
@@ -107,32 +114,42 @@ static bool is_crossed_syn_ack(const struct tcp_conn *c, const struct tcp_seg *s
 	       s->h.seq + 1 == c->rcv_nxt && s->h.ack == c->snd_nxt;
 }
 
-static enum tcp_step step_sequence(struct tcp_env *env, struct tcp_conn *c, struct tcp_seg *s)
+/* Table 6, and three that it leaves out. */
+static bool may_be_taken(const struct tcp_conn *c, const struct tcp_seg *s)
 {
 	uint32_t len = tcp_seg_length(s), wnd = tcp_rcv_wnd(c);
-
-	if (step_paws(env, c, s) == TCP_DONE)
-		return TCP_DONE;
 	/* With a zero window nothing is acceptable, but ACK, URG and RST of the right number still count (MUST-66). */
 	bool is_special = wnd == 0 && s->h.seq == c->rcv_nxt;
 	/* An ACK alone may stand right at the edge: a peer that filled the window and lost part of that has no other (as Linux). */
 	is_special |= len == 0 && s->h.seq == c->rcv_adv && !(s->h.flags & TCP_RST);
 	is_special |= is_crossed_syn_ack(c, s);
-	if (!tcp_is_acceptable(c->rcv_nxt, wnd, s->h.seq, len) && !is_special)
-		return unacceptable(env, c, s, len);
-	if (s->h.has_ts && c->ts_ok && seq_le(s->h.seq, c->rcv_acked) && seq_le(c->ts_recent, s->h.tsval)) { /* RFC 7323 §4.3 */
+
+	return is_special || tcp_is_acceptable(c->rcv_nxt, wnd, s->h.seq, len);
+}
+
+/* TS.Recent (RFC 7323 §4.3, §5.3 R3). */
+static void record_timestamp(const struct tcp_env *env, struct tcp_conn *c, const struct tcp_seg *s)
+{
+	if (s->h.has_ts && c->ts_ok && seq_le(s->h.seq, c->rcv_acked) && seq_le(c->ts_recent, s->h.tsval)) {
 		c->ts_recent = s->h.tsval;
 		c->ts_recent_tick = tcp_tick_now(env);
 	}
+}
+
+static enum tcp_step step1_sequence(struct tcp_env *env, struct tcp_conn *c, struct tcp_seg *s)
+{
+	if (!may_be_taken(c, s))
+		return unacceptable(env, c, s);
+	record_timestamp(env, c, s);
 	trim(c, s);
 	c->rx_tick = tcp_tick_now(env);
 	c->keep_probes = 0;
 	return TCP_CONTINUE;
 }
 
-/* --- second: RST (RFC 5961 §3.2: only the exact number resets, another one in the window is challenged) --- */
+/* --- second, check the RST bit (RFC 5961 §3.2: only the exact number resets, another one in the window is challenged) --- */
 
-static enum tcp_step step_reset(struct tcp_env *env, struct tcp_conn *c, struct tcp_seg *s)
+static enum tcp_step step2_rst(struct tcp_env *env, struct tcp_conn *c, struct tcp_seg *s)
 {
 	if (!(s->h.flags & TCP_RST))
 		return TCP_CONTINUE;
@@ -158,9 +175,9 @@ static enum tcp_step step_reset(struct tcp_env *env, struct tcp_conn *c, struct 
 	return TCP_DONE;
 }
 
-/* --- fourth: SYN (RFC 5961 §4.2: a challenge whatever its number) --- */
+/* --- fourth, check the SYN bit (RFC 5961 §4.2: a challenge whatever its number) --- */
 
-static enum tcp_step step_syn(struct tcp_env *env, struct tcp_conn *c, struct tcp_seg *s)
+static enum tcp_step step4_syn(struct tcp_env *env, struct tcp_conn *c, struct tcp_seg *s)
 {
 	if (!(s->h.flags & TCP_SYN) || is_crossed_syn_ack(c, s))
 		return TCP_CONTINUE;
@@ -169,7 +186,9 @@ static enum tcp_step step_syn(struct tcp_env *env, struct tcp_conn *c, struct tc
 	return TCP_DONE;
 }
 
-/* --- seventh: the text --- */
+/* --- fifth, check the ACK field: tcp_ack.c. Sixth, check the URG bit: urgent.c --- */
+
+/* --- seventh, process the segment text --- */
 
 /* Nobody will read it (RFC 9293 §3.6.1 SHLD-3): reset, also after shutdown of both directions (as Linux). */
 static bool is_unwanted(const struct tcp_conn *c, const struct tcp_seg *s)
@@ -207,13 +226,14 @@ static void learn_rcv_mss(struct tcp_conn *c, const struct tcp_seg *s)
 	c->rcv_size = size;
 }
 
-static enum tcp_step step_text(struct tcp_env *env, struct tcp_conn *c, struct tcp_seg *s, bool *fin)
+/* RCV.NXT moves over what is now in order. A FIN is the last number of its text: s->fin_taken tells the eighth step of one that was
+ * reached, be it this segment's or one that had waited. */
+static enum tcp_step step7_text(struct tcp_env *env, struct tcp_conn *c, struct tcp_seg *s)
 {
 	const struct tcp_active *a = tcp_active_of(env, c);
 	uint32_t before = c->rcv_nxt;
 	bool had_gap = a && tcp_reorder_has(a);
 
-	*fin = false;
 	if (!tcp_state_may_receive(c->state) || (!s->len && !s->fin))
 		return TCP_CONTINUE;
 	if (is_unwanted(c, s)) {
@@ -224,21 +244,23 @@ static enum tcp_step step_text(struct tcp_env *env, struct tcp_conn *c, struct t
 	}
 	learn_rcv_mss(c, s);
 	tcp_ecn_data(c, s);
-	s->drop = tcp_reorder_add(env, c, s, fin);
+	s->drop = tcp_reorder_add(env, c, s, &s->fin_taken);
 	choose_ack(env, c, s, before, had_gap);
 	if (s->len)
-		tcp_drs_arrived(env, c, s, c->rcv_nxt - *fin != before);
-	if (c->rcv_nxt - *fin != before && tcp_conn_is_readable(env, c))
+		tcp_drs_arrived(env, c, s, c->rcv_nxt - s->fin_taken != before);
+	if (c->rcv_nxt - s->fin_taken != before && tcp_conn_is_readable(env, c))
 		tcp_conn_notify(env, c, TCP_EV_READABLE);
 	if (c->rare)
 		tcp_urgent_look(env, c);
 	return TCP_CONTINUE;
 }
 
-/* --- eighth: FIN --- */
+/* --- eighth, check the FIN bit --- */
 
-static void step_fin(struct tcp_env *env, struct tcp_conn *c)
+static void step8_fin(struct tcp_env *env, struct tcp_conn *c, const struct tcp_seg *s)
 {
+	if (!s->fin_taken)
+		return;
 	c->fin_rcvd = 1;
 	tcp_ack_due(c);
 	c->quick = MAX(c->quick, 1);
@@ -246,24 +268,25 @@ static void step_fin(struct tcp_env *env, struct tcp_conn *c)
 	case TCP_ESTABLISHED:
 		tcp_conn_set_state(env, c, TCP_CLOSE_WAIT);
 		break;
-	case TCP_FIN_WAIT_1: /* our FIN is not acknowledged: step five saw to that */
+	case TCP_FIN_WAIT_1: /* our FIN is not acknowledged: the fifth step saw to that */
 		tcp_conn_set_state(env, c, TCP_CLOSING);
 		break;
 	case TCP_FIN_WAIT_2:
 		tcp_conn_set_state(env, c, TCP_TIME_WAIT);
 		break;
-	default:
+	default: /* the others have had their FIN, and remain as they are */
 		break;
 	}
 	tcp_conn_notify(env, c, TCP_EV_PEER_FIN | TCP_EV_READABLE);
 }
 
-static void steps_text_fin(struct tcp_env *env, struct tcp_conn *c, struct tcp_seg *s)
-{
-	bool fin;
+/* --- §3.10.7.4, from the first to the eighth --- */
 
-	if (step_text(env, c, s, &fin) == TCP_CONTINUE && fin)
-		step_fin(env, c);
+static void steps_6_to_8(struct tcp_env *env, struct tcp_conn *c, struct tcp_seg *s)
+{
+	tcp_urgent_arrives(env, c, s);
+	if (step7_text(env, c, s) == TCP_CONTINUE)
+		step8_fin(env, c, s);
 }
 
 /* A burst is answered as its segments one by one would be: what is owed for a pair leaves before more text (RFC 5681 §4.2, RFC 9293
@@ -280,14 +303,17 @@ static void acknowledge_before(struct tcp_env *env, struct tcp_conn *c, const st
 void tcp_input_synchronized(struct tcp_env *env, struct tcp_conn *c, struct tcp_seg *s)
 {
 	acknowledge_before(env, c, s);
-	if (step_sequence(env, c, s) == TCP_DONE || step_reset(env, c, s) == TCP_DONE || step_syn(env, c, s) == TCP_DONE ||
-	    tcp_step_ack(env, c, s) == TCP_DONE)
+	if (check_paws(env, c, s) == TCP_DONE)
 		return;
-	tcp_urgent_arrives(env, c, s); /* sixth */
-	steps_text_fin(env, c, s);
+	if (step1_sequence(env, c, s) == TCP_DONE || step2_rst(env, c, s) == TCP_DONE)
+		return;
+	/* third, check security: there is none */
+	if (step4_syn(env, c, s) == TCP_DONE || tcp_step5_ack(env, c, s) == TCP_DONE)
+		return;
+	steps_6_to_8(env, c, s);
 }
 
-/* --- SYN-SENT (§3.10.7.3) --- */
+/* --- §3.10.7.3: SYN-SENT --- */
 
 /* What the peer's SYN says of itself. */
 static void learn_syn(struct tcp_env *env, struct tcp_conn *c, const struct tcp_seg *s)
@@ -345,44 +371,59 @@ static bool echo_is_possible(struct tcp_env *env, const struct tcp_conn *c, cons
 	return !s->h.has_ts || !s->h.tsecr || s->h.tsecr - first <= tcp_ts_now(env, c->ts_offset) - first;
 }
 
-static void input_syn_sent(struct tcp_env *env, struct tcp_conn *c, struct tcp_seg *s)
+/* First, check the ACK bit: if SEG.ACK =< ISS or SEG.ACK > SND.NXT, send a reset unless RST is set, and drop. */
+static enum tcp_step syn_sent_1_ack(struct tcp_env *env, const struct tcp_conn *c, struct tcp_seg *s)
 {
 	const struct tcp_hdr *h = &s->h;
-
 	bool is_ours = seq_lt(c->iss, h->ack) && seq_le(h->ack, c->snd_nxt) && (h->flags & TCP_RST || echo_is_possible(env, c, s));
 
-	if (h->flags & TCP_ACK && !is_ours) { /* first: the ACK */
-		if (!(h->flags & TCP_RST))
-			tcp_output_rst_seg(env, &c->e, s);
-		s->drop = h->flags & TCP_RST ? DROP_TCP_RST_INVALID : DROP_TCP_ACK_RANGE;
-		return;
-	}
-	if (h->flags & TCP_RST) { /* second */
-		if (h->flags & TCP_ACK)
-			tcp_conn_finish(env, c, ECONNREFUSED);
-		else
-			s->drop = DROP_TCP_RST_INVALID;
-		return;
-	}
-	if (!(h->flags & TCP_SYN)) { /* fifth */
-		s->drop = h->flags & TCP_ACK ? DROP_TCP_WINDOW : DROP_TCP_NO_ACK;
-		return;
-	}
+	if (!(h->flags & TCP_ACK) || is_ours)
+		return TCP_CONTINUE;
+	if (!(h->flags & TCP_RST))
+		tcp_output_rst_seg(env, &c->e, s);
+	s->drop = h->flags & TCP_RST ? DROP_TCP_RST_INVALID : DROP_TCP_ACK_RANGE;
+	return TCP_DONE;
+}
+
+/* Second, check the RST bit: with the ACK that was acceptable "connection refused", without one nothing. */
+static enum tcp_step syn_sent_2_rst(struct tcp_env *env, struct tcp_conn *c, struct tcp_seg *s)
+{
+	if (!(s->h.flags & TCP_RST))
+		return TCP_CONTINUE;
+	if (s->h.flags & TCP_ACK)
+		tcp_conn_finish(env, c, ECONNREFUSED);
+	else
+		s->drop = DROP_TCP_RST_INVALID;
+	return TCP_DONE;
+}
+
+/* Fourth, check the SYN bit: ESTABLISHED if our SYN is acknowledged, else SYN-RECEIVED. */
+static void syn_sent_4_syn(struct tcp_env *env, struct tcp_conn *c, struct tcp_seg *s)
+{
 	if (!tcp_conn_activate(env, c)) { /* it may have waited for text of its user */
 		s->drop = DROP_NO_MEMORY;
 		return;
 	}
-	learn_syn(env, c, s); /* fourth */
-	if (!(h->flags & TCP_ACK)) { /* simultaneous open (§3.5, MUST-10): the SYN goes again, with an ACK */
+	learn_syn(env, c, s);
+	if (!(s->h.flags & TCP_ACK)) { /* simultaneous open (§3.5, MUST-10): the SYN goes again, with an ACK */
 		bool is_first = tcp_fastopen_waits(c);
 		tcp_conn_set_state(env, c, TCP_SYN_RECEIVED);
 		tcp_output_syn(env, c, WHY_SYN_ACK, is_first);
 		return;
 	}
 	syn_acked(env, c, s);
-	tcp_urgent_arrives(env, c, s);
-	trim(c, s); /* text or FIN that came along goes on at the sixth step */
-	steps_text_fin(env, c, s);
+	trim(c, s);
+	steps_6_to_8(env, c, s); /* "if there are other controls or text in the segment, then continue processing at the sixth step" */
+}
+
+static void input_syn_sent(struct tcp_env *env, struct tcp_conn *c, struct tcp_seg *s)
+{
+	if (syn_sent_1_ack(env, c, s) == TCP_DONE || syn_sent_2_rst(env, c, s) == TCP_DONE)
+		return;
+	if (s->h.flags & TCP_SYN)
+		syn_sent_4_syn(env, c, s);
+	else /* fifth, neither of SYN and RST: drop */
+		s->drop = s->h.flags & TCP_ACK ? DROP_TCP_WINDOW : DROP_TCP_NO_ACK;
 }
 
 /* --- the door --- */
@@ -433,7 +474,7 @@ enum drop tcp_closed_arrives(struct tcp_env *env, struct pkt *p, const struct vi
 	struct tcp_seg s;
 	enum drop d = tcp_seg_read(env, p, local, remote, &s);
 
-	if (d == DROP_NONE) { /* §3.10.7.1 */
+	if (d == DROP_NONE) { /* §3.10.7.1: CLOSED */
 		d = DROP_TCP_NO_SOCKET;
 		if (!p->m.ether_mcast && !via_addr_is_multicast(local) && !via_addr_is_multicast(remote))
 			tcp_seg_refuse(env, &s, local, remote);

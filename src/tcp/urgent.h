@@ -15,7 +15,7 @@ enum tcp_urg { TCP_URG_NONE, TCP_URG_AWAITED, TCP_URG_HERE, TCP_URG_TAKEN };
 
 /* Step six: s is acceptable, its text not yet taken. */
 void tcp_urgent_arrives(struct tcp_env *env, struct tcp_conn *c, const struct tcp_seg *s);
-/* After step seven: the octet may have come before its pointer. */
+/* After the seventh step: the octet may have come before its pointer. */
 void tcp_urgent_look(struct tcp_env *env, struct tcp_conn *c);
 
 /* What one read may give: bytes to skip first (the mark), then how many. */
