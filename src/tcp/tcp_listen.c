@@ -19,6 +19,7 @@
 #include "tcp/output.h"
 #include "tcp/rtt.h"
 #include "tcp/syncookie.h"
+#include "tcp/tally.h"
 #include "tcp/timers.h"
 #include "tcp/window.h"
 
@@ -260,6 +261,7 @@ static struct tcp_conn *conn_of(struct tcp_env *env, const struct tcp_synrcvd *q
 	c->peer_mss = q->mss;
 	c->rto_3s = q->resent > 0;
 	c->iw_one = q->resent > 1;
+	tcp_tally_synrcvd(env, c, q);
 	tcp_conn_update_mss(env, c);
 	return c;
 }
@@ -271,7 +273,7 @@ static enum drop queue_child(struct tcp_env *env, ref_t listener, struct tcp_con
 
 	c->in_demux = 1;
 	env->ops->demux_add(env->ctx, tcp_conn_ref(env, c));
-	c->segs_in += s->segs;
+	tcp_tally_in(env, c, s);
 	list_push_tail(env->arena, &l->accept, c->rare, ACCEPT_OFF);
 	tcp_input_synchronized(env, c, s);
 	env->ops->notify(env->ctx, l->owner, TCP_EV_LISTEN);
@@ -394,13 +396,12 @@ static struct tcp_conn *conn_of_syn(struct tcp_env *env, ref_t listener, const s
 }
 
 /* It stands in SYN-RECEIVED, in demux and in the accept queue. Takes the path count. */
-static void queue_early(struct tcp_env *env, ref_t listener, struct tcp_conn *c, const struct tcp_seg *s, ref_t path)
+static void queue_early(struct tcp_env *env, ref_t listener, struct tcp_conn *c, ref_t path)
 {
 	env->ops->path_drop(env->ctx, path); /* c has a count of its own */
 	c->state = TCP_SYN_RECEIVED;
 	c->in_demux = 1;
 	env->ops->demux_add(env->ctx, tcp_conn_ref(env, c));
-	c->segs_in += s->segs;
 	tcp_trace_state(env, &c->e.node, TCP_LISTEN, TCP_SYN_RECEIVED);
 	list_push_tail(env->arena, &tcp_listener_at(env, listener)->accept, c->rare, ACCEPT_OFF);
 }
@@ -422,7 +423,8 @@ static bool open_at_once(struct tcp_env *env, ref_t listener, struct tcp_seg *s,
 		tcp_conn_free(env, c);
 		return false;
 	}
-	queue_early(env, listener, c, s, path);
+	queue_early(env, listener, c, path);
+	tcp_tally_in(env, c, s);
 	c->cwnd = tcp_cc_initial_window(c->mss);
 	tcp_rare_of(env, c)->fo_exp = q.fo_exp;
 	tcp_fastopen_pend(env, listener, c, give);
@@ -443,7 +445,7 @@ static enum drop open_held(struct tcp_env *env, ref_t listener, const struct tcp
 		return DROP_NO_MEMORY;
 	}
 	c->snd_nxt = c->iss;
-	queue_early(env, listener, c, s, path);
+	queue_early(env, listener, c, path);
 	env->ops->notify(env->ctx, tcp_listener_at(env, listener)->owner, TCP_EV_LISTEN);
 	return DROP_NONE;
 }
