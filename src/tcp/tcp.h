@@ -87,6 +87,7 @@ struct tcp_settings {
 	uint32_t notsent_lowat;    /* net.ipv4.tcp_notsent_lowat */
 	bool moderate_rcvbuf;      /* net.ipv4.tcp_moderate_rcvbuf: receive buffers are autotuned */
 	uint64_t mem_low, mem_pressure, mem_high; /* net.ipv4.tcp_mem, in bytes */
+	uint32_t tallies;          /* drained connections that keep what was counted for TCP_INFO (tally.h) */
 	uint64_t stalled_max;      /* what peers with a zero window may pin, bytes; 0: no cap */
 };
 
@@ -98,6 +99,7 @@ struct tcp_listener {
 	uint32_t syn_max;       /* cap on SYN-RECEIVED entries */
 	int64_t cookie_at;      /* when the last SYN cookie was sent; INT64_MIN: never */
 	/* Fast Open (fastopen.h) */
+	bool holds;             /* SYNs wait for tcp_user_answer() (held.c) */
 	struct list fo;         /* connections that wait for their third ACK, by tcp_rare.fo_link */
 	uint32_t fo_max;        /* how many may; TCP_FASTOPEN */
 	uint32_t fo_resets;     /* reset while waiting, until fo_reset_until */
@@ -200,6 +202,9 @@ struct tcp_listener *tcp_listener_at(struct tcp_env *env, ref_t listener);
 /* Take the oldest queued connection and give it an endpoint; 0 when none. */
 ref_t tcp_user_accept(struct tcp_env *env, ref_t listener, ref_t owner);
 
+/* Answer a held open (held.c). -ENOMEM; -EINVAL: it is not held (any more). Closing it instead is silent, or a RST with linger0. */
+int tcp_user_answer(struct tcp_env *env, ref_t conn);
+
 /* Bytes taken; -EAGAIN (buffer full, or memory out: TCP_EV_WRITABLE follows), -EPIPE (shut or closed), -ENOTCONN, the pending error.
  * more: MSG_MORE. */
 int64_t tcp_user_send(struct tcp_env *env, ref_t conn, const void *data, uint32_t len, bool more);
@@ -234,12 +239,14 @@ uint32_t tcp_user_inq(struct tcp_env *env, ref_t conn);
 uint32_t tcp_user_outq(struct tcp_env *env, ref_t conn);
 enum tcp_state tcp_conn_state(struct tcp_env *env, ref_t conn);
 struct tcp_node *tcp_node_at(struct tcp_env *env, ref_t node);
-/* Fill all TCP fields of `out` for a conn, synrcvd or timewait node; out->tcp_info too, if there is room. */
+/* Fill all TCP fields of `out` for a conn, synrcvd or timewait node; out->tcp_info and cc_info too, if there is room. */
 void tcp_node_info(struct tcp_env *env, ref_t node, struct via_sock_info *out);
 /* The same for a listener: queue and backlog stand for the byte counts, as on Linux. */
 void tcp_listener_info(struct tcp_env *env, ref_t listener, struct via_sock_info *out);
-/* Linux's struct tcp_info as far as values are known (len: room; returns bytes written). */
+/* struct via_tcp_info, that is Linux's struct tcp_info (len: room; returns bytes written). */
 uint32_t tcp_conn_linux_info(struct tcp_env *env, ref_t conn, void *out, uint32_t len);
+/* Linux's union tcp_cc_info (linux/inet_diag.h): of BBR its struct tcp_bbr_info; of the others nothing, 0 bytes. */
+uint32_t tcp_conn_cc_info(struct tcp_env *env, ref_t conn, void *out, uint32_t len);
 
 /* --- segments. p: begins (linear, m.l4) at the TCP header, checksum checked by the callee. All take p. Return DROP_NONE or
  * why dropped. --- */
