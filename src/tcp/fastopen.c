@@ -2,8 +2,9 @@
 #include "tcp/fastopen.h"
 
 #include "tcp/cc.h"
-#include "tcp/timers.h"
+#include "tcp/recovery.h"
 #include "tcp/scoreboard.h"
+#include "tcp/timers.h"
 
 #define FO_OFF offsetof(struct tcp_rare, fo_link)
 #define COOKIE_LEN 8            /* of ours */
@@ -187,6 +188,8 @@ bool tcp_fastopen_answered(struct tcp_env *env, struct tcp_conn *c, const struct
 	r->fo = TCP_FO_ANSWERED;
 	for (uint16_t i = 0; is_left && i < a->sent.n; i++)
 		tcp_mark_lost(env, c, a, i, c->sack_ok ? WHY_RETRANS_SACK : WHY_RETRANS_FAST);
+	if (is_left) /* refused, not lost; also if the link takes it only after more has arrived (as Linux) */
+		tcp_recovery_repair(env, c, a);
 	return is_left;
 }
 
