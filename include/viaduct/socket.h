@@ -137,8 +137,10 @@ struct via_sock_info {
 	uint8_t retries;   /* how often it has fired since the last progress */
 	int64_t timer_ns;  /* until it fires */
 	char cc[16];       /* congestion control of a connection or listener, else empty */
-	void *tcp_info;    /* set by the caller: where Linux's struct tcp_info (linux/tcp.h) goes, or NULL */
+	void *tcp_info;    /* set by the caller: where a struct via_tcp_info (tcp_info.h), which is Linux's struct tcp_info, goes, or NULL */
 	uint32_t tcp_info_len; /* in: room there; out: bytes written, 0 for what has none */
+	void *cc_info;         /* the same for union tcp_cc_info (linux/inet_diag.h): BBR's struct tcp_bbr_info, others have none */
+	uint32_t cc_info_len;
 };
 /* TCP's memory: the true size of all send and receive queues of the stack, and what is done about it (thresholds: VIA_SET_TCP_MEM_*).
  * Under pressure what is out of order is not kept, and windows the stack chose shrink; when full, new connections and writes are

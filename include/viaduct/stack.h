@@ -73,6 +73,8 @@ enum via_setting {
 				    Other bits mean nothing. Forgets the cookies of servers. */
 	VIA_SET_TCP_FIN_TIMEOUT, /* seconds an orphan may stay in FIN-WAIT-2; 1 to 120, default 60 */
 	VIA_SET_TCP_MAX_ORPHANS, /* connections without socket, default 8192: beyond it close resets */
+	VIA_SET_TCP_TALLIES,     /* idle connections that keep what was counted for TCP_INFO, 112 bytes each: those that were busy last. 256.
+				    One that was idle for longer tells zeros there, and counts again from then on */
 };
 struct via_change {
 	enum via_change_kind kind;

@@ -157,6 +157,19 @@ static void add_time_limited(struct text *t, const json_t *i)
 			add(t, " %s:%" PRId64 "ms(%.1f%%)", keys[k], ss_int(i, keys[k]) / 1000, 100.0 * (double)ss_int(i, keys[k]) / (double)busy);
 }
 
+static void add_bbr(struct text *t, const json_t *b, bool numeric)
+{
+	static const char *const gains[] = {"pacing_gain", "cwnd_gain"};
+	if (!b)
+		return;
+	add_rate(t, "bbr:(bw:", (double)ss_int(b, "bw"), numeric);
+	add(t, ",mrtt:%g", (double)ss_int(b, "min_rtt") / 1000);
+	for (int k = 0; k < 2; k++)
+		if (ss_int(b, gains[k]))
+			add(t, ",%s:%g", gains[k], (double)ss_int(b, gains[k]) / 256);
+	add(t, ")");
+}
+
 static void add_rates(struct text *t, const json_t *i, bool numeric)
 {
 	int64_t rtt = ss_int(i, "rtt"), mss = ss_int(i, "snd_mss"), cwnd = ss_int(i, "snd_cwnd"), pacing = ss_int(i, "pacing_rate");
@@ -234,6 +247,7 @@ static void add_info(struct text *t, const json_t *s, bool options, bool numeric
 		add(t, " rtt:%g/%g", (double)ss_int(i, "rtt") / 1000, (double)ss_int(i, "rttvar") / 1000);
 	add_ms(t, i, "ato", "ato");
 	add_sizes(t, i);
+	add_bbr(t, json_object_get(s, "bbr"), numeric);
 	add_rates(t, i, numeric);
 	add_time_limited(t, i);
 	add_losses(t, i, ss_state(s));

@@ -12,8 +12,8 @@
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
 #include <linux/sock_diag.h>
-#include <linux/tcp.h>
 #include <stdlib.h>
+#include <viaduct/tcp_info.h>
 #include <sys/stat.h>
 
 enum { USER_HZ = 100 };
@@ -145,16 +145,25 @@ static void put_attr(uint8_t *msg, uint16_t type, const void *data, size_t len)
 	h->nlmsg_len = NLMSG_ALIGN(h->nlmsg_len) + (uint32_t)RTA_ALIGN(a->rta_len);
 }
 
-static struct tcp_info tcp_info_of(const json_t *o)
+static struct via_tcp_info tcp_info_of(const json_t *o)
 {
-	struct tcp_info i = {0};
+	struct via_tcp_info i = {0};
 #define F(name) i.tcpi_##name = (__typeof__(i.tcpi_##name))ss_int(o, #name);
 #include "lab/tcp_info.def"
 #undef F
 	i.tcpi_snd_wscale = ss_int(o, "snd_wscale") & 15;
 	i.tcpi_rcv_wscale = ss_int(o, "rcv_wscale") & 15;
 	i.tcpi_delivery_rate_app_limited = ss_int(o, "delivery_rate_app_limited") & 1;
+	i.tcpi_fastopen_client_fail = ss_int(o, "fastopen_client_fail") & 3;
 	return i;
+}
+
+static struct tcp_bbr_info bbr_info_of(const json_t *o)
+{
+	uint64_t bw = (uint64_t)ss_int(o, "bw");
+	return (struct tcp_bbr_info){.bbr_bw_lo = (uint32_t)bw, .bbr_bw_hi = (uint32_t)(bw >> 32),
+		.bbr_min_rtt = (uint32_t)ss_int(o, "min_rtt"), .bbr_pacing_gain = (uint32_t)ss_int(o, "pacing_gain"),
+		.bbr_cwnd_gain = (uint32_t)ss_int(o, "cwnd_gain")};
 }
 
 static void put_diag(FILE *f, const json_t *s)
@@ -162,7 +171,8 @@ static void put_diag(FILE *f, const json_t *s)
 	_Alignas(struct nlmsghdr) uint8_t msg[1024] = {0};
 	struct nlmsghdr *h = (struct nlmsghdr *)msg;
 	struct inet_diag_msg *d = NLMSG_DATA(h);
-	const json_t *timer = json_object_get(s, "timer"), *info = json_object_get(s, "tcp_info");
+	const json_t *timer = json_object_get(s, "timer"), *info = json_object_get(s, "tcp_info"),
+		     *bbr = json_object_get(s, "bbr");
 	const char *cc = ss_text(s, "cc");
 	h->nlmsg_type = SOCK_DIAG_BY_FAMILY;
 	h->nlmsg_flags = NLM_F_MULTI;
@@ -179,11 +189,15 @@ static void put_diag(FILE *f, const json_t *s)
 	d->id.idiag_src[0] = address(s, "local");
 	d->id.idiag_dst[0] = address(s, "peer");
 	if (info) {
-		struct tcp_info i = tcp_info_of(info);
+		struct via_tcp_info i = tcp_info_of(info);
 		put_attr(msg, INET_DIAG_INFO, &i, sizeof i);
 	}
 	if (cc[0])
 		put_attr(msg, INET_DIAG_CONG, cc, strlen(cc) + 1);
+	if (bbr) {
+		struct tcp_bbr_info b = bbr_info_of(bbr);
+		put_attr(msg, INET_DIAG_BBRINFO, &b, sizeof b);
+	}
 	fwrite(msg, 1, h->nlmsg_len, f);
 }
 

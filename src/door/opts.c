@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { OPT_BYTES = 256, SOL_RAW_ = 255, ICMP_FILTER_ = 1, SO_RCVTIMEO_NEW_ = 66, SO_SNDTIMEO_NEW_ = 67 };
+enum { OPT_BYTES = 512, SOL_RAW_ = 255, ICMP_FILTER_ = 1, SO_RCVTIMEO_NEW_ = 66, SO_SNDTIMEO_NEW_ = 67 };
 
 /* Kept though the stack does not act on them. */
 static const struct {

@@ -4,10 +4,11 @@
 #include <linux/tcp.h>
 #include <netinet/in.h>
 #include <stdio.h>
+#include <viaduct/tcp_info.h>
 
-#define BYTE(f) {#f, offsetof(struct tcp_info, f), 1}
-#define WORD(f) {#f, offsetof(struct tcp_info, f), 4}
-#define LONG(f) {#f, offsetof(struct tcp_info, f), 8}
+#define BYTE(f) {#f, offsetof(struct via_tcp_info, f), 1}
+#define WORD(f) {#f, offsetof(struct via_tcp_info, f), 4}
+#define LONG(f) {#f, offsetof(struct via_tcp_info, f), 8}
 static const struct {
 	const char *name;
 	size_t at, bytes;
@@ -21,12 +22,14 @@ static const struct {
 	WORD(tcpi_segs_out), WORD(tcpi_segs_in), WORD(tcpi_notsent_bytes), WORD(tcpi_min_rtt), WORD(tcpi_data_segs_in),
 	WORD(tcpi_data_segs_out), LONG(tcpi_delivery_rate), LONG(tcpi_busy_time), LONG(tcpi_rwnd_limited), LONG(tcpi_sndbuf_limited),
 	WORD(tcpi_delivered), WORD(tcpi_delivered_ce), LONG(tcpi_bytes_sent), LONG(tcpi_bytes_retrans), WORD(tcpi_dsack_dups),
-	WORD(tcpi_reord_seen), WORD(tcpi_rcv_ooopack), WORD(tcpi_snd_wnd),
+	WORD(tcpi_reord_seen), WORD(tcpi_rcv_ooopack), WORD(tcpi_snd_wnd), WORD(tcpi_rcv_wnd), WORD(tcpi_rehash),
+	{"tcpi_total_rto", offsetof(struct via_tcp_info, tcpi_total_rto), 2},
+	{"tcpi_total_rto_recoveries", offsetof(struct via_tcp_info, tcpi_total_rto_recoveries), 2}, WORD(tcpi_total_rto_time),
 };
 
 static bool lookup(void *ctx, const char *name, int64_t *value)
 {
-	const struct tcp_info *info = ctx;
+	const struct via_tcp_info *info = ctx;
 	for (size_t i = 0; i < ARRAY_LEN(fields); i++) {
 		if (strcmp(fields[i].name, name) != 0)
 			continue;
@@ -43,7 +46,7 @@ static bool lookup(void *ctx, const char *name, int64_t *value)
 
 bool drill_code(struct drill_run *r, const struct drill_event *e)
 {
-	struct tcp_info info = {.tcpi_state = 7 /* TCP_CLOSE */};
+	struct via_tcp_info info = {.tcpi_state = 7 /* TCP_CLOSE */};
 	const struct drill_flow *f = drill_flow_now(r);
 	struct drill_code_result res;
 	char out[1024];

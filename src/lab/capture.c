@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-struct held {
+struct waiting {
 	int64_t when;
 	uint64_t order;
 	struct pkt *pkt;
@@ -17,7 +17,7 @@ struct capture {
 	struct pcapng *w;
 	struct pktmem *mem;
 	int *iface; /* by end */
-	struct held *heap;
+	struct waiting *heap;
 	size_t n, cap;
 	uint64_t order;
 	int64_t now;
@@ -64,12 +64,25 @@ static const struct {
 	{FATE_CORRUPTED, "corrupt: the link flips a bit"},
 };
 
-static void comment_of(unsigned why, unsigned fate, char out[CAPTURE_COMMENT])
+/* Why it left, and why not before: of the packets that are the sender's own. */
+static int why_words(const struct pkt_meta *m, char out[CAPTURE_COMMENT])
+{
+	enum held first = (enum held)(m->held & 15), last = (enum held)(m->held >> 4);
+	int n = snprintf(out, CAPTURE_COMMENT, "%s: %s", why_name((enum why)m->why), why_text((enum why)m->why));
+	if (m->lost_us)
+		n += snprintf(out + n, (size_t)(CAPTURE_COMMENT - n), "; was found lost %.1f ms before", m->lost_us / 1e3);
+	if (first && m->held_us)
+		n += snprintf(out + n, (size_t)(CAPTURE_COMMENT - n), "; was held %.1f ms by %s%s%s", m->held_us / 1e3, held_name(first),
+			      last == first ? "" : ", in the end by ", last == first ? "" : held_name(last));
+	return n;
+}
+
+static void comment_of(const struct pkt_meta *m, unsigned fate, char out[CAPTURE_COMMENT])
 {
 	int n = 0;
 	out[0] = 0;
-	if (why != WHY_NONE && why != WHY_FORWARD && why < WHY_COUNT)
-		n = snprintf(out, CAPTURE_COMMENT, "%s: %s", why_name((enum why)why), why_text((enum why)why));
+	if (m->why != WHY_NONE && m->why != WHY_FORWARD && m->why < WHY_COUNT)
+		n = why_words(m, out);
 	for (size_t i = 0; i < ARRAY_LEN(fate_words); i++)
 		if ((fate & fate_words[i].fate) && n < CAPTURE_COMMENT)
 			n += snprintf(out + n, (size_t)(CAPTURE_COMMENT - n), "%s%s", n ? "; " : "", fate_words[i].word);
@@ -77,28 +90,28 @@ static void comment_of(unsigned why, unsigned fate, char out[CAPTURE_COMMENT])
 
 void capture_comment(const struct link_sent *s, char out[CAPTURE_COMMENT])
 {
-	comment_of(s->pkt->m.why, s->fate, out);
+	comment_of(&s->pkt->m, s->fate, out);
 }
 
 static void write_out(struct capture *c, int iface, int64_t when, const struct pkt *p, unsigned fate)
 {
 	char text[CAPTURE_COMMENT];
-	comment_of(p->m.why, fate, text);
+	comment_of(&p->m, fate, text);
 	int rc = pcapng_packet(c->w, iface, when, c->mem, p, true, text[0] ? text : NULL);
 	if (rc < 0 && !c->failed)
 		c->failed = rc;
 }
 
-static bool held_before(const struct held *a, const struct held *b)
+static bool held_before(const struct waiting *a, const struct waiting *b)
 {
 	return a->when != b->when ? a->when < b->when : a->order < b->order;
 }
 
-static void hold(struct capture *c, struct held h)
+static void hold(struct capture *c, struct waiting h)
 {
 	if (c->n == c->cap) {
 		size_t cap = c->cap ? 2 * c->cap : 64;
-		struct held *more = realloc(c->heap, cap * sizeof *more);
+		struct waiting *more = realloc(c->heap, cap * sizeof *more);
 		if (!more) {
 			c->failed = -ENOMEM;
 			pkt_free(c->mem, h.pkt);
@@ -113,9 +126,9 @@ static void hold(struct capture *c, struct held h)
 	c->heap[at] = h;
 }
 
-static struct held unhold(struct capture *c)
+static struct waiting unhold(struct capture *c)
 {
-	struct held first = c->heap[0], last = c->heap[--c->n];
+	struct waiting first = c->heap[0], last = c->heap[--c->n];
 	size_t at = 0, child;
 	while ((child = 2 * at + 1) < c->n) {
 		if (child + 1 < c->n && held_before(&c->heap[child + 1], &c->heap[child]))
@@ -133,7 +146,7 @@ void capture_flush(struct capture *c, int64_t now)
 {
 	c->now = now;
 	while (c->n && c->heap[0].when <= now) {
-		struct held h = unhold(c);
+		struct waiting h = unhold(c);
 		write_out(c, h.iface, h.when, h.pkt, h.fate);
 		pkt_free(c->mem, h.pkt);
 	}
@@ -151,7 +164,7 @@ void capture_add(struct capture *c, const struct link_sent *s)
 		c->failed = -ENOMEM;
 		return;
 	}
-	hold(c, (struct held){s->leaves, c->order++, copy, iface, s->fate});
+	hold(c, (struct waiting){s->leaves, c->order++, copy, iface, s->fate});
 }
 
 int capture_close(struct capture *c)

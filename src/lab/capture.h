@@ -6,7 +6,7 @@
 #include "lab/link.h"
 
 struct capture;
-#define CAPTURE_COMMENT 208 /* the longest reason with all that can happen to one frame */
+#define CAPTURE_COMMENT 512 /* the longest reason with all that can happen to one frame */
 
 /* n: link ends; names by end. NULL with errno. */
 struct capture *capture_open(const char *path, struct pktmem *m, int n);

@@ -1,9 +1,10 @@
 /* lab/sockets.c - the sockets of a lab's nodes, for `via ss`: what a stack tells, as JSON with Linux's names. */
 #include "lab/state.h"
 
-#include <linux/tcp.h>
+#include <linux/inet_diag.h>
+#include <viaduct/tcp_info.h>
 
-static json_t *tcp_info_json(const struct tcp_info *i)
+static json_t *tcp_info_json(const struct via_tcp_info *i)
 {
 	json_t *o = json_object();
 #define F(name) json_object_set_new(o, #name, json_integer((json_int_t)i->tcpi_##name));
@@ -12,7 +13,15 @@ static json_t *tcp_info_json(const struct tcp_info *i)
 	json_object_set_new(o, "snd_wscale", json_integer(i->tcpi_snd_wscale));
 	json_object_set_new(o, "rcv_wscale", json_integer(i->tcpi_rcv_wscale));
 	json_object_set_new(o, "delivery_rate_app_limited", json_integer(i->tcpi_delivery_rate_app_limited));
+	json_object_set_new(o, "fastopen_client_fail", json_integer(i->tcpi_fastopen_client_fail));
 	return o;
+}
+
+/* BBR's, the only one with anything to tell; by the names of Linux's struct. */
+static json_t *bbr_json(const struct tcp_bbr_info *b)
+{
+	return json_pack("{s:I, s:I, s:I, s:I}", "bw", (json_int_t)((uint64_t)b->bbr_bw_hi << 32 | b->bbr_bw_lo), "min_rtt",
+		(json_int_t)b->bbr_min_rtt, "pacing_gain", (json_int_t)b->bbr_pacing_gain, "cwnd_gain", (json_int_t)b->bbr_cwnd_gain);
 }
 
 static void put_end(json_t *o, const char *address, const char *port, const struct via_sockaddr *a)
@@ -22,7 +31,7 @@ static void put_end(json_t *o, const char *address, const char *port, const stru
 	json_object_set_new(o, port, json_integer(a->port));
 }
 
-static json_t *socket_json(const char *node, const struct via_sock_info *s, const struct tcp_info *i)
+static json_t *socket_json(const char *node, const struct via_sock_info *s)
 {
 	static const char *const types[] = {[VIA_STREAM] = "tcp", [VIA_DGRAM] = "udp", [VIA_PING] = "icmp"};
 	static const char *const timers[] = {"off", "on", "keepalive", "timewait", "persist"};
@@ -35,7 +44,9 @@ static json_t *socket_json(const char *node, const struct via_sock_info *s, cons
 	if (s->cc[0])
 		json_object_set_new(o, "cc", json_string(s->cc));
 	if (s->tcp_info_len)
-		json_object_set_new(o, "tcp_info", tcp_info_json(i));
+		json_object_set_new(o, "tcp_info", tcp_info_json(s->tcp_info));
+	if (s->cc_info_len)
+		json_object_set_new(o, "bbr", bbr_json(s->cc_info));
 	return o;
 }
 
@@ -55,12 +66,13 @@ json_t *lab_sockets(struct lab *l, const char *node)
 	for (int n = 0; n < l->topo->n_nodes; n++) {
 		struct via *v = l->nodes[n].stack;
 		const char *name = l->nodes[n].t->name;
-		struct tcp_info i = {0};
-		struct via_sock_info s = {.size = sizeof s, .tcp_info = &i, .tcp_info_len = sizeof i};
+		struct via_tcp_info i = {0};
+		union tcp_cc_info cc = {0};
+		struct via_sock_info s = {.size = sizeof s, .tcp_info = &i, .tcp_info_len = sizeof i, .cc_info = &cc, .cc_info_len = sizeof cc};
 		if (!v || (node && strcmp(node, name) != 0))
 			continue;
-		for (uint64_t cursor = 0; via_sock_next(v, &cursor, &s); memset(&i, 0, sizeof i), s.tcp_info_len = sizeof i)
-			json_array_append_new(sockets, socket_json(name, &s, &i));
+		for (uint64_t cursor = 0; via_sock_next(v, &cursor, &s); s.tcp_info_len = sizeof i, s.cc_info_len = sizeof cc)
+			json_array_append_new(sockets, socket_json(name, &s));
 		json_object_set_new(counters, name, counters_json(v));
 	}
 	return json_pack("{s:o, s:o}", "sockets", sockets, "counters", counters);

@@ -29,6 +29,16 @@ const char *drop_text(enum drop d);
 const char *why_name(enum why w);
 const char *why_text(enum why w);
 
+/* What can hold a segment back. */
+enum held {
+	HELD_NONE,
+#define HELD(e, name) HELD_##e,
+#include "pkt/held.def"
+#undef HELD
+	HELD_COUNT
+};
+const char *held_name(enum held h);
+
 enum pkt_csum {
 	PKT_CSUM_NONE,     /* nothing known; the field, if any, is final */
 	PKT_CSUM_VERIFIED, /* L4 checksum known to be right */
@@ -60,6 +70,9 @@ struct pkt_meta {
 	uint8_t ether_mcast;   /* came in a link-layer broadcast or multicast */
 	uint8_t corrupted;     /* a simulated link flipped a bit */
 	uint8_t reordered;     /* a simulated link let it be overtaken */
+	uint8_t held;          /* why it did not leave before (pkt/held.def): at first, and << 4: in the end; 0: nothing held it */
+	uint32_t held_us;      /* for so long */
+	uint32_t lost_us;      /* a repetition: so long ago, 1 at least, the copy before it was found lost; 0: none was */
 	/* Whose bytes these are below tcp_output: told when the driver takes it. 0: nobody's. */
 	ref_t owner;
 	uint32_t owner_gen;

@@ -11,11 +11,10 @@ enum trace_kind {
 	TRACE_DROP,     /* pkt (may be NULL) dropped, reason in `reason` (enum drop) */
 	TRACE_TCP_STATE,/* a = from, b = to (RFC 9293 states) */
 	TRACE_TCP_LOST, /* [seq, seq_end) marked lost, reason why it will be sent (enum why) */
-	TRACE_TCP_HELD, /* output stopped; reason is enum trace_held */
+	TRACE_TCP_HELD, /* output stopped; reason is enum held */
 	TRACE_TCP_RTO,  /* retransmission timer fired; a = backoff count */
 	TRACE_TCP_CC,   /* a = cwnd, b = ssthresh, bytes */
 };
-enum trace_held { HELD_CWND = 1, HELD_RWND, HELD_NAGLE, HELD_LINK, HELD_PACING };
 
 struct trace_event {
 	int64_t now;

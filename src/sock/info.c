@@ -40,13 +40,17 @@ static struct via_sock_info info_take(const struct via_sock_info *out)
 		o.tcp_info = out->tcp_info;
 		o.tcp_info_len = out->tcp_info ? out->tcp_info_len : 0;
 	}
+	if (out->size >= offsetof(struct via_sock_info, cc_info_len) + sizeof(o.cc_info_len)) {
+		o.cc_info = out->cc_info;
+		o.cc_info_len = out->cc_info ? out->cc_info_len : 0;
+	}
 	return o;
 }
 
 static void info_give(struct via_sock_info *out, struct via_sock_info *o)
 {
 	if (o->type != VIA_STREAM || o->tcp_state == TCP_CLOSED)
-		o->tcp_info_len = 0;
+		o->tcp_info_len = o->cc_info_len = 0;
 	o->size = out->size;
 	memcpy(out, o, MIN(out->size, sizeof(*o)));
 }

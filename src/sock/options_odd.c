@@ -9,6 +9,7 @@
 #include <linux/tcp.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
+#include <viaduct/tcp_info.h>
 
 #include "tcp/cc.h"
 
@@ -328,15 +329,18 @@ static int socket_get(struct sock_env *env, struct endpoint *ep, const struct op
 
 static int tcp_info_get(struct sock_env *env, struct endpoint *ep, void *val, uint32_t *len)
 {
-	struct tcp_info i = {.tcpi_state = ep->state == EP_LISTEN ? TCP_LISTEN : TCP_CLOSED};
+	static const struct via_tcp_info i = {.tcpi_state = TCP_CLOSED, .tcpi_delivery_rate_app_limited = 1, .tcpi_rto = 1000000,
+		.tcpi_snd_mss = MSS_DEFAULT, .tcpi_rttvar = 250000, .tcpi_snd_ssthresh = INT32_MAX, .tcpi_snd_cwnd = 10, .tcpi_reordering = 3,
+		.tcpi_pacing_rate = UINT64_MAX, .tcpi_max_pacing_rate = UINT64_MAX, .tcpi_min_rtt = UINT32_MAX};
 	if (ep->state == EP_CONN) {
 		*len = tcp_conn_linux_info(env->tcp, ep->tcp, val, *len);
 		return 0;
 	}
 	if (ep->state == EP_LISTEN) {
-		/* As Linux: length and limit of the accept queue. */
-		i.tcpi_unacked = tcp_listener_at(env->tcp, ep->tcp)->accept.n;
-		i.tcpi_sacked = tcp_listener_at(env->tcp, ep->tcp)->backlog;
+		struct via_sock_info o = {.tcp_info = val, .tcp_info_len = *len};
+		tcp_listener_info(env->tcp, ep->tcp, &o);
+		*len = o.tcp_info_len;
+		return 0;
 	}
 	return opt_give(val, len, &i, sizeof(i));
 }
@@ -385,7 +389,7 @@ static int tcp_get(struct sock_env *env, struct endpoint *ep, const struct opt *
 	case TCP_INFO:
 		return tcp_info_get(env, ep, val, len);
 	case TCP_CC_INFO: /* an algorithm that has nothing to tell tells nothing, as Linux */
-		*len = 0;
+		*len = ep->state == EP_CONN ? tcp_conn_cc_info(env->tcp, ep->tcp, val, *len) : 0;
 		return 0;
 	default:
 		return -ENOPROTOOPT;

@@ -242,6 +242,11 @@ static int config_tcp(struct via *v, const struct via_change *c)
 			return -EINVAL;
 		t->fin_timeout_s = (uint16_t)c->value;
 		return 0;
+	case VIA_SET_TCP_TALLIES:
+		if (c->value < 0 || c->value > UINT32_MAX)
+			return -EINVAL;
+		t->tallies = (uint32_t)c->value;
+		return 0;
 	case VIA_SET_TCP_MAX_ORPHANS:
 		if (c->value < 0 || c->value > INT32_MAX)
 			return -EINVAL;

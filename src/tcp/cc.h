@@ -54,11 +54,16 @@ struct tcp_cc_out {
 	uint64_t pacing; /* bytes/s; 0: none */
 	bool app_limited; /* what is in flight now is no measure of the path: the algorithm sent less than it could */
 };
+union tcp_cc_info; /* linux/inet_diag.h */
+
 struct tcp_cc_algo {
 	const char *name;
 	uint8_t words; /* of scratch */
 	bool has_model; /* of the path: it gets TCP_CC_SAMPLE, and it alone says cwnd in recovery, too */
 	void (*on)(uint64_t *scratch, const struct tcp_cc_sample *s, struct tcp_cc_out *io);
+	/* What it tells of itself (TCP_CC_INFO): bytes of *out that mean something. NULL: nothing, as Linux's CUBIC and Reno. scratch is all
+	 * zero if there is none; min_rtt_us of the connection, 0: no sample. */
+	uint32_t (*info)(const uint64_t *scratch, uint32_t min_rtt_us, union tcp_cc_info *out);
 };
 
 /* The algorithm of an index; an unknown index is the default. */

@@ -14,6 +14,8 @@
  * when a loss proves spurious; 100 ms as bound of extra_acked is not kept, cwnd is. */
 #include "tcp/bbr.h"
 
+#include <linux/inet_diag.h>
+
 /* Gains of each state. */
 static uint32_t pacing_gain(const struct bbr *b)
 {
@@ -425,4 +427,16 @@ static void on(uint64_t *scratch, const struct tcp_cc_sample *s, struct tcp_cc_o
 	io->pacing = b->pacing_rate;
 }
 
-const struct tcp_cc_algo tcp_cc_bbr = {.name = "bbr", .words = BBR_WORDS, .has_model = true, .on = on};
+/* Linux's struct tcp_bbr_info: gains in units of 1/256. */
+static uint32_t info(const uint64_t *scratch, uint32_t min_rtt_us, union tcp_cc_info *out)
+{
+	const struct bbr *b = (const struct bbr *)(const void *)scratch;
+	uint64_t bw = bbr_bw(b);
+
+	out->bbr = (struct tcp_bbr_info){.bbr_bw_lo = (uint32_t)bw, .bbr_bw_hi = (uint32_t)(bw >> 32),
+		.bbr_min_rtt = b->min_rtt_us ? b->min_rtt_us : min_rtt_us ? min_rtt_us : UINT32_MAX,
+		.bbr_pacing_gain = pacing_gain(b) * 256 / 100, .bbr_cwnd_gain = cwnd_gain(b) * 256 / 100};
+	return sizeof(out->bbr);
+}
+
+const struct tcp_cc_algo tcp_cc_bbr = {.name = "bbr", .words = BBR_WORDS, .has_model = true, .on = on, .info = info};

@@ -13,6 +13,7 @@
 #include "tcp/output.h"
 #include "tcp/pmtu.h"
 #include "tcp/rtt.h"
+#include "tcp/tally.h"
 #include "tcp/timers.h"
 #include "tcp/undo.h"
 #include "tcp/window.h"
@@ -23,15 +24,17 @@
 int tcp_init(struct tcp_env *env, const uint8_t seed[32])
 {
 	struct arena *a = env->arena;
-	ref_t r = arena_buf_take(a, sizeof(struct tcp_state_tab));
+	ref_t r = arena_buf_take(a, sizeof(struct tcp_state_tab)), spare = arena_buf_take(a, sizeof(struct tcp_tally));
 
-	if (!r)
+	if (!r || !spare)
 		return -ENOMEM;
 	struct tcp_state_tab *t = arena_at(a, r);
 	memset(t, 0, sizeof(*t));
+	t->spare_tally = spare;
 	pool_init(a, &t->conns, "tcp_conn", sizeof(struct tcp_conn), 0);
 	pool_init(a, &t->actives, "tcp_active", sizeof(struct tcp_active), 0);
 	pool_init(a, &t->rares, "tcp_rare", sizeof(struct tcp_rare), 0);
+	pool_init(a, &t->tallies, "tcp_tally", sizeof(struct tcp_tally), 0);
 	pool_init(a, &t->synrcvds, "tcp_synrcvd", sizeof(struct tcp_synrcvd), TCP_SYNRCVD_MAX);
 	pool_init(a, &t->timewaits, "tcp_timewait", sizeof(struct tcp_timewait), TCP_TIMEWAIT_MAX);
 	pool_init(a, &t->listeners, "tcp_listener", sizeof(struct tcp_listener), 0);
@@ -43,7 +46,7 @@ int tcp_init(struct tcp_env *env, const uint8_t seed[32])
 	t->fo_key = prf_derive(seed, "tcp-fastopen");
 	t->set = (struct tcp_settings){.syncookies = 1, .fin_timeout_s = TCP_FIN_TIMEOUT_S, .orphans_max = TCP_ORPHANS_MAX,
 				       .rmem = TCP_RMEM, .rmem_max = TCP_RMEM_MAX, .wmem = TCP_WMEM, .wmem_max = TCP_WMEM_MAX,
-				       .notsent_lowat = UINT32_MAX, .moderate_rcvbuf = true};
+				       .notsent_lowat = UINT32_MAX, .moderate_rcvbuf = true, .tallies = TCP_TALLIES};
 	tcp_mem_defaults(env, &t->set);
 	env->tab = r;
 	return 0;
@@ -186,6 +189,7 @@ struct tcp_active *tcp_conn_activate(struct tcp_env *env, struct tcp_conn *c)
 		tcp_ranges_init(&a->sent);
 		a->snd_sml = a->recover = a->reduced_at = c->snd_una;
 		a->limited_at = c->snd_una - 1;
+		tcp_tally_activity(env, c);
 	}
 	return arena_at(env->arena, c->active);
 }
@@ -205,6 +209,7 @@ static void active_give(struct tcp_env *env, struct tcp_conn *c)
 {
 	struct tcp_active *a = tcp_active_of(env, c);
 
+	tcp_tally_gone(env, c, a);
 	tcp_ranges_free(env->arena, &a->sent);
 	tcp_undo_forget(env, a);
 	tcp_reorder_free(env, a);
@@ -213,6 +218,7 @@ static void active_give(struct tcp_env *env, struct tcp_conn *c)
 		tcp_conn_notify(env, c, TCP_EV_WRITABLE);
 	pool_give(env->arena, &tcp_tab(env)->actives, c->active);
 	c->active = 0;
+	tcp_tally_activity(env, c);
 }
 
 /* Both directions empty, nothing below us, no data a moment ago. */
@@ -232,6 +238,7 @@ void tcp_conn_free(struct tcp_env *env, struct tcp_conn *c)
 		active_give(env, c);
 	if (c->rare)
 		pool_give(env->arena, &t->rares, c->rare);
+	tcp_tally_free(env, c);
 	tcp_buf_free(env, &c->snd);
 	tcp_buf_free(env, &c->rcv);
 	if (c->in_demux) {
@@ -275,6 +282,7 @@ void tcp_conn_finish(struct tcp_env *env, struct tcp_conn *c, int err)
 	c->ack_now = c->ack_due = 0;
 	c->delack_tick = c->slow_tick = 0;
 	if (a) {
+		tcp_tally_gone(env, c, a);
 		tcp_mem_unstall(env, a);
 		a->nospace = false; /* told below */
 		tcp_ranges_free(env->arena, &a->sent);
@@ -414,6 +422,7 @@ void tcp_conn_update_mss(struct tcp_env *env, struct tcp_conn *c)
 void tcp_conn_established(struct tcp_env *env, struct tcp_conn *c)
 {
 	c->was_open = 1;
+	tcp_tally_opened(env, c);
 	c->rack = c->sack_ok && !env->no_rack;
 	tcp_fastopen_settled(env, c, false);
 	tcp_conn_update_mss(env, c);

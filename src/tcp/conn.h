@@ -1,9 +1,9 @@
 /* tcp/conn.h - a connection as three structs (hot, active, rare), the small structs, and their lifecycle.
  *
- * hot is at most four cache lines and is all an idle connection owns. active is taken at the first byte to send or the
- * first byte out of order and returned when both directions are drained; rare holds what few connections have. A
- * connection with an endpoint is never freed under it: it stays as CLOSED, with its unread bytes and its error, until
- * tcp_user_close(). Freeing happens in one place, tcp_conn_settle(), which every door calls last; a connection whose
+ * hot is at most four cache lines and is all an idle connection owns. active is taken at the first byte to send or the first byte
+ * out of order and returned when both directions are drained; rare holds what few connections have; what is counted for TCP_INFO
+ * stands apart (tally.h). A connection with an endpoint is never freed under it: it stays as CLOSED, with its unread bytes and its
+ * error, until tcp_user_close(). Freeing happens in one place, tcp_conn_settle(), which every door calls last; a connection whose
  * packets are still queued below waits for them, so the owner reference in a packet is never stale.
  * Deadlines that can wait are 32-bit wheel ticks; 0 is none. All sequence numbers are in host order. */
 #ifndef TCP_CONN_H
@@ -46,6 +46,7 @@
 #define TCP_ORPHANS_MAX 8192
 #define TCP_SYNRCVD_MAX 65536
 #define TCP_TIMEWAIT_MAX 65536
+#define TCP_TALLIES 256                      /* drained connections that keep what TCP_INFO counts */
 #define TCP_PAWS_TICKS ((uint32_t)((INT64_C(24) * 86400 * NS_PER_S) >> WHEEL_TICK_SHIFT)) /* RFC 7323 §5.5 */
 
 /* What all three kinds of node begin with. */
@@ -60,7 +61,7 @@ struct tcp_conn {
 	struct tcp_entry e;
 	struct list_link q;     /* dirty or held, see `queue` */
 	ref_t owner;            /* endpoint; 0: in an accept queue, orphan, or being made */
-	ref_t active, rare;     /* 0: none */
+	ref_t active, rare, tally; /* 0: none */
 	uint8_t state;          /* enum tcp_state; changed by tcp_conn_set_state() only */
 	uint8_t queue;          /* enum tcp_queue */
 	uint8_t err, err_soft;  /* errno waiting for the user; the last soft one (RFC 9293 §3.9.2.2) */
@@ -112,7 +113,7 @@ struct tcp_conn {
 	uint32_t slow_tick;         /* deadline of keep-alive, or of an orphan in FIN-WAIT-2 */
 	uint32_t rx_tick, tx_tick;  /* last acceptable segment, last data sent */
 
-	uint32_t segs_out, segs_in, segs_retrans;
+	uint32_t segs_out, segs_retrans;
 	uint16_t sent_hi, rcvd_hi;  /* 2^32 bytes, each: high half of bytes sent and received */
 
 	uint16_t mss;               /* effective send MSS, options of a data segment subtracted (RFC 9293 §3.7.1) */
@@ -242,6 +243,12 @@ struct tcp_active {
 	struct list_link stall;     /* tcp_memory.stalls */
 	ref_t conn;                 /* whose, while stalled */
 
+	/* What holds back what waits (enum held): by which the last output stopped, 0: it did not; since held_at first and last by which;
+	 * is that of what is lost, or of new data? Told on the packet that goes then. */
+	uint8_t held_now, held_first, held_last;
+	bool held_lost;
+	int64_t held_at;
+
 	uint32_t below;             /* packets given to the stack that no tcp_sent() has told of yet */
 
 	/* reorder queue */
@@ -318,7 +325,9 @@ struct tcp_memory {
 };
 
 struct tcp_state_tab {
-	struct pool conns, actives, rares, synrcvds, timewaits, listeners;
+	struct pool conns, actives, rares, tallies, synrcvds, timewaits, listeners;
+	struct list tallies_idle;   /* of connections that have drained, the longest idle first (tally.h) */
+	ref_t spare_tally;          /* counted into when memory is out, and never told */
 	struct list all;            /* every node, by tcp_entry.all; those of one path side by side (tcp_path.last_node) */
 	struct list dirty, held;    /* tcp_conn, by q */
 	uint64_t room_told;         /* interfaces (by index mod 64) that have room since the last flush */

@@ -4,6 +4,7 @@
 #include "tcp/cc.h"
 #include "tcp/recovery.h"
 #include "tcp/scoreboard.h"
+#include "tcp/tally.h"
 #include "tcp/timers.h"
 
 #define FO_OFF offsetof(struct tcp_rare, fo_link)
@@ -145,6 +146,8 @@ uint32_t tcp_fastopen_syn(struct tcp_env *env, struct tcp_conn *c, struct tcp_hd
 		h->fo_len = e->len;
 		memcpy(h->fo, e->cookie, e->len);
 	}
+	if (h->has_fo && !h->fo_len)
+		tcp_tally(env, c)->fo_fail = TCP_FO_FAIL_COOKIE;
 	uint32_t n = MIN(sbuf_len(&c->snd), tcp_fastopen_room(env, c));
 	if (!n || (h->has_fo && !h->fo_len))
 		return 0;
@@ -185,6 +188,8 @@ bool tcp_fastopen_answered(struct tcp_env *env, struct tcp_conn *c, const struct
 	bool is_left = c->snd_una != c->snd_nxt;
 	learn(env, c, r, s, is_left && c->rto_3s && !s->h.has_fo);
 	r->fo_text = r->fo == TCP_FO_DATA && !is_left;
+	if (is_left)
+		tcp_tally(env, c)->fo_fail = c->rto_3s ? TCP_FO_FAIL_SYN_AGAIN : TCP_FO_FAIL_NOT_ACKED;
 	r->fo = TCP_FO_ANSWERED;
 	for (uint16_t i = 0; is_left && i < a->sent.n; i++)
 		tcp_mark_lost(env, c, a, i, c->sack_ok ? WHY_RETRANS_SACK : WHY_RETRANS_FAST);

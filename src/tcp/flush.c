@@ -5,6 +5,7 @@
 #include "tcp/output.h"
 #include "tcp/recovery.h"
 #include "tcp/rtt.h"
+#include "tcp/tally.h"
 #include "tcp/timers.h"
 
 #define Q_OFF offsetof(struct tcp_conn, q)
@@ -138,6 +139,7 @@ void tcp_fini(struct tcp_env *env)
 	}
 	env->ops = ops;
 	tcp_fastopen_forget(env);
+	arena_buf_give(env->arena, t->spare_tally, sizeof(struct tcp_tally));
 	arena_buf_give(env->arena, env->tab, sizeof(*t));
 	env->tab = 0;
 }

@@ -11,6 +11,7 @@
 #include "tcp/pmtu.h"
 #include "tcp/recovery.h"
 #include "tcp/rtt.h"
+#include "tcp/tally.h"
 #include "tcp/timers.h"
 #include "tcp/undo.h"
 #include "tcp/urgent.h"
@@ -143,27 +144,35 @@ static uint32_t burst_bytes(struct tcp_env *env, const struct tcp_conn *c, const
 	return most / c->mss * c->mss;
 }
 
-static void held(struct tcp_env *env, const struct tcp_conn *c, enum trace_held why)
+/* What waits, lost or new, goes no further for now. */
+static void held(struct tcp_env *env, const struct tcp_conn *c, struct tcp_active *a, bool lost, enum held why)
 {
+	if (!a->held_first || a->held_lost != lost) {
+		a->held_first = (uint8_t)why;
+		a->held_at = env->now;
+		a->held_lost = lost;
+	}
+	a->held_now = a->held_last = (uint8_t)why;
 	if (env->trace)
 		tcp_trace(env, c, TRACE_TCP_HELD, why, c->snd_nxt, c->snd.end, c->cwnd, c->snd_wnd);
 }
 
 /* Is it time, and does the link take a segment of *n bytes? Lowers *n to what it has room for, in whole segments. */
-static bool may_leave(struct tcp_env *env, struct tcp_conn *c, struct tcp_active *a, uint32_t *n)
+static bool may_leave(struct tcp_env *env, struct tcp_conn *c, struct tcp_active *a, bool lost, uint32_t *n)
 {
 	uint32_t room = env->ops->tx_room(env->ctx, c->e.node.path);
 
 	if (!tcp_pacing_may_send(env, a)) {
-		held(env, c, HELD_PACING);
+		held(env, c, a, lost, HELD_PACING);
 		return false;
 	}
-	if (room == 0) {
-		tcp_conn_mark_held(env, c);
+	bool is_enough = a->sent.queued && a->sent.queued >= 2 * burst_bytes(env, c, a); /* tcp_sent() goes on */
+	if (room == 0 || is_enough) {
+		held(env, c, a, lost, HELD_LINK);
+		if (room == 0)
+			tcp_conn_mark_held(env, c);
 		return false;
 	}
-	if (a->sent.queued && a->sent.queued >= 2 * burst_bytes(env, c, a)) /* tcp_sent() goes on */
-		return false;
 	if (*n > c->mss && room < *n)
 		*n = MAX(room / c->mss, 1u) * c->mss;
 	return true;
@@ -219,6 +228,7 @@ static bool send_syn_text(struct tcp_env *env, struct tcp_conn *c, struct tcp_ac
 	a->tlp.from = env->now;
 	c->snd_nxt += n;
 	c->segs_out++;
+	tcp_tally_out(env, c, 1, n, false);
 	env->ops->tx(env->ctx, p, c->e.node.path, conn_ttl(r), conn_tos(r));
 	return true;
 }
@@ -244,6 +254,7 @@ void tcp_output_syn(struct tcp_env *env, struct tcp_conn *c, enum why why, bool 
 	} else {
 		tcp_ranges_mark(env->arena, &a->sent, 0, TCP_RANGE_EVER, TCP_RANGE_LOST);
 		tcp_tab(env)->counts[TCP_COUNT_RETRANS_SEGS]++;
+		tcp_tally(env, c)->syn_again++;
 	}
 	uint32_t text = first ? tcp_fastopen_syn(env, c, &h) : 0;
 	if (!text || !send_syn_text(env, c, a, &h, text))
@@ -259,6 +270,8 @@ void tcp_output_syn(struct tcp_env *env, struct tcp_conn *c, enum why why, bool 
 struct outgoing {
 	struct pkt *p;
 	uint32_t seq, len; /* sequence space, FIN included */
+	uint32_t data;     /* bytes of it */
+	bool again;
 };
 
 /* [seq, seq+n), and FIN if asked and all n fit. False: no memory. */
@@ -273,7 +286,19 @@ static bool prepare(struct tcp_env *env, struct tcp_conn *c, uint32_t seq, uint3
 	o->p = fill(env, c, &h, seq, &n, why);
 	o->seq = seq;
 	o->len = n + !!(h.flags & TCP_FIN);
+	o->data = n;
+	o->again = seq != c->snd_nxt;
 	return o->p != NULL;
+}
+
+/* What held it back and for how long goes along, for captures. */
+static void tell_held(const struct tcp_env *env, struct tcp_active *a, const struct outgoing *o)
+{
+	if (!a->held_first || a->held_lost != o->again)
+		return;
+	o->p->m.held = (uint8_t)(a->held_first | a->held_last << 4);
+	o->p->m.held_us = (uint32_t)MIN((env->now - a->held_at) / NS_PER_US, UINT32_MAX);
+	a->held_first = 0;
 }
 
 /* Give it to the stack. The ranges must know of it already. */
@@ -285,12 +310,16 @@ static void launch(struct tcp_env *env, struct tcp_conn *c, struct tcp_active *a
 	o->p->m.owner_gen = c->iss;
 	o->p->m.owner_seq_end = o->seq + o->len;
 	a->below++;
-	c->segs_out += o->p->m.gso_segs ? o->p->m.gso_segs : 1;
+	tell_held(env, a, o);
+	uint32_t segs = o->p->m.gso_segs ? o->p->m.gso_segs : 1;
+	c->segs_out += segs;
+	tcp_tally_out(env, c, segs, o->data, o->again);
 	if (c->ack_due || c->ack_now || c->delack_tick)
 		c->quick = 0; /* the user answers: acknowledgements ride on data */
 	tcp_ack_sent(c);
 	tcp_pacing_sent(env, c, a, o->len);
-	c->tx_tick = tcp_tick_now(env);
+	if (o->data)
+		c->tx_tick = tcp_tick_now(env);
 	env->ops->tx(env->ctx, o->p, c->e.node.path, conn_ttl(r), conn_tos(r));
 }
 
@@ -306,6 +335,8 @@ static bool resend(struct tcp_env *env, struct tcp_conn *c, struct tcp_active *a
 	c->segs_retrans += o.p->m.gso_segs ? o.p->m.gso_segs : 1;
 	tcp_tab(env)->counts[TCP_COUNT_RETRANS_SEGS] += o.p->m.gso_segs ? o.p->m.gso_segs : 1;
 	a->force = false;
+	if (v->flags & TCP_RANGE_LOST)
+		o.p->m.lost_us = MAX(tcp_rate_us(env->now) - v->lost_us, 1u);
 	tcp_undo_resent(env, c, a, &tcp_ranges_at(env->arena, &a->sent)[i], seq + o.len);
 	/* With no room to split, the range stays lost as a whole and goes on when this piece is acknowledged (or by the time-out). */
 	bool is_told = seq + o.len == end || tcp_ranges_split(env->arena, &a->sent, i, seq + o.len);
@@ -344,19 +375,19 @@ static bool send_lost(struct tcp_env *env, struct tcp_conn *c, struct tcp_active
 	bool fin = c->fin_sent && r->end == c->snd.end + 1;
 	uint32_t data = r->end - r->seq - fin, n = MIN(data, burst_bytes(env, c, a));
 	if (n && seq_le(edge, r->seq)) { /* never beyond the window, even if it was larger once (RFC 9293 §3.8.6 SHLD-17) */
-		held(env, c, HELD_RWND);
+		held(env, c, a, true, HELD_RWND);
 		return false;
 	}
 	if (n)
 		n = MIN(n, edge - r->seq);
 	if (room < MIN(n, c->mss) && !a->force) {
-		held(env, c, HELD_CWND);
+		held(env, c, a, true, HELD_CWND);
 		a->limited_at = c->snd_nxt;
 		return false;
 	}
 	if (n > c->mss)
 		n = MAX(MIN(n, room) / c->mss, 1u) * c->mss;
-	if (!may_leave(env, c, a, &n))
+	if (!may_leave(env, c, a, true, &n))
 		return false;
 	return resend(env, c, a, i, n, fin && n == data);
 }
@@ -373,7 +404,7 @@ static bool small_may_go(const struct tcp_conn *c, const struct tcp_active *a, b
 
 /* How much new data one segment may hold now; 0 with the reason in *why, 0 if there is simply none. */
 static uint32_t new_data(struct tcp_env *env, struct tcp_conn *c, struct tcp_active *a, uint32_t usable, bool override,
-			 enum trace_held *why)
+			 enum held *why)
 {
 	uint32_t unsent = tcp_unsent(c), pipe = tcp_pipe(c, a), cwnd = MAX(c->cwnd, c->mss);
 	uint32_t room = cwnd > pipe ? cwnd - pipe : 0, n = MIN(unsent, usable);
@@ -429,12 +460,11 @@ static bool send_fresh(struct tcp_env *env, struct tcp_conn *c, struct tcp_activ
 	if (c->snd_una == c->snd_nxt)
 		a->since = env->now;
 	push(env, c, a, &o);
-	uint32_t data = seq_lt(c->snd.end, o.seq + o.len) ? o.len - 1 : o.len;
-	if ((uint32_t)(o.seq - c->iss - 1) + data < data) /* 2^32 bytes more have been sent */
+	if ((uint32_t)(o.seq - c->iss - 1) + o.data < o.data) /* 2^32 bytes more have been sent */
 		c->sent_hi++;
-	c->fin_sent = data < o.len;
+	c->fin_sent = o.data < o.len;
 	c->snd_nxt += o.len;
-	if (data % c->mss && why != WHY_MTU_PROBE)
+	if (o.data % c->mss && why != WHY_MTU_PROBE)
 		a->snd_sml = c->snd_nxt;
 	launch(env, c, a, &o);
 	return true;
@@ -458,7 +488,7 @@ static bool send_new(struct tcp_env *env, struct tcp_conn *c, struct tcp_active 
 {
 	uint32_t unsent = tcp_unsent(c), edge = c->snd_una + c->snd_wnd, n = 0;
 	uint32_t usable = seq_lt(c->snd_nxt, edge) ? edge - c->snd_nxt : 0;
-	enum trace_held why = HELD_RWND;
+	enum held why = HELD_RWND;
 
 	if (!may_send_data(env, c) || (!unsent && (!c->fin_queued || c->fin_sent)))
 		return false;
@@ -474,10 +504,10 @@ static bool send_new(struct tcp_env *env, struct tcp_conn *c, struct tcp_active 
 		n = 0;
 	}
 	if (!usable || (unsent && !n)) {
-		held(env, c, why);
+		held(env, c, a, false, why);
 		return false;
 	}
-	if (!may_leave(env, c, a, &n))
+	if (!may_leave(env, c, a, false, &n))
 		return false;
 	if (probe && send_mtu_probe(env, c, a, probe))
 		return true;
@@ -543,6 +573,7 @@ void tcp_output(struct tcp_env *env, struct tcp_conn *c, bool override)
 	if (a) {
 		uint32_t nxt = c->snd_nxt;
 		a->pacing_waits = false;
+		a->held_now = 0;
 		if (tcp_undo_asks(a) && c->snd_nxt == a->undo.point)
 			ask_with_new(env, c, a);
 		while (!tcp_undo_asks(a) && send_lost(env, c, a))
@@ -554,6 +585,7 @@ void tcp_output(struct tcp_env *env, struct tcp_conn *c, bool override)
 		tcp_timers_rtx(env, c, false);
 		tcp_mem_stall(env, c, a);
 		tcp_space_check(env, c, a);
+		tcp_tally_clock(env, c, a);
 	}
 	if (c->ack_due || c->ack_now)
 		tcp_output_ack(env, c, c->ack_why);

@@ -82,9 +82,15 @@ void tcp_ranges_note(struct arena *a, struct tcp_ranges *s, uint16_t i, int64_t 
 	r->flags = (uint8_t)((r->flags & ~TCP_RANGE_APP_LIMITED) | (s->rate.is_app_limited ? TCP_RANGE_APP_LIMITED : 0));
 }
 
+static uint32_t segments(const struct tcp_ranges *s, uint32_t bytes)
+{
+	return s->seg_size ? (bytes + s->seg_size - 1) / s->seg_size : 0;
+}
+
 /* [.., end) of r, len bytes of it, have reached the peer. */
 static void delivered(struct tcp_ranges *s, const struct tcp_range *r, uint32_t len, uint32_t end)
 {
+	s->delivered_segs += segments(s, len + (r->end - end)) - segments(s, r->end - end);
 	tcp_rate_delivered(&s->rate, &r->note, len, end, r->sent_at, !(r->flags & TCP_RANGE_EVER), r->flags & TCP_RANGE_APP_LIMITED);
 }
 

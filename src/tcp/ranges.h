@@ -29,7 +29,10 @@ enum {
 struct tcp_range {
 	uint32_t seq, end;
 	int64_t sent_at;  /* when the driver took it; before that, when we made it */
-	uint32_t mark;    /* SND.NXT at its last retransmission: data beyond it left later */
+	union {
+		uint32_t mark;    /* if sent AGAIN: SND.NXT then, data beyond it left later */
+		uint32_t lost_us; /* if LOST: when it was found to be (tcp_rate_us) */
+	};
 	uint32_t ts;      /* our timestamp clock when it was last made: what a peer that had this copy echoes */
 	uint8_t flags;
 	uint8_t why;      /* if lost: why it is sent again (enum why) */
@@ -41,6 +44,8 @@ struct tcp_ranges {
 	uint16_t cap, n;
 	uint32_t sacked, lost, queued; /* bytes with that mark */
 	uint32_t ever;         /* bytes sent more than once and not SACKed */
+	uint32_t delivered_segs; /* how many have reached the peer since somebody set it to 0 */
+	uint16_t seg_size;     /* by which these are counted; 0: not yet */
 	struct tcp_rate rate;  /* told of all that is delivered or lost */
 	struct tcp_range first[TCP_RANGES_INLINE];
 };

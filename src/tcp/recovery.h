@@ -30,6 +30,7 @@ struct tcp_ack_ctx {
 	struct iv dsack;
 	bool ece;               /* says that data of ours was marked CE (RFC 3168) */
 	bool wnd_moved;
+	bool is_late;           /* what had left earlier came after what left later */
 	bool is_once;           /* after a time-out: something arrived that had left before it, and once only */
 	bool is_beyond;         /* after a time-out: something arrived that left after it, as new data */
 };

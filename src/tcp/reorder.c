@@ -7,6 +7,7 @@
 
 #include "tcp/ack.h"
 #include "tcp/memory.h"
+#include "tcp/tally.h"
 
 bool tcp_reorder_has(const struct tcp_active *a)
 {
@@ -162,6 +163,8 @@ enum drop tcp_reorder_add(struct tcp_env *env, struct tcp_conn *c, const struct 
 		return DROP_TCP_RCVBUF;
 	if (s->seq != c->rcv_nxt && tcp_mem_state(env) != TCP_MEM_FREE)
 		return DROP_TCP_MEMORY;
+	if (s->seq != c->rcv_nxt)
+		tcp_tally(env, c)->ooo_in += s->segs;
 	a = tcp_conn_activate(env, c);
 	if (!a)
 		return DROP_NO_MEMORY;

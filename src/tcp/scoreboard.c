@@ -9,6 +9,7 @@ void tcp_mark_lost(struct tcp_env *env, struct tcp_conn *c, struct tcp_active *a
 	struct tcp_range *r = &tcp_ranges_at(env->arena, &a->sent)[i];
 
 	r->why = (uint8_t)why;
+	r->lost_us = tcp_rate_us(env->now);
 	tcp_ranges_mark(env->arena, &a->sent, i, TCP_RANGE_LOST, TCP_RANGE_AGAIN);
 	if (env->trace)
 		tcp_trace(env, c, TRACE_TCP_LOST, why, r->seq, r->end, 0, 0);
@@ -44,8 +45,10 @@ static void arrived(struct tcp_env *env, struct tcp_conn *c, struct tcp_active *
 		if (v[i].flags & TCP_RANGE_SACKED)
 			continue;
 		uint32_t seq = seq_lt(v[i].seq, lo) ? lo : v[i].seq, end = seq_lt(hi, v[i].end) ? hi : v[i].end;
-		if (!(v[i].flags & TCP_RANGE_EVER) && seq_lt(end, x->high))
+		if (!(v[i].flags & TCP_RANGE_EVER) && seq_lt(end, x->high)) {
 			note_late(c, seq, x->high);
+			x->is_late = true;
+		}
 		x->is_beyond |= a->undo.frto && seq_lt(a->undo.point, end);
 		x->is_once |= a->undo.frto && !(v[i].flags & TCP_RANGE_EVER) && seq_le(end, a->undo.point);
 		if (c->rack)

@@ -84,6 +84,7 @@ struct tcp_settings {
 	uint32_t notsent_lowat;    /* net.ipv4.tcp_notsent_lowat */
 	bool moderate_rcvbuf;      /* net.ipv4.tcp_moderate_rcvbuf: receive buffers are autotuned */
 	uint64_t mem_low, mem_pressure, mem_high; /* net.ipv4.tcp_mem, in bytes */
+	uint32_t tallies;          /* drained connections that keep what was counted for TCP_INFO (tally.h) */
 	uint64_t stalled_max;      /* what peers with a zero window may pin, bytes; 0: no cap */
 };
 
@@ -231,12 +232,14 @@ uint32_t tcp_user_inq(struct tcp_env *env, ref_t conn);
 uint32_t tcp_user_outq(struct tcp_env *env, ref_t conn);
 enum tcp_state tcp_conn_state(struct tcp_env *env, ref_t conn);
 struct tcp_node *tcp_node_at(struct tcp_env *env, ref_t node);
-/* Fill all TCP fields of `out` for a conn, synrcvd or timewait node; out->tcp_info too, if there is room. */
+/* Fill all TCP fields of `out` for a conn, synrcvd or timewait node; out->tcp_info and cc_info too, if there is room. */
 void tcp_node_info(struct tcp_env *env, ref_t node, struct via_sock_info *out);
 /* The same for a listener: queue and backlog stand for the byte counts, as on Linux. */
 void tcp_listener_info(struct tcp_env *env, ref_t listener, struct via_sock_info *out);
-/* Linux's struct tcp_info as far as values are known (len: room; returns bytes written). */
+/* struct via_tcp_info, that is Linux's struct tcp_info (len: room; returns bytes written). */
 uint32_t tcp_conn_linux_info(struct tcp_env *env, ref_t conn, void *out, uint32_t len);
+/* Linux's union tcp_cc_info (linux/inet_diag.h): of BBR its struct tcp_bbr_info; of the others nothing, 0 bytes. */
+uint32_t tcp_conn_cc_info(struct tcp_env *env, ref_t conn, void *out, uint32_t len);
 
 /* --- segments. p: begins (linear, m.l4) at the TCP header, checksum checked by the callee. All take p. Return DROP_NONE or
  * why dropped. --- */

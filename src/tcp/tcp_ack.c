@@ -13,6 +13,7 @@
 #include "tcp/recovery.h"
 #include "tcp/rtt.h"
 #include "tcp/scoreboard.h"
+#include "tcp/tally.h"
 #include "tcp/timers.h"
 #include "tcp/urgent.h"
 
@@ -97,6 +98,7 @@ static void acknowledge(struct tcp_env *env, struct tcp_conn *c, const struct tc
 	x.pipe_before = tcp_pipe(c, a);
 	c->more = 0; /* it held for the call; as Linux, an ACK lets go what it may */
 	tcp_rate_begin(&a->sent.rate, s->rx_ns);
+	tcp_tally_ack_begin(c, a);
 	tcp_scoreboard_acked(env, c, a, &x, s->h.ack);
 	if (s->h.ack != c->snd_una)
 		accept_new(env, c, a, &x);
@@ -109,6 +111,7 @@ static void acknowledge(struct tcp_env *env, struct tcp_conn *c, const struct tc
 		tcp_recovery_ack(env, c, a, &x);
 		tcp_cwnd_acked(env, c, a, &x);
 	}
+	tcp_tally_ack(env, c, a, &x);
 	tcp_timers_rtx(env, c, x.acked || (was_shut && c->snd_wnd)); /* RFC 6298 §5.3 */
 }
 

@@ -19,6 +19,7 @@
 #include "tcp/memory.h"
 #include "tcp/output.h"
 #include "tcp/rtt.h"
+#include "tcp/tally.h"
 #include "tcp/timers.h"
 #include "tcp/urgent.h"
 #include "tcp/window.h"
@@ -350,7 +351,9 @@ static void syn_acked(struct tcp_env *env, struct tcp_conn *c, const struct tcp_
 	if (!(r->flags & TCP_RANGE_EVER))
 		tcp_rtt_sample(c, s->rx_ns - r->sent_at);
 	c->snd_una = s->h.ack;
+	tcp_tally_ack_begin(c, a);
 	tcp_ranges_cut_below(env->arena, &a->sent, c->snd_una);
+	tcp_tally_syn_acked(env, c, a);
 	a->retries = a->backoff = 0;
 	a->rtx = TCP_RTX_NONE;
 	tcp_buf_drop_to(env, &c->snd, c->snd_una); /* text of the SYN (RFC 7413) */
@@ -453,7 +456,7 @@ enum drop tcp_segment_arrives(struct tcp_env *env, ref_t node, struct pkt *p)
 
 	if (d == DROP_NONE && e->node.timer.kind == WHEEL_TCP_CONN) {
 		struct tcp_conn *c = tcp_conn_at(env, node);
-		c->segs_in += s.segs;
+		tcp_tally_in(env, c, &s);
 		if (c->state == TCP_SYN_SENT)
 			input_syn_sent(env, c, &s);
 		else

@@ -19,6 +19,7 @@
 #include "tcp/output.h"
 #include "tcp/rtt.h"
 #include "tcp/syncookie.h"
+#include "tcp/tally.h"
 #include "tcp/timers.h"
 #include "tcp/window.h"
 
@@ -260,6 +261,7 @@ static struct tcp_conn *conn_of(struct tcp_env *env, const struct tcp_synrcvd *q
 	c->peer_mss = q->mss;
 	c->rto_3s = q->resent > 0;
 	c->iw_one = q->resent > 1;
+	tcp_tally_synrcvd(env, c, q);
 	tcp_conn_update_mss(env, c);
 	return c;
 }
@@ -271,7 +273,7 @@ static enum drop queue_child(struct tcp_env *env, ref_t listener, struct tcp_con
 
 	c->in_demux = 1;
 	env->ops->demux_add(env->ctx, tcp_conn_ref(env, c));
-	c->segs_in += s->segs;
+	tcp_tally_in(env, c, s);
 	list_push_tail(env->arena, &l->accept, c->rare, ACCEPT_OFF);
 	tcp_input_synchronized(env, c, s);
 	env->ops->notify(env->ctx, l->owner, TCP_EV_LISTEN);
@@ -410,7 +412,7 @@ static bool open_at_once(struct tcp_env *env, ref_t listener, struct tcp_seg *s,
 	c->cwnd = tcp_cc_initial_window(c->mss);
 	c->in_demux = 1;
 	env->ops->demux_add(env->ctx, tcp_conn_ref(env, c));
-	c->segs_in += s->segs;
+	tcp_tally_in(env, c, s);
 	tcp_trace_state(env, &c->e.node, TCP_LISTEN, TCP_SYN_RECEIVED);
 	tcp_rare_of(env, c)->fo_exp = q.fo_exp;
 	tcp_fastopen_pend(env, listener, c, give);

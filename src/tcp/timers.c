@@ -12,6 +12,7 @@
 #include "tcp/pmtu.h"
 #include "tcp/recovery.h"
 #include "tcp/rtt.h"
+#include "tcp/tally.h"
 #include "tcp/tlp.h"
 
 /* A wheel tick as a time near now. */
@@ -207,6 +208,7 @@ static void rto_fires(struct tcp_env *env, struct tcp_conn *c, struct tcp_active
 		return;
 	if (env->trace)
 		tcp_trace(env, c, TRACE_TCP_RTO, 0, c->snd_una, c->snd_nxt, a->backoff, a->retries);
+	tcp_tally_rto(env, c, a->retries > 0);
 	if (is_syn) {
 		c->iw_one = a->retries > 0;   /* resent more than once (RFC 5681 §3.1) */
 		c->rto_3s = 1;                /* RFC 6298 §5.7, looked at when data starts */

@@ -62,7 +62,11 @@ def tests(work):
                              "while n < 5000: n += len(a.recv(5000))\n"
                              "b = socket.create_connection(('far.lab', 7)); b.close()\n"
                              "c = socket.socket(); c.bind(('', 8080)); c.listen(5)\n"
+                             "d = socket.socket(); d.setsockopt(6, 13, b'bbr'); d.connect(('far.lab', 7)); d.sendall(b'y' * 50000); n = 0\n"
+                             "while n < 50000: n += len(d.recv(50000))\n"
+                             "print(len(d.getsockopt(6, 26, 104)), len(a.getsockopt(6, 26, 104)), len(a.getsockopt(6, 11, 512)))\n"
                              "print('ready', flush=True); sys.stdin.read()"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    lengths = held.stdout.readline().split()
     held.stdout.readline()
     time.sleep(0.3)
     run(*home, "--export", out)
@@ -75,19 +79,25 @@ def tests(work):
         ours, theirs = words(run(*home, flags)), words(run("ss", flags, env=proc))
         case(f"via ss {flags} prints what ss {flags} reads from net/tcp and net/udp", ours == theirs and len(ours) > 1,
              "ours:", ours, "ss:", theirs)
+    case("TCP_CC_INFO has 20 bytes for bbr, none for cubic; TCP_INFO is as long as Linux's", lengths == ["20", "0", "280"], lengths)
     info = run(*home, "-tin")
+    bbr = re.search(r"bbr:\(bw:(\d+)bps,mrtt:([\d.]+),pacing_gain:([\d.]+),cwnd_gain:([\d.]+)\)", info)
+    case("bbr tells its model: some Mbit/s, the 10 ms of the path, its gains",
+         bbr and float(bbr[1]) > 1e6 and 10 <= float(bbr[2]) < 30 and 0.5 <= float(bbr[3]) < 3 and 0.5 <= float(bbr[4]) < 3, info)
+    case("counters of both directions",
+         all(w in info for w in ("data_segs_out:", "data_segs_in:", "delivered:", "busy:", "rcv_rtt:")), info)
     case("bytes and peers of the connection held", all(w in info for w in ("bytes_sent:5000", "bytes_received:5000", ":7 ", "cubic")), info)
     socks = json.loads(run(VIA, "-j", "-n", "home", "ss", "-ta"))
     states = sorted(s["state"] for s in socks if s["local"] != "127.0.0.53")
-    case("-j: one ESTABLISHED, one TIME-WAIT, one LISTEN", states == [1, 6, 10], states)
+    case("-j: two ESTABLISHED, one TIME-WAIT, one LISTEN", states == [1, 1, 6, 10], states)
     nstat = run("nstat", "-az", env={**proc, "NSTAT_HISTORY": os.path.join(work, "history")})
     got = {a: int(b) for a, b in re.findall(r"^(\w+) +(\d+)", nstat, re.M)}
-    case("nstat: two active opens, no retransmission, as many segments as ss counts",
-         got.get("TcpActiveOpens") == 2 and got.get("TcpRetransSegs") == 0 and
+    case("nstat: three active opens, no retransmission, as many segments as ss counts",
+         got.get("TcpActiveOpens") == 3 and got.get("TcpRetransSegs") == 0 and
          got.get("TcpOutSegs", 0) > 6 and got.get("TcpInSegs", 0) > 6, nstat)
     both = run(VIA, "ss", "-tn")
     case("without -n all nodes are shown by name", {"home", "far"} <= {line[0] for line in words(both)}, both)
-    case("summary", "estab 1" in run(*home, "-s"), run(*home, "-s"))
+    case("summary", "estab 2" in run(*home, "-s"), run(*home, "-s"))
     for want, status, args in (("did you mean 'home'", 2, ["-n", "hom", "ss"]), ("say which", 2, ["ss", "--export", out]),
                                ("no lab named 'other'", 1, ["-n", "other:home", "ss"]), ("unknown option '-tx'", 2, ["ss", "-tx"]),
                                ("cannot make the folder", 1, ["-n", "home", "ss", "--export", "/proc/none"])):

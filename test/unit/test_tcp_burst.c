@@ -5,6 +5,7 @@
  * equal; only ACKs of in-order segments may be fewer, and never fewer than one per two full-sized segments. Segments come in
  * order, late, twice, overlapping, corrupted, out of the window; users read only between bursts, or the windows would differ.
  * There is no separate fast path in tcp/, so there is none to be switched off and compared. */
+#include "tcp/tally.h"
 #include "test/unit/tcp_harness.h"
 
 enum { BURST = 32, SIZE = 1000, SEGMENTS = 6000, STREAM = SEGMENTS * SIZE };
@@ -134,7 +135,7 @@ static void run(uint64_t seed, int flush_every, bool sack, struct seen *seen)
 	seen->rcv_nxt = c->rcv_nxt - q.iss;
 	seen->snd_una = c->snd_una - c->iss;
 	seen->rcv_adv = c->rcv_adv - q.iss;
-	seen->segs_in = c->segs_in;
+	seen->segs_in = tcp_tally_of(&t.env, c)->segs_in;
 	tcp_user_close(&t.env, ref, true);
 	th_flush(&t);
 	th_assert_clean(&t);

@@ -336,29 +336,6 @@ static void tcp_fastopen__the_syn_ack_is_repeated(void **state)
 	done(c);
 }
 
-/* As often as any SYN-ACK: by the listener's number of tries, the stack's setting, or Linux's five. */
-static void tcp_fastopen__a_syn_ack_has_the_tries_of_a_syn_ack(void **state)
-{
-	static const struct { uint8_t setting, option, want; } of[] = {{0, 0, 5}, {2, 0, 2}, {2, 3, 3}, {7, 0, 7}};
-	for (size_t i = 0; i < ARRAY_LEN(of); i++) {
-		if (i)
-			setup(state);
-		tcp_settings_of(&t.env)->synack_retries = of[i].setting;
-		tcp_settings_of(&t.env)->syn_retries = 1; /* of SYNs */
-		listen_with(2, &(struct tcp_opts){.syn_retries = of[i].option});
-		ask();
-		struct tcp_hdr h = syn_with(cookie, COOKIE);
-		th_inject(&t, &h, "hello", 5);
-		c = tcp_user_accept(&t.env, t.listener, TH_OWNER);
-		th_drain(&t);
-		th_run(&t, 900 * NS_PER_S);
-		assert_int_equal(t.n_out, of[i].want);
-		assert_int_equal(tcp_conn_state(&t.env, c), TCP_CLOSED);
-		th_drain(&t);
-		done(c);
-	}
-}
-
 /* Cookies of a flood and Fast Open's: the flood's win. A good Fast Open cookie with text opens nothing, its text is not acknowledged and
  * comes again; ECN is agreed if there is a timestamp to keep it in. */
 static void tcp_fastopen__under_a_flood_syn_cookies_win(void **state)
@@ -803,7 +780,7 @@ int main(void)
 		T(tcp_fastopen__reset_before_accept), T(tcp_fastopen__listener_closed_with_one_pending), T(tcp_fastopen__fin_is_the_third_ack),
 		T(tcp_fastopen__the_syn_ack_is_repeated), T(tcp_fastopen__no_cookie_required), T(tcp_fastopen__experimental_option),
 		T(req_TX_013__text_on_the_syn), T(req_TX_013__how_much_fits), T(req_TX_013__unacknowledged_text_goes_again_at_once),
-		T(req_TX_013__refused_text_is_no_congestion), T(tcp_fastopen__a_syn_ack_has_the_tries_of_a_syn_ack),
+		T(req_TX_013__refused_text_is_no_congestion),
 		T(tcp_fastopen__under_a_flood_syn_cookies_win),
 		T(req_TX_013__a_repeated_syn_is_bare),
 		T(req_TX_013__black_holes_are_remembered), T(req_TX_013__which_cookies_are_kept),
