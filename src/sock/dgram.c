@@ -5,16 +5,12 @@
 #include "sock/endpoint.h"
 
 #include <errno.h>
+#include <netinet/in.h>
 
 struct dgram_tag {
 	struct via_addr from, to;
-	uint16_t port;
+	uint16_t port, lport;
 };
-
-static uint32_t true_size(const struct pkt *p)
-{
-	return PKT_BYTES + p->n_slices * BLK_BYTES;
-}
 
 /* A packet with room for the tag in front: p itself, or a fresh one (p is freed); NULL when memory is out (p is freed). */
 static struct pkt *with_room(struct sock_env *env, struct pkt *p)
@@ -25,8 +21,12 @@ static struct pkt *with_room(struct sock_env *env, struct pkt *p)
 	bool ok = q && !pkt_append(env->mem, q, pkt_data(p), p->head_len);
 	for (uint32_t i = 0; ok && i < p->n_slices; i++)
 		ok = !pkt_append_slice(env->mem, q, p->slices[i].blk, p->slices[i].off, p->slices[i].len);
-	if (ok)
+	if (ok) {
 		q->m = p->m;
+		q->more = p->more;
+		q->len = p->len;
+		p->more = 0;
+	}
 	pkt_free(env->mem, p);
 	if (ok)
 		return q;
@@ -35,19 +35,19 @@ static struct pkt *with_room(struct sock_env *env, struct pkt *p)
 }
 
 enum drop dgram_queue(struct sock_env *env, struct endpoint *ep, struct pkt *p, const struct via_addr *from,
-		      uint16_t port, const struct via_addr *to)
+		      uint16_t port, const struct via_addr *to, uint16_t lport)
 {
-	if (p->n_slices && p->len <= PKT_LINEAR - p->head)
+	if ((p->n_slices || p->more) && p->len <= PKT_LINEAR - p->head)
 		pkt_pullup(env->mem, p, p->len);
 	p = with_room(env, p);
 	if (!p)
 		return DROP_NO_MEMORY;
-	uint32_t size = true_size(p);
+	uint32_t size = pkt_pins(env->mem, p);
 	if (ep->charged && ep->charged + size > ep_rcvbuf(env, ep)) {
 		pkt_free(env->mem, p);
 		return DROP_UDP_RCVBUF;
 	}
-	struct dgram_tag tag = {.from = *from, .to = *to, .port = port};
+	struct dgram_tag tag = {.from = *from, .to = *to, .port = port, .lport = lport};
 	memcpy(pkt_push(p, sizeof(tag)), &tag, sizeof(tag));
 	ep->charged += size;
 	pktq_push(env->mem, &ep->q, p);
@@ -58,7 +58,7 @@ enum drop dgram_queue(struct sock_env *env, struct endpoint *ep, struct pkt *p, 
 static void dgram_pop(struct sock_env *env, struct endpoint *ep)
 {
 	struct pkt *p = pktq_pop(env->mem, &ep->q);
-	ep->charged -= true_size(p);
+	ep->charged -= pkt_pins(env->mem, p);
 	pkt_free(env->mem, p);
 }
 
@@ -77,7 +77,7 @@ int64_t dgram_recv(struct sock_env *env, struct endpoint *ep, void *data, uint32
 	if (from)
 		*from = (struct via_sockaddr){tag.from, tag.port};
 	if (local)
-		*local = (struct via_sockaddr){tag.to, ep->lport};
+		*local = (struct via_sockaddr){tag.to, tag.lport};
 	if (!(flags & VIA_PEEK))
 		dgram_pop(env, ep);
 	return flags & VIA_TRUNC ? whole : n;
@@ -91,10 +91,12 @@ int dgram_peek(struct sock_env *env, struct endpoint *ep, struct via_iov *iov, i
 	if (!p)
 		return ep->flags & EPF_SHUT_RD ? 0 : -EAGAIN;
 	int k = 0;
-	if (k < n)
-		iov[k++] = (struct via_iov){pkt_data(p) + sizeof(struct dgram_tag), p->head_len - (uint32_t)sizeof(struct dgram_tag)};
-	for (uint32_t i = 0; i < p->n_slices && k < n; i++)
-		iov[k++] = (struct via_iov){blk_data(env->mem, p->slices[i].blk) + p->slices[i].off, p->slices[i].len};
+	uint32_t tag = sizeof(struct dgram_tag);
+	for (; p && k < n; p = p->more ? pkt_at(env->mem, p->more) : NULL, tag = 0) {
+		iov[k++] = (struct via_iov){pkt_data(p) + tag, p->head_len - tag};
+		for (uint32_t i = 0; i < p->n_slices && k < n; i++)
+			iov[k++] = (struct via_iov){blk_data(env->mem, p->slices[i].blk) + p->slices[i].off, p->slices[i].len};
+	}
 	return k;
 }
 
@@ -215,7 +217,8 @@ int dgram_connect(struct sock_env *env, struct endpoint *ep, const struct via_so
 	return 0;
 }
 
-int dgram_route(struct sock_env *env, struct endpoint *ep, const struct via_sockaddr *to, struct via_sockaddr *dst, struct via_addr *src)
+int dgram_route(struct sock_env *env, struct endpoint *ep, const struct via_sockaddr *to, bool as_other, struct via_sockaddr *dst,
+		struct via_sockaddr *src)
 {
 	if (ep->flags & EPF_SHUT_WR)
 		return -EPIPE;
@@ -227,21 +230,41 @@ int dgram_route(struct sock_env *env, struct endpoint *ep, const struct via_sock
 	if (ep->type == VIA_DGRAM && !dst->port)
 		return -EINVAL;
 	ref_t path;
-	int e = env->ops->path_get(env->ctx, &ep->local, &dst->addr, &path);
+	int e = env->ops->path_get(env->ctx, as_other ? &src->addr : &ep->local, &dst->addr, &path);
 	if (e)
 		return e;
-	*src = env->ops->path_at(env->ctx, path)->local;
+	src->addr = env->ops->path_at(env->ctx, path)->local;
 	bool refused = dgram_is_refused(env, ep, path);
 	env->ops->path_drop(env->ctx, path);
 	if (refused)
 		return -EACCES;
+	if (as_other)
+		return 0;
 	e = ep->use ? 0 : port_bind(env, ep, 0);
+	src->port = ep->lport;
 	return e == -EADDRINUSE ? -EAGAIN : e;
+}
+
+/* What IP_MTU_DISCOVER allows to be done to a datagram that is too large. */
+static enum pkt_cut dgram_cut(int32_t mtu_discover)
+{
+	switch (mtu_discover) {
+	case IP_PMTUDISC_DONT:
+	case IP_PMTUDISC_OMIT:
+		return PKT_CUT_ANY;
+	case IP_PMTUDISC_WANT:
+		return PKT_CUT_HERE;
+	case IP_PMTUDISC_DO:
+		return PKT_CUT_NEVER;
+	default:
+		return PKT_CUT_PROBE;
+	}
 }
 
 int dgram_tx(struct sock_env *env, struct endpoint *ep, struct pkt *p, const struct via_addr *src, const struct via_addr *dst)
 {
 	const struct ep_opts *o = ep_opts_of(env, ep);
+	p->m.cut = (uint8_t)dgram_cut(o->mtu_discover);
 	int32_t ttl = via_addr_is_multicast(dst) ? o->mcast_ttl : o->ttl;
 	int e = env->ops->tx_datagram(env->ctx, p, ep_proto(ep), src, dst, ttl < 0 ? 0 : (uint8_t)ttl, (uint8_t)o->tos);
 	/* A full queue below is a loss like any other unless the user wants to know (Linux: udp_send_skb). */

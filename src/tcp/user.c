@@ -11,6 +11,7 @@
 #include "tcp/isn.h"
 #include "tcp/memory.h"
 #include "tcp/output.h"
+#include "tcp/pacing.h"
 #include "tcp/timers.h"
 #include "tcp/urgent.h"
 #include "tcp/window.h"
@@ -334,7 +335,7 @@ int tcp_user_shutdown_wr(struct tcp_env *env, ref_t conn)
 {
 	struct tcp_conn *c = tcp_conn_at(env, conn);
 
-	if (c->state == TCP_SYN_SENT || (c->state == TCP_CLOSED && !c->fin_queued))
+	if (c->state == TCP_SYN_SENT || tcp_conn_is_held(c) || (c->state == TCP_CLOSED && !c->fin_queued))
 		return -ENOTCONN;
 	queue_fin(env, c);
 	return 0;
@@ -352,7 +353,7 @@ void tcp_user_close(struct tcp_env *env, ref_t conn, bool linger0)
 
 	c->owner = 0;
 	c->rd_shut = 1;
-	if (c->state == TCP_SYN_SENT)
+	if (c->state == TCP_SYN_SENT || (tcp_conn_is_held(c) && !linger0))
 		tcp_conn_finish(env, c, 0);
 	else if (linger0 || sbuf_len(&c->rcv) || t->n_orphans >= t->set.orphans_max) /* RFC 9293 §3.6.1 SHLD-3 */
 		tcp_conn_abort(env, c, 0);
@@ -372,10 +373,14 @@ void tcp_user_close(struct tcp_env *env, ref_t conn, bool linger0)
 void tcp_user_set_opts(struct tcp_env *env, ref_t conn, const struct tcp_opts *o)
 {
 	struct tcp_conn *c = tcp_conn_at(env, conn);
+	const struct tcp_rare *r = tcp_rare_of(env, c);
 	bool was_readable = tcp_conn_is_readable(env, c);
+	uint64_t limit = r ? r->opts.pacing_max : 0;
 
 	tcp_conn_apply_opts(env, c, o);
 	struct tcp_active *a = tcp_active_of(env, c);
+	if (a && limit != o->pacing_max)
+		tcp_pacing_limited(env, c, a);
 	if (a && a->rtx) { /* a user's time-out may end it sooner now */
 		int64_t at = a->rtx_at;
 		tcp_timers_set_rtx(env, c, a, a->rto_at);
