@@ -194,7 +194,7 @@ void tcp_recovery_ack(struct tcp_env *env, struct tcp_conn *c, struct tcp_active
 			recovery_enter(env, c, a, x);
 		else if (repaired)
 			reduce_for_probe(env, c, a, probed);
-		is_reduced |= repaired;
+		is_reduced |= repaired || a->ca != TCP_CA_OPEN; /* nothing grows in recovery, nor does CUBIC's epoch begin there */
 		break;
 	case TCP_CA_RECOVERY:
 		if (lost)

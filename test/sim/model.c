@@ -46,6 +46,7 @@ struct state {
 	double cwnd, ssthresh, acked;
 	uint32_t recover;
 	uint32_t cut;           /* `order` at the last reduction */
+	bool has_cut;           /* the next new segment says so: CWR (RFC 3168 §6.1.2) */
 	double prr_delivered, prr_out, recover_fs;
 	/* CUBIC */
 	double w_max, k, w_est, cwnd_prior;
@@ -76,7 +77,8 @@ static void send_segment(struct state *s, uint32_t n)
 	AT(s->log, s->order++) = n;
 	s->pipe++;
 	s->prr_out++;
-	model_path_send(&s->path, s->now, n);
+	model_path_send(&s->path, s->now, n, is_new && s->has_cut);
+	s->has_cut &= !is_new;
 }
 
 static bool is_flying(const struct state *s, uint32_t i)
@@ -189,6 +191,7 @@ static void reduce(struct state *s)
 	s->acked = 0;
 	s->recover = s->nxt;
 	s->cut = s->order;
+	s->has_cut = true;
 }
 
 /* RFC 9937 §6.1. fresh_sacks, fresh: segments that the ACK at hand was the first to tell of, by SACK and in all. */

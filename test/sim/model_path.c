@@ -21,7 +21,7 @@ static struct arrival take(struct fifo *f)
 	return AT(f->ring, f->head++);
 }
 
-void model_path_send(struct model_path *p, int64_t now, uint32_t seg)
+void model_path_send(struct model_path *p, int64_t now, uint32_t seg, bool is_cwr)
 {
 	int64_t waits = p->busy_until > now ? p->busy_until - now : 0;
 	if (waits > (p->buffer - 1) * p->service)
@@ -30,18 +30,19 @@ void model_path_send(struct model_path *p, int64_t now, uint32_t seg)
 	bool is_lost = p->n && p->lost[p->passed % p->n];
 	p->passed++;
 	if (!is_lost)
-		put(&p->data, (struct arrival){p->busy_until + p->half_rtt, seg, 0});
+		put(&p->data, (struct arrival){p->busy_until + p->half_rtt, seg, 0, is_cwr});
 }
 
 static void send_ack(struct model_path *p, int64_t now, uint32_t seg)
 {
-	put(&p->acks, (struct arrival){now + p->half_rtt, seg, p->rcv_nxt});
+	put(&p->acks, (struct arrival){now + p->half_rtt, seg, p->rcv_nxt, false});
 	p->pending = 0;
 	p->delack_at = NEVER;
 }
 
-static void receive(struct model_path *p, int64_t now, uint32_t seg)
+static void receive(struct model_path *p, int64_t now, struct arrival a)
 {
+	uint32_t seg = a.seg;
 	bool had_hole = p->held > 0;
 	if (seg < p->rcv_nxt || AT(p->got, seg)) {
 		send_ack(p, now, seg);
@@ -52,7 +53,7 @@ static void receive(struct model_path *p, int64_t now, uint32_t seg)
 	for (; AT(p->got, p->rcv_nxt); p->held--)
 		AT(p->got, p->rcv_nxt++) = false;
 	p->pending++;
-	if (had_hole || p->held || p->pending >= 2 || p->rcv_nxt <= QUICK_ACKS)
+	if (had_hole || p->held || p->pending >= 2 || a.is_cwr || p->rcv_nxt <= QUICK_ACKS)
 		send_ack(p, now, seg);
 	else
 		p->delack_at = now + DELACK;
@@ -67,7 +68,7 @@ int64_t model_path_next(const struct model_path *p)
 bool model_path_step(struct model_path *p, int64_t now, struct arrival *ack)
 {
 	if (next_at(&p->data) == now) {
-		receive(p, now, take(&p->data).seg);
+		receive(p, now, take(&p->data));
 	} else if (next_at(&p->acks) == now) {
 		*ack = take(&p->acks);
 		return true;

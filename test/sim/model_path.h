@@ -2,7 +2,7 @@
  *
  * The way: a queue that drops its tail, losses behind it by number, half of the round trip. The receiver: RFC 5681 §4.2 and RFC 1122
  * §4.2.3.2, at once for what is out of order or fills a hole, else for every second segment, or after Linux's 40 ms; the first 16 at
- * once as Linux does. Back: half of the round trip, no ACK lost. As none is lost, an ACK need not carry SACK blocks: the number of the
+ * once, and what carries CWR, as Linux does (a sender that has reduced may have no second one). Back: half of the round trip, no ACK lost. As none is lost, an ACK need not carry SACK blocks: the number of the
  * segment that caused it tells the same. Times are in ns, segments are numbered from 0. */
 #ifndef SIM_MODEL_PATH_H
 #define SIM_MODEL_PATH_H
@@ -18,6 +18,7 @@
 struct arrival {
 	int64_t at;
 	uint32_t seg, ack; /* ack: of an ACK, the next segment that is missing */
+	bool is_cwr;
 };
 
 struct fifo {
@@ -38,7 +39,8 @@ struct model_path {
 	int64_t delack_at;
 };
 
-void model_path_send(struct model_path *p, int64_t now, uint32_t seg);
+/* is_cwr: the segment carries CWR. */
+void model_path_send(struct model_path *p, int64_t now, uint32_t seg, bool is_cwr);
 /* When something happens on it next; NEVER: nothing. */
 int64_t model_path_next(const struct model_path *p);
 /* It happens, at that time. true: the sender gets *ack. */
