@@ -57,6 +57,13 @@ VIA_API int via_connect(struct via *v, via_sock s, const struct via_sockaddr *re
 VIA_API int via_listen(struct via *v, via_sock s, int backlog);
 /* -EAGAIN when no connection waits. `peer` may be NULL. */
 VIA_API int via_accept(struct via *v, via_sock s, uint64_t cookie, via_sock *out, struct via_sockaddr *peer);
+/* s, fresh, takes what arrives for any address and port (VIA_SET_ANY_ADDRESS) that no other socket is there for: all datagrams, or
+ * all echo requests, or all SYNs. A stream socket listens then, and its opens are held: via_accept() gives a connection whose SYN
+ * is not answered yet (via_local() and via_peer() tell which); via_answer() answers it, via_abort() refuses it by a RST, via_close()
+ * forgets it without a word. One of each type: -EBUSY. -EINVAL: bound or connected. */
+VIA_API int via_catch_all(struct via *v, via_sock s);
+/* Answer a held open: SYN-ACK; VIA_OUT when the handshake ends. -ENOMEM: try again, or give up; -EINVAL: it is not held any more. */
+VIA_API int via_answer(struct via *v, via_sock s);
 VIA_API int via_local(struct via *v, via_sock s, struct via_sockaddr *out);
 VIA_API int via_peer(struct via *v, via_sock s, struct via_sockaddr *out); /* -ENOTCONN */
 
@@ -70,6 +77,14 @@ VIA_API int64_t via_sendto(struct via *v, via_sock s, const void *data, uint32_t
 /* `from` and `local` (the address it was sent to) may be NULL. */
 VIA_API int64_t via_recvfrom(struct via *v, via_sock s, void *data, uint32_t len, int flags, struct via_sockaddr *from,
 			     struct via_sockaddr *local);
+
+/* The same from a socket of via_catch_all(), under the name of `from`. A ping socket may send echo replies so. */
+VIA_API int64_t via_sendfrom(struct via *v, via_sock s, const void *data, uint32_t len, const struct via_sockaddr *from,
+			     const struct via_sockaddr *to);
+/* Tell the host `remote` by an ICMP error (code: of "destination unreachable") that what it sent from that port to `local` did not
+ * arrive. seq: a stream's, the number of its SYN (via_sock_info.irs). The rate limit of all ICMP errors holds. 0, -EINVAL, -ENOBUFS. */
+VIA_API int via_unreach(struct via *v, enum via_type type, uint8_t code, const struct via_sockaddr *local,
+			const struct via_sockaddr *remote, uint32_t seq);
 
 /* Zero copy. Peek: up to n spans of what recv would return, valid until the next call on this stack; returns the number
  * of spans. Consume: take `len` of those bytes away. */

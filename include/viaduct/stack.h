@@ -75,6 +75,7 @@ enum via_setting {
 	VIA_SET_TCP_MAX_ORPHANS, /* connections without socket, default 8192: beyond it close resets */
 	VIA_SET_TCP_TALLIES,     /* idle connections that keep what was counted for TCP_INFO, 112 bytes each: those that were busy last. 256.
 				    One that was idle for longer tells zeros there, and counts again from then on */
+	VIA_SET_ANY_ADDRESS, /* 1: every unicast address is one of ours, to receive at and to send from; a gateway (via_catch_all()) */
 };
 struct via_change {
 	enum via_change_kind kind;

@@ -1,7 +1,9 @@
-/* cmd/run.c - `via run`: an unmodified program on its own stack, on a TAP or TUN device. */
+/* cmd/run.c - `via run`: an unmodified program on its own stack; behind the gateway to the outside (run_wan.c), or on a TAP
+ * or TUN device. */
 #include "cmd/cmd.h"
 #include "cmd/edge.h"
 #include "cmd/program.h"
+#include "cmd/run_wan.h"
 #include "serve/dns.h"
 #include <errno.h>
 #include <signal.h>
@@ -11,13 +13,17 @@
 
 #define ARENA_BYTES ((size_t)16 << 20)
 
-enum { OPT_LINK, OPT_ADDRESS, OPT_GATEWAY, OPT_DNS, OPT_REPORT };
 static const struct cmd_option options[] = {
-	[OPT_LINK] = {'i', "interface", "tap:NAME", "the device to run on"},
-	[OPT_ADDRESS] = {'a', "address", "ADDR/LEN", "the program's address there"},
-	[OPT_GATEWAY] = {0, "gw", "ADDR", "default gateway"},
-	[OPT_DNS] = {0, "dns", "ADDR", "name server to ask (default: none, only the program's own host is known)"},
-	[OPT_REPORT] = {0, "report", NULL, "tell in full what was taken and what not, even under -q"},
+	[RUN_LINK] = {'l', "link", "KEY=VALUE,...", "impair the link to the gateway: delay=20ms,loss=1%,rate=10mbit (doc/lab.md)"},
+	[RUN_DEVICE] = {'i', "interface", "tap:NAME", "run on this device instead, without the gateway"},
+	[RUN_ADDRESS] = {'a', "address", "ADDR/LEN", "the program's address (default, behind the gateway: 192.0.0.2/29)"},
+	[RUN_GATEWAY] = {0, "gw", "ADDR", "default gateway (default, behind the gateway: 192.0.0.1)"},
+	[RUN_MTU] = {'m', "mtu", "BYTES", "of the link to the gateway (default: 1500)"},
+	[RUN_DNS] = {0, "dns", "ADDR[:PORT]", "name server to ask (default: the machine's; with -i: none)"},
+	[RUN_LOOPBACK] = {0, "host-loopback", "ADDR", "let ADDR mean the machine's 127.0.0.1, which cannot be reached otherwise"},
+	[RUN_SEED] = {'s', "seed", "N", "seed of loss, delay and all randomness of the link (default: 1)"},
+	[RUN_PCAPNG] = {0, "pcapng", "FILE", "capture the link to the gateway into FILE"},
+	[RUN_REPORT] = {0, "report", NULL, "tell in full what was taken and what not, even under -q"},
 	{0, NULL, NULL, NULL},
 };
 
@@ -83,9 +89,9 @@ static int run_program(struct session *s, const struct cmd_args *a)
 	char err[256];
 	struct door_config c = {
 		.loop = s->edge.loop, .node = host_runner_node(s->edge.runner), .argv = a->program, .ended = on_ended, .ctx = s};
-	if (a->opt[OPT_DNS]) {
-		if (via_addr_parse(a->opt[OPT_DNS], strlen(a->opt[OPT_DNS]), &c.resolver) < 0)
-			return cmd_fail(EXIT_OURS, "--dns wants an address, not '%s'", a->opt[OPT_DNS]);
+	if (a->opt[RUN_DNS]) {
+		if (via_addr_parse(a->opt[RUN_DNS], strlen(a->opt[RUN_DNS]), &c.resolver) < 0)
+			return cmd_fail(EXIT_OURS, "--dns wants an address, not '%s'", a->opt[RUN_DNS]);
 	} else if (resolver_start(s, &c.resolver) < 0) {
 		return cmd_fail(EXIT_OURS, "cannot start the resolver");
 	}
@@ -96,7 +102,7 @@ static int run_program(struct session *s, const struct cmd_args *a)
 		return program_failed(e, err);
 	int status = loop_run(s->edge.loop);
 	json_t *summary = program_summary(s->program);
-	program_tell(summary, a->opt[OPT_REPORT] != NULL);
+	program_tell(summary, a->opt[RUN_REPORT] != NULL);
 	json_decref(summary);
 	program_free(s->program);
 	return status;
@@ -105,12 +111,15 @@ static int run_program(struct session *s, const struct cmd_args *a)
 static int run(const struct cmd_args *a)
 {
 	struct session s = {0};
-	if (!a->opt[OPT_LINK])
-		return cmd_fail(EXIT_OURS,
-			"running without -i needs the gateway to the outside, which is not there yet; name a device with -i tap:NAME");
-	if (!a->opt[OPT_ADDRESS])
+	static const int of_gateway[] = {RUN_LINK, RUN_MTU, RUN_LOOPBACK, RUN_SEED, RUN_PCAPNG};
+	if (!a->opt[RUN_DEVICE])
+		return run_wan(a);
+	for (size_t i = 0; i < ARRAY_LEN(of_gateway); i++)
+		if (a->opt[of_gateway[i]])
+			return cmd_fail(EXIT_USAGE, "--%s is for the link to the gateway; there is none with -i", options[of_gateway[i]].name);
+	if (!a->opt[RUN_ADDRESS])
 		return cmd_fail(EXIT_OURS, "usage: via run -i tap:NAME -a ADDR/LEN [--gw ADDR] -- CMD...");
-	int status = edge_open(&s.edge, a->opt[OPT_LINK], a->opt[OPT_ADDRESS], a->opt[OPT_GATEWAY]);
+	int status = edge_open(&s.edge, a->opt[RUN_DEVICE], a->opt[RUN_ADDRESS], a->opt[RUN_GATEWAY]);
 	if (status)
 		return EXIT_OURS;
 	status = run_program(&s, a);
@@ -126,9 +135,11 @@ static int run(const struct cmd_args *a)
 
 const struct cmd_command cmd_run = {
 	.name = "run",
-	.usage = "-i tap:NAME -a ADDR/LEN [--gw ADDR] -- CMD...",
-	.summary = "run a program on a stack of its own",
-	.detail = "The program is unmodified; its sockets are sockets of the stack. Its exit status is ours.",
+	.usage = "-- CMD...   |   -i tap:NAME -a ADDR/LEN [--gw ADDR] -- CMD...",
+	.summary = "run a program on a stack of its own, joined to the real internet",
+	.detail = "The program is unmodified; its sockets are sockets of the stack. Its exit status is ours. A gateway carries its\n"
+		  "connections, datagrams and echo requests on this machine's own sockets; no root is needed. Servers on this machine's\n"
+		  "loopback are out of its reach, but for --host-loopback.",
 	.options = options,
 	.words_min = 0,
 	.words_max = 0,

@@ -127,7 +127,8 @@ static json_t *services_json(const struct topo_node *t)
 
 static json_t *node_json(const struct lab_node *n)
 {
-	static const char *const kinds[] = {[TOPO_HOST] = "host", [TOPO_ROUTER] = "router", [TOPO_SWITCH] = "switch", [TOPO_TAP] = "tap"};
+	static const char *const kinds[] = {[TOPO_HOST] = "host", [TOPO_ROUTER] = "router", [TOPO_SWITCH] = "switch", [TOPO_TAP] = "tap",
+		[TOPO_WAN] = "wan"};
 	json_t *o = json_pack("{s:s, s:s}", "name", n->t->name, "kind", kinds[n->t->kind]);
 	if (n->t->kind == TOPO_TAP)
 		json_object_set_new(o, "tap", json_string(n->t->tap));

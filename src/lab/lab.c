@@ -89,7 +89,7 @@ static int start_observers(struct lab *l, struct lab_error *err)
 
 static bool is_stack(const struct topo_node *n)
 {
-	return n->kind == TOPO_HOST || n->kind == TOPO_ROUTER;
+	return n->kind == TOPO_HOST || n->kind == TOPO_ROUTER || n->kind == TOPO_WAN;
 }
 
 static void make_link(struct lab *l, int i)
@@ -187,6 +187,14 @@ static int make_tap(struct lab *l, struct lab_node *n, struct lab_error *err)
 	return rc ? fail(l, n->t->mark, err, rc, "cannot open the interface", n->t->tap) : 0;
 }
 
+/* Its stack; what carries it outside comes with the loop (lab/wan.c). */
+static int make_wan(struct lab *l, struct lab_node *n, struct lab_error *err)
+{
+	if (!l->opts.real_time)
+		return topo_fail(err, l->topo->file, n->t->mark, "node '%s' is a wan: a lab under virtual time has no real outside", n->t->name);
+	return make_stack(l, n, err);
+}
+
 static int make_node(struct lab *l, int i, struct lab_error *err)
 {
 	struct lab_node *n = &l->nodes[i];
@@ -200,6 +208,8 @@ static int make_node(struct lab *l, int i, struct lab_error *err)
 	case TOPO_HOST:
 	case TOPO_ROUTER:
 		return make_stack(l, n, err);
+	case TOPO_WAN:
+		return make_wan(l, n, err);
 	case TOPO_SWITCH:
 		return make_switch(l, n, err);
 	case TOPO_TAP:
@@ -422,15 +432,21 @@ const char *lab_name(const struct lab *l)
 	return l->topo->name;
 }
 
+static bool runs_programs(const struct lab_node *n)
+{
+	return n->stack && n->t->kind != TOPO_WAN;
+}
+
 struct host_node *lab_node(struct lab *l, const char *name)
 {
 	int i = topo_node_find(l->topo, name);
-	return i >= 0 && l->nodes[i].stack ? &l->nodes[i].hn : NULL;
+	return i >= 0 && runs_programs(&l->nodes[i]) ? &l->nodes[i].hn : NULL;
 }
 
 const char *lab_node_kind(struct lab *l, const char *name)
 {
-	static const char *const kinds[] = {[TOPO_HOST] = "host", [TOPO_ROUTER] = "router", [TOPO_SWITCH] = "switch", [TOPO_TAP] = "tap"};
+	static const char *const kinds[] = {[TOPO_HOST] = "host", [TOPO_ROUTER] = "router", [TOPO_SWITCH] = "switch", [TOPO_TAP] = "tap",
+		[TOPO_WAN] = "wan"};
 	int i = topo_node_find(l->topo, name);
 	return i >= 0 ? kinds[l->topo->nodes[i].kind] : NULL;
 }
@@ -441,7 +457,7 @@ const char *lab_node_nearest(struct lab *l, const char *name)
 	unsigned len = (unsigned)strlen(name), limit = MIN(MAX(len / 2, 1u), len ? len - 1 : 0); /* a letter stays the same */
 	for (int i = 0; i < l->topo->n_nodes && limit; i++) {
 		unsigned d = nearest_distance(name, l->topo->nodes[i].name, limit);
-		if (l->nodes[i].stack && d <= limit) {
+		if (runs_programs(&l->nodes[i]) && d <= limit) {
 			limit = d ? d - 1 : 0;
 			best = l->topo->nodes[i].name;
 		}
@@ -454,7 +470,7 @@ struct via_addr lab_node_resolver(struct lab *l, const char *node)
 	enum { RESOLVER = 0x7f000035 /* 127.0.0.53 */ };
 	struct via_addr a = via_addr_v4(RESOLVER);
 	int i = topo_node_find(l->topo, node);
-	if (i < 0 || !l->nodes[i].stack)
+	if (i < 0 || !runs_programs(&l->nodes[i]))
 		return via_addr_v4(0);
 	size_t before = via_arena_used(l->nodes[i].stack);
 	int rc = start_service(l, &l->nodes[i], TOPO_DNS, NULL, (struct via_sockaddr){a, 53});

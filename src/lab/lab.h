@@ -54,8 +54,8 @@ struct lab *lab_load_text(const char *text, size_t len, const char *name, const 
 void lab_free(struct lab *l);
 const char *lab_name(const struct lab *l);
 
-/* A host or router by name (borrowed), or NULL. For an error sentence: lab_node_kind() gives "host", "router", "switch" or
- * "tap", or NULL; lab_node_nearest() the nearest name of a host or router, if one is near. */
+/* A host or router by name (borrowed), or NULL. For an error sentence: lab_node_kind() gives "host", "router", "switch",
+ * "tap" or "wan", or NULL; lab_node_nearest() the nearest name of a host or router, if one is near. */
 struct host_node *lab_node(struct lab *l, const char *name);
 const char *lab_node_kind(struct lab *l, const char *name);
 const char *lab_node_nearest(struct lab *l, const char *name);
@@ -67,6 +67,8 @@ void lab_run(struct lab *l, int64_t until, bool (*done)(void *ctx), void *ctx);
 int64_t lab_now(const struct lab *l);
 /* Real time: make it a task of the loop. */
 int lab_attach(struct lab *l, struct loop *loop);
+/* Is something under way: on a link, in a send queue, or at a gateway not yet taken outside? */
+bool lab_is_busy(struct lab *l);
 void lab_detach(struct lab *l);
 
 /* Hash over every packet's bytes, interface and time so far. */

@@ -5,6 +5,7 @@
  * is one task of the loop: it does everything that was due up to now, each at its own time, so a late turn does not bend
  * the simulation; nodes that programs touched are polled at the time of the turn. */
 #include "driver/tap.h"
+#include "gate/gate.h"
 #include "lab/state.h"
 #include <errno.h>
 #include <sys/epoll.h>
@@ -145,13 +146,41 @@ int lab_attach(struct lab *l, struct loop *loop)
 		}
 	}
 	loop_task_add(loop, &l->task);
-	return 0;
+	int rc = lab_wan_attach(l);
+	if (rc)
+		lab_detach(l);
+	return rc;
+}
+
+/* Data that is not acknowledged, or a FIN. */
+static bool stack_is_busy(struct via *v)
+{
+	struct via_sock_info i = {.size = sizeof(i)};
+	uint64_t cursor = 0;
+	enum { FIN_WAIT_1 = 4, LAST_ACK = 9, LISTEN = 10, CLOSING = 11 };
+	while (via_sock_next(v, &cursor, &i))
+		if (i.type == VIA_STREAM && (i.tcp_state == FIN_WAIT_1 || i.tcp_state == LAST_ACK || i.tcp_state == CLOSING ||
+					     (i.tcp_state && i.tcp_state != LISTEN && i.snd_queue)))
+			return true;
+	return false;
+}
+
+bool lab_is_busy(struct lab *l)
+{
+	for (int i = 0; i < 2 * l->topo->n_links; i++)
+		if (l->links[i / 2].dir[i % 2].q.n)
+			return true;
+	for (int i = 0; i < l->topo->n_nodes; i++)
+		if ((l->nodes[i].stack && stack_is_busy(l->nodes[i].stack)) || (l->nodes[i].gate && gate_is_busy(l->nodes[i].gate)))
+			return true;
+	return false;
 }
 
 void lab_detach(struct lab *l)
 {
 	if (!l->loop)
 		return;
+	lab_wan_detach(l);
 	loop_task_del(l->loop, &l->task);
 	for (int i = 0; i < l->topo->n_nodes; i++)
 		if (l->nodes[i].tap)

@@ -28,6 +28,7 @@ struct lab_node {
 	int rx_ifindex;
 	struct lab_switch *sw;      /* switch */
 	struct via_driver *tap;     /* tap */
+	struct gate *gate;          /* wan, while attached to a loop */
 	struct lab_services *services; /* or NULL */
 	size_t baseline;            /* arena bytes after everything was set up */
 };
@@ -75,6 +76,11 @@ int lab_tap_open(struct lab_node *n);
 void lab_tap_close(struct lab_node *n);
 /* Frames both ways. */
 void lab_tap_run(struct lab_node *n);
+
+/* --- wan.c --- */
+/* The gateways of the lab begin, end. 0, or -errno: none has begun. */
+int lab_wan_attach(struct lab *l);
+void lab_wan_detach(struct lab *l);
 
 /* A 64-bit seed for a purpose of this lab, from its seed and a name. */
 uint64_t lab_seed(const struct lab *l, const char *purpose, const char *name);

@@ -8,7 +8,7 @@
 
 #include "lab/lab.h"
 
-enum topo_kind { TOPO_HOST, TOPO_ROUTER, TOPO_SWITCH, TOPO_TAP };
+enum topo_kind { TOPO_HOST, TOPO_ROUTER, TOPO_SWITCH, TOPO_TAP, TOPO_WAN };
 enum topo_service_kind { TOPO_HTTP, TOPO_ECHO, TOPO_DNS };
 
 /* Where in the file something stands, both from 1. */
@@ -41,6 +41,12 @@ struct topo_service {
 	struct topo_mark mark;
 };
 
+/* A gateway to the outside (gate/gate.h). */
+struct topo_wan {
+	struct via_addr loopback;  /* means the machine's 127.0.0.1; any: nothing does */
+	struct via_sockaddr dns;   /* who answers for names; any: the machine's resolver */
+};
+
 struct topo_node {
 	char *name;
 	enum topo_kind kind;
@@ -56,6 +62,7 @@ struct topo_node {
 	struct topo_sysctl *sysctls;
 	int n_sysctls;
 	char tap[16];
+	struct topo_wan wan;
 	int *ends; /* indices of topo.ends, in the order of the links */
 	int n_ends;
 };

@@ -280,7 +280,7 @@ int topo_routes(const struct topo *t, topo_route_cb *cb, void *ctx)
 	int rc = search_init(&s, t) ? 0 : -ENOMEM;
 	for (int i = 0; i < t->n_nodes && !rc; i++) {
 		const struct topo_node *n = &t->nodes[i];
-		if ((n->kind != TOPO_HOST && n->kind != TOPO_ROUTER) || n->n_routes)
+		if ((n->kind != TOPO_HOST && n->kind != TOPO_ROUTER && n->kind != TOPO_WAN) || n->n_routes)
 			continue;
 		rc = search_from(&s, i);
 		if (!rc)

@@ -32,8 +32,9 @@ static bool is_iface_name(const char *s)
 
 static int read_kind(struct yaml_tree *y, const ynode *n, enum topo_kind *kind)
 {
-	static const char *const kinds[] = {[TOPO_HOST] = "host", [TOPO_ROUTER] = "router", [TOPO_SWITCH] = "switch", [TOPO_TAP] = "tap", NULL};
-	static const char *const later[] = {"nat", "wan", "netns", NULL};
+	static const char *const kinds[] = {[TOPO_HOST] = "host", [TOPO_ROUTER] = "router", [TOPO_SWITCH] = "switch", [TOPO_TAP] = "tap",
+		[TOPO_WAN] = "wan", NULL};
+	static const char *const later[] = {"nat", "netns", NULL};
 	const char *s, *near;
 	if (yaml_text(y, n, "kind", &s))
 		return -EINVAL;
@@ -44,10 +45,10 @@ static int read_kind(struct yaml_tree *y, const ynode *n, enum topo_kind *kind)
 		}
 	for (int i = 0; later[i]; i++)
 		if (strcmp(s, later[i]) == 0)
-			return yaml_fail(y, n, "kind '%s' comes with a later version; today's kinds are host, router, switch and tap", s);
+			return yaml_fail(y, n, "kind '%s' comes with a later version; today's kinds are host, router, switch, tap and wan", s);
 	near = nearest_word(s, kinds);
 	return near ? yaml_fail(y, n, "unknown kind '%s', did you mean '%s'?", s, near)
-		    : yaml_fail(y, n, "unknown kind '%s'; kinds are host, router, switch and tap", s);
+		    : yaml_fail(y, n, "unknown kind '%s'; kinds are host, router, switch, tap and wan", s);
 }
 
 static int read_route(struct yaml_tree *y, const ynode *n, struct topo_route *r)
@@ -144,83 +145,56 @@ static int read_services(struct yaml_tree *y, const ynode *n, struct topo_node *
 	return 0;
 }
 
-static int read_icmp(struct yaml_tree *y, const ynode *n, struct topo_node *node)
-{
-	const char *s;
-	if (yaml_text(y, n, "icmp", &s))
-		return -EINVAL;
-	if (strcmp(s, "on") != 0 && strcmp(s, "off") != 0)
-		return yaml_fail(y, n, "icmp is on or off, not '%s': whether the node sends and forwards ICMP errors", s);
-	node->no_icmp = strcmp(s, "off") == 0;
-	return 0;
-}
-
-/* The name of a setting that is nearest to `name`, without "net.ipv4."; NULL: none is near. */
-static const char *nearest_sysctl(const char *name)
-{
-	enum { NAMES_MAX = 128 };
-	const char *names[NAMES_MAX + 1] = {NULL};
-	for (int i = 0; i < NAMES_MAX && (names[i] = via_sysctl_name(i)); i++)
-		if (strcmp(names[i], name) == 0)
-			return names[i];
-	return nearest_word(name, names);
-}
-
-/* One setting: the name is checked here, whether the value is one of it when the node is made. */
-static int read_sysctl(struct yaml_tree *y, const ynode *key, const ynode *val, struct topo_sysctl *c)
-{
-	static const char family[] = "net.ipv4.";
-	const char *name, *value;
-	if (yaml_text(y, key, "a setting's name", &name) || yaml_text(y, val, name, &value))
-		return -EINVAL;
-	if (strncmp(name, family, sizeof family - 1) == 0)
-		name += sizeof family - 1;
-	const char *near = nearest_sysctl(name);
-	if (!near || strcmp(near, name) != 0)
-		return near ? yaml_fail(y, key, "a stack has no setting '%s', did you mean '%s'?", name, near) :
-			      yaml_fail(y, key, "a stack has no setting '%s'", name);
-	c->mark = yaml_mark(val);
-	c->name = strdup(name);
-	c->value = strdup(value);
-	return c->name && c->value ? 0 : yaml_fail(y, key, "no memory");
-}
-
-static int read_sysctls(struct yaml_tree *y, const ynode *n, struct topo_node *node)
-{
-	const ynode *key, *val;
-	if (!yaml_is_map(n))
-		return yaml_fail(y, n, "sysctl is a mapping of settings to values, such as {tcp_fastopen: 3}");
-	size_t cap = (size_t)(n->data.mapping.pairs.top - n->data.mapping.pairs.start);
-	node->sysctls = calloc(cap + 1, sizeof *node->sysctls);
-	if (!node->sysctls)
-		return yaml_fail(y, n, "no memory");
-	for (int i = 0; yaml_pair(y, n, i, &key, &val); i++) {
-		node->n_sysctls = i + 1;
-		if (read_sysctl(y, key, val, &node->sysctls[i]))
-			return -EINVAL;
-	}
-	return 0;
-}
-
-enum { NODE_KIND, NODE_ADDRESS, NODE_MTU, NODE_ROUTES, NODE_SERVICES, NODE_TAP, NODE_ICMP, NODE_SYSCTL };
+enum { NODE_KIND, NODE_ADDRESS, NODE_MTU, NODE_ROUTES, NODE_SERVICES, NODE_TAP, NODE_LOOPBACK, NODE_DNS, NODE_ICMP,
+	NODE_SYSCTL };
 static const char *const node_keys[] = {[NODE_KIND] = "kind", [NODE_ADDRESS] = "address", [NODE_MTU] = "mtu",
-	[NODE_ROUTES] = "routes", [NODE_SERVICES] = "services", [NODE_TAP] = "tap", [NODE_ICMP] = "icmp",
-	[NODE_SYSCTL] = "sysctl", NULL};
+	[NODE_ROUTES] = "routes", [NODE_SERVICES] = "services", [NODE_TAP] = "tap",
+	[NODE_LOOPBACK] = "loopback", [NODE_DNS] = "dns", [NODE_ICMP] = "icmp", [NODE_SYSCTL] = "sysctl", NULL};
+
+#define NODE_OF_WAN (1u << NODE_LOOPBACK | 1u << NODE_DNS)
 
 /* Keys that mean nothing for the node's kind. */
 static int check_node_keys(struct yaml_tree *y, const struct topo_node *node, const struct yaml_map *m)
 {
 	static const unsigned fits[] = {
-		[TOPO_HOST] = ~(1u << NODE_TAP),
-		[TOPO_ROUTER] = ~(1u << NODE_TAP),
+		[TOPO_HOST] = ~(1u << NODE_TAP | NODE_OF_WAN),
+		[TOPO_ROUTER] = ~(1u << NODE_TAP | NODE_OF_WAN),
 		[TOPO_SWITCH] = 1u << NODE_KIND | 1u << NODE_MTU,
 		[TOPO_TAP] = 1u << NODE_KIND | 1u << NODE_MTU | 1u << NODE_TAP | 1u << NODE_ADDRESS,
+		[TOPO_WAN] = 1u << NODE_KIND | 1u << NODE_MTU | 1u << NODE_ADDRESS | 1u << NODE_ROUTES | NODE_OF_WAN,
 	};
-	static const char *const kinds[] = {[TOPO_HOST] = "host", [TOPO_ROUTER] = "router", [TOPO_SWITCH] = "switch", [TOPO_TAP] = "tap node"};
+	static const char *const kinds[] = {[TOPO_HOST] = "host", [TOPO_ROUTER] = "router", [TOPO_SWITCH] = "switch", [TOPO_TAP] = "tap node",
+		[TOPO_WAN] = "wan node"};
 	for (int i = 0; node_keys[i]; i++)
 		if (m->val[i] && !(fits[node->kind] >> i & 1))
 			return yaml_fail(y, m->val[i], "a %s has no '%s'", kinds[node->kind], node_keys[i]);
 	return 0;
+}
+
+/* "ADDRESS" or "ADDRESS:PORT". */
+static int read_server(struct yaml_tree *y, const ynode *n, struct via_sockaddr *out)
+{
+	const char *s;
+	char *end = NULL;
+	if (yaml_text(y, n, "dns", &s))
+		return -EINVAL;
+	const char *colon = strrchr(s, ':');
+	unsigned long port = colon ? strtoul(colon + 1, &end, 10) : 53;
+	if (via_addr_parse(s, colon ? (size_t)(colon - s) : strlen(s), &out->addr) || !port || port > 65535 || (end && *end))
+		return yaml_fail(y, n, "dns '%s' is no ADDRESS or ADDRESS:PORT of a name server", s);
+	out->port = (uint16_t)port;
+	return 0;
+}
+
+static int read_wan(struct yaml_tree *y, const struct yaml_map *m, struct topo_wan *w)
+{
+	uint32_t addr;
+	if (m->val[NODE_LOOPBACK]) {
+		if (yaml_ip4(y, m->val[NODE_LOOPBACK], "loopback", &addr))
+			return -EINVAL;
+		w->loopback = via_addr_v4(addr);
+	}
+	return m->val[NODE_DNS] ? read_server(y, m->val[NODE_DNS], &w->dns) : 0;
 }
 
 static int read_node(struct yaml_tree *y, const ynode *key, const ynode *n, struct topo_node *node)
@@ -231,7 +205,7 @@ static int read_node(struct yaml_tree *y, const ynode *key, const ynode *n, stru
 	if (yaml_map_read(y, n, "a node", node_keys, &m))
 		return -EINVAL;
 	if (!m.val[NODE_KIND])
-		return yaml_fail(y, key, "node '%s' has no kind (host, router, switch or tap)", node->name);
+		return yaml_fail(y, key, "node '%s' has no kind (host, router, switch, tap or wan)", node->name);
 	if (read_kind(y, m.val[NODE_KIND], &node->kind) || check_node_keys(y, node, &m))
 		return -EINVAL;
 	if (m.val[NODE_ADDRESS]) {
@@ -244,12 +218,14 @@ static int read_node(struct yaml_tree *y, const ynode *key, const ynode *n, stru
 	node->mtu = (uint32_t)mtu;
 	if (m.val[NODE_ROUTES] && read_routes(y, m.val[NODE_ROUTES], node))
 		return -EINVAL;
-	if (m.val[NODE_ICMP] && read_icmp(y, m.val[NODE_ICMP], node))
+	if (m.val[NODE_ICMP] && topo_icmp(y, m.val[NODE_ICMP], node))
 		return -EINVAL;
-	if (m.val[NODE_SYSCTL] && read_sysctls(y, m.val[NODE_SYSCTL], node))
+	if (m.val[NODE_SYSCTL] && topo_sysctls(y, m.val[NODE_SYSCTL], node))
 		return -EINVAL;
 	if (m.val[NODE_SERVICES] && read_services(y, m.val[NODE_SERVICES], node))
 		return -EINVAL;
+	if (node->kind == TOPO_WAN)
+		return read_wan(y, &m, &node->wan);
 	if (node->kind != TOPO_TAP)
 		return 0;
 	if (!m.val[NODE_TAP])

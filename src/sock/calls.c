@@ -100,9 +100,9 @@ int64_t sock_sendto(struct sock_env *env, via_sock s, const void *data, uint32_t
 		}
 		return stream_send(env, ep, data, len, flags);
 	case VIA_DGRAM:
-		return udp_send(env, ep, data, len, to);
+		return udp_send(env, ep, data, len, NULL, to);
 	case VIA_PING:
-		return ping_send(env, ep, data, len, to);
+		return ping_send(env, ep, data, len, NULL, to);
 	}
 	return -EINVAL;
 }

@@ -100,6 +100,8 @@ enum drop sock_tcp_arrives(struct sock_env *env, struct pkt *p, const struct via
 	struct endpoint *l = NULL;
 	if (!node || is_syn)
 		l = port_receiver(env, PROTO_TCP, dst, lport, tuple_hash(env, dst, lport, src, rport));
+	if (!l && (!node || is_syn))
+		l = catch_all_of(env, VIA_STREAM);
 	if (node && l && tcp_node_at(env->tcp, node)->timer.kind == WHEEL_TCP_TIMEWAIT && tcp_timewait_yields(env->tcp, node, p))
 		node = 0;
 	if (node)

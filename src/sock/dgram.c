@@ -8,7 +8,7 @@
 
 struct dgram_tag {
 	struct via_addr from, to;
-	uint16_t port;
+	uint16_t port, lport;
 };
 
 static uint32_t true_size(const struct pkt *p)
@@ -35,7 +35,7 @@ static struct pkt *with_room(struct sock_env *env, struct pkt *p)
 }
 
 enum drop dgram_queue(struct sock_env *env, struct endpoint *ep, struct pkt *p, const struct via_addr *from,
-		      uint16_t port, const struct via_addr *to)
+		      uint16_t port, const struct via_addr *to, uint16_t lport)
 {
 	if (p->n_slices && p->len <= PKT_LINEAR - p->head)
 		pkt_pullup(env->mem, p, p->len);
@@ -47,7 +47,7 @@ enum drop dgram_queue(struct sock_env *env, struct endpoint *ep, struct pkt *p, 
 		pkt_free(env->mem, p);
 		return DROP_UDP_RCVBUF;
 	}
-	struct dgram_tag tag = {.from = *from, .to = *to, .port = port};
+	struct dgram_tag tag = {.from = *from, .to = *to, .port = port, .lport = lport};
 	memcpy(pkt_push(p, sizeof(tag)), &tag, sizeof(tag));
 	ep->charged += size;
 	pktq_push(env->mem, &ep->q, p);
@@ -77,7 +77,7 @@ int64_t dgram_recv(struct sock_env *env, struct endpoint *ep, void *data, uint32
 	if (from)
 		*from = (struct via_sockaddr){tag.from, tag.port};
 	if (local)
-		*local = (struct via_sockaddr){tag.to, ep->lport};
+		*local = (struct via_sockaddr){tag.to, tag.lport};
 	if (!(flags & VIA_PEEK))
 		dgram_pop(env, ep);
 	return flags & VIA_TRUNC ? whole : n;
@@ -215,7 +215,8 @@ int dgram_connect(struct sock_env *env, struct endpoint *ep, const struct via_so
 	return 0;
 }
 
-int dgram_route(struct sock_env *env, struct endpoint *ep, const struct via_sockaddr *to, struct via_sockaddr *dst, struct via_addr *src)
+int dgram_route(struct sock_env *env, struct endpoint *ep, const struct via_sockaddr *to, bool as_other, struct via_sockaddr *dst,
+		struct via_sockaddr *src)
 {
 	if (ep->flags & EPF_SHUT_WR)
 		return -EPIPE;
@@ -227,15 +228,18 @@ int dgram_route(struct sock_env *env, struct endpoint *ep, const struct via_sock
 	if (ep->type == VIA_DGRAM && !dst->port)
 		return -EINVAL;
 	ref_t path;
-	int e = env->ops->path_get(env->ctx, &ep->local, &dst->addr, &path);
+	int e = env->ops->path_get(env->ctx, as_other ? &src->addr : &ep->local, &dst->addr, &path);
 	if (e)
 		return e;
-	*src = env->ops->path_at(env->ctx, path)->local;
+	src->addr = env->ops->path_at(env->ctx, path)->local;
 	bool refused = dgram_is_refused(env, ep, path);
 	env->ops->path_drop(env->ctx, path);
 	if (refused)
 		return -EACCES;
+	if (as_other)
+		return 0;
 	e = ep->use ? 0 : port_bind(env, ep, 0);
+	src->port = ep->lport;
 	return e == -EADDRINUSE ? -EAGAIN : e;
 }
 

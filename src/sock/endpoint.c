@@ -160,6 +160,8 @@ void ep_free(struct sock_env *env, struct endpoint *ep)
 	ep_unqueue(env, ep);
 	if (ep->type == VIA_DGRAM && ep->state == EP_CONN)
 		demux_pair_del(env, ep);
+	if (t->catch_all[ep->type] == ep_ref(env, ep))
+		t->catch_all[ep->type] = 0;
 	port_release(env, ep);
 	pktq_clear(env->mem, &ep->q);
 	if (ep->opts)

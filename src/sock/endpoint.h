@@ -110,6 +110,7 @@ struct sock_tab {
 	ref_t slots;
 	uint32_t n_slots, free_slot, n_live, gen;
 	uint32_t rmem_max, wmem_max; /* most that SO_RCVBUF and SO_SNDBUF may ask for (net.core.rmem_max, wmem_max) */
+	ref_t catch_all[VIA_PING + 1]; /* by enum via_type: the endpoint that takes what no other does, or 0 */
 	struct list events;
 	struct htab nodes;   /* tcp_node by four-tuple */
 	struct htab pairs;   /* connected UDP endpoints by four-tuple */
@@ -167,6 +168,8 @@ void port_node_add(struct sock_env *env, const struct via_addr *local, uint16_t 
 void port_node_del(struct sock_env *env, const struct via_addr *local, uint16_t lport);
 /* Most specific receiver of proto at (addr, port): bound address before 0.0.0.0 before ::. flow: picks in a SO_REUSEPORT group. */
 struct endpoint *port_receiver(struct sock_env *env, uint8_t proto, const struct via_addr *addr, uint16_t port, uint32_t flow);
+/* Who takes what has no receiver of its own (catch.c), or NULL. */
+struct endpoint *catch_all_of(const struct sock_env *env, enum via_type type);
 /* The n-th of all receivers at (addr, port), for broadcast and multicast; NULL past the end. */
 struct endpoint *port_receiver_nth(struct sock_env *env, uint8_t proto, const struct via_addr *addr, uint16_t port, uint32_t n);
 
@@ -209,9 +212,9 @@ int stream_error(struct sock_env *env, struct endpoint *ep); /* SO_ERROR: positi
 /* --- dgram.c: what UDP and ping sockets share --- */
 int dgram_connect(struct sock_env *env, struct endpoint *ep, const struct via_sockaddr *remote);
 int dgram_shutdown(struct sock_env *env, struct endpoint *ep, enum via_how how);
-/* Queue p (taken) for ep. DROP_NONE or DROP_UDP_RCVBUF, DROP_NO_MEMORY. */
+/* Queue p (taken), from `from` to `to` and their ports, for ep. DROP_NONE or DROP_UDP_RCVBUF, DROP_NO_MEMORY. */
 enum drop dgram_queue(struct sock_env *env, struct endpoint *ep, struct pkt *p, const struct via_addr *from,
-		      uint16_t port, const struct via_addr *to);
+		      uint16_t port, const struct via_addr *to, uint16_t lport);
 int64_t dgram_recv(struct sock_env *env, struct endpoint *ep, void *data, uint32_t len, int flags,
 		   struct via_sockaddr *from, struct via_sockaddr *local);
 int dgram_peek(struct sock_env *env, struct endpoint *ep, struct via_iov *iov, int n);
@@ -219,12 +222,16 @@ int dgram_consume(struct sock_env *env, struct endpoint *ep);
 uint32_t dgram_ready(const struct endpoint *ep);
 /* Bytes of the next datagram. */
 uint32_t dgram_inq(const struct sock_env *env, const struct endpoint *ep);
-/* Where a datagram goes and from which address: checks `to`, binds if need be. */
-int dgram_route(struct sock_env *env, struct endpoint *ep, const struct via_sockaddr *to, struct via_sockaddr *dst, struct via_addr *src);
+/* Where a datagram goes and from where: checks `to`, binds if need be. *src: in, whose name it bears if `as_other`. */
+int dgram_route(struct sock_env *env, struct endpoint *ep, const struct via_sockaddr *to, bool as_other, struct via_sockaddr *dst,
+		struct via_sockaddr *src);
 /* Send p (taken) by ep's TTL and TOS. */
 int dgram_tx(struct sock_env *env, struct endpoint *ep, struct pkt *p, const struct via_addr *src, const struct via_addr *dst);
 
-int64_t udp_send(struct sock_env *env, struct endpoint *ep, const void *data, uint32_t len, const struct via_sockaddr *to);
-int64_t ping_send(struct sock_env *env, struct endpoint *ep, const void *data, uint32_t len, const struct via_sockaddr *to);
+/* from: NULL, or under whose name (via_sendfrom()). */
+int64_t udp_send(struct sock_env *env, struct endpoint *ep, const void *data, uint32_t len, const struct via_sockaddr *from,
+		 const struct via_sockaddr *to);
+int64_t ping_send(struct sock_env *env, struct endpoint *ep, const void *data, uint32_t len, const struct via_sockaddr *from,
+		  const struct via_sockaddr *to);
 
 #endif

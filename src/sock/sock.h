@@ -18,7 +18,7 @@ struct sock_ops {
 	int (*path_get)(void *ctx, const struct via_addr *local, const struct via_addr *remote, ref_t *path);
 	void (*path_drop)(void *ctx, ref_t path);
 	const struct tcp_path *(*path_at)(void *ctx, ref_t path);
-	/* Is it an address of this stack (127/8 included)? */
+	/* Is it an address of this stack (127/8 included), or taken as one? */
 	bool (*addr_is_ours)(void *ctx, const struct via_addr *a);
 	/* Send a transport datagram (linear begins at its L4 header, l4 set, proto 17 or 1). local may be any. Takes p.
 	 * 0, -ENETUNREACH, -EMSGSIZE, -ENOBUFS, -EACCES. */
@@ -51,9 +51,13 @@ int sock_bind(struct sock_env *env, via_sock s, const struct via_sockaddr *local
 int sock_connect(struct sock_env *env, via_sock s, const struct via_sockaddr *remote);
 int sock_listen(struct sock_env *env, via_sock s, int backlog);
 int sock_accept(struct sock_env *env, via_sock s, uint64_t cookie, via_sock *out, struct via_sockaddr *peer);
+int sock_catch_all(struct sock_env *env, via_sock s);
+int sock_answer(struct sock_env *env, via_sock s);
 int sock_local(struct sock_env *env, via_sock s, struct via_sockaddr *out);
 int sock_peer(struct sock_env *env, via_sock s, struct via_sockaddr *out);
 int64_t sock_sendto(struct sock_env *env, via_sock s, const void *data, uint32_t len, int flags, const struct via_sockaddr *to);
+int64_t sock_sendfrom(struct sock_env *env, via_sock s, const void *data, uint32_t len, const struct via_sockaddr *from,
+		      const struct via_sockaddr *to);
 int64_t sock_recvfrom(struct sock_env *env, via_sock s, void *data, uint32_t len, int flags, struct via_sockaddr *from,
 		      struct via_sockaddr *local);
 int sock_recv_peek(struct sock_env *env, via_sock s, struct via_iov *iov, int n);
@@ -84,6 +88,8 @@ enum drop sock_tcp_arrives(struct sock_env *env, struct pkt *p, const struct via
 enum drop sock_udp_arrives(struct sock_env *env, struct pkt *p, const struct via_addr *src, const struct via_addr *dst);
 /* An echo reply for a ping socket; p begins at the ICMP header. DROP_ICMP_NO_SOCKET when nobody asked. */
 enum drop sock_ping_arrives(struct sock_env *env, struct pkt *p, const struct via_addr *src, const struct via_addr *dst, uint16_t id);
+/* An echo request to an address that is only taken as ours; p begins at the ICMP header. Answers as sock_ping_arrives(). */
+enum drop sock_echo_arrives(struct sock_env *env, struct pkt *p, const struct via_addr *src, const struct via_addr *dst, uint16_t id);
 /* An ICMP error about a packet we sent. proto and ports from the quote; local/remote as we sent it. err: errno; hard; seq;
  * mtu as tcp_icmp_arrives. */
 enum drop sock_icmp_arrives(struct sock_env *env, uint8_t proto, const struct via_addr *local,

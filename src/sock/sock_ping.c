@@ -28,23 +28,23 @@ static struct pkt *echo_build(struct sock_env *env, const uint8_t *data, uint32_
 	return p;
 }
 
-int64_t ping_send(struct sock_env *env, struct endpoint *ep, const void *data, uint32_t len, const struct via_sockaddr *to)
+int64_t ping_send(struct sock_env *env, struct endpoint *ep, const void *data, uint32_t len, const struct via_sockaddr *from,
+		  const struct via_sockaddr *to)
 {
 	const uint8_t *b = data;
 	if (len > PING_MAX)
 		return -EMSGSIZE;
-	if (len < ICMP4_HLEN || b[0] != ICMP4_ECHO || b[1] != 0)
+	if (len < ICMP4_HLEN || b[0] != (from ? ICMP4_ECHO_REPLY : ICMP4_ECHO) || b[1] != 0)
 		return -EINVAL;
-	struct via_sockaddr dst;
-	struct via_addr src;
-	int e = dgram_route(env, ep, to, &dst, &src);
+	struct via_sockaddr dst, src = from ? *from : (struct via_sockaddr){.port = 0};
+	int e = dgram_route(env, ep, to, from != NULL, &dst, &src);
 	if (e)
 		return e;
-	struct pkt *p = echo_build(env, b, len, ep->lport);
+	struct pkt *p = echo_build(env, b, len, from ? get_be16(b + 4) : src.port);
 	if (!p)
 		return -ENOBUFS;
-	p->m.flow_hash = tuple_hash(env, &src, ep->lport, &dst.addr, 0) | 1;
-	e = dgram_tx(env, ep, p, &src, &dst.addr);
+	p->m.flow_hash = tuple_hash(env, &src.addr, src.port, &dst.addr, 0) | 1;
+	e = dgram_tx(env, ep, p, &src.addr, &dst.addr);
 	return e ? e : (int64_t)len;
 }
 
@@ -55,5 +55,15 @@ enum drop sock_ping_arrives(struct sock_env *env, struct pkt *p, const struct vi
 		pkt_free(env->mem, p);
 		return DROP_ICMP_NO_SOCKET;
 	}
-	return dgram_queue(env, ep, p, src, 0, dst);
+	return dgram_queue(env, ep, p, src, 0, dst, id);
+}
+
+enum drop sock_echo_arrives(struct sock_env *env, struct pkt *p, const struct via_addr *src, const struct via_addr *dst, uint16_t id)
+{
+	struct endpoint *ep = catch_all_of(env, VIA_PING);
+	if (!ep) {
+		pkt_free(env->mem, p);
+		return DROP_ICMP_NO_SOCKET;
+	}
+	return dgram_queue(env, ep, p, src, id, dst, 0);
 }

@@ -8,13 +8,13 @@
 
 #define UDP_PAYLOAD_MAX (65535u - 20u - UDP_HLEN)
 
-int64_t udp_send(struct sock_env *env, struct endpoint *ep, const void *data, uint32_t len, const struct via_sockaddr *to)
+int64_t udp_send(struct sock_env *env, struct endpoint *ep, const void *data, uint32_t len, const struct via_sockaddr *from,
+		 const struct via_sockaddr *to)
 {
 	if (len > UDP_PAYLOAD_MAX)
 		return -EMSGSIZE;
-	struct via_sockaddr dst;
-	struct via_addr src;
-	int e = dgram_route(env, ep, to, &dst, &src);
+	struct via_sockaddr dst, src = from ? *from : (struct via_sockaddr){.port = 0};
+	int e = dgram_route(env, ep, to, from != NULL, &dst, &src);
 	if (e)
 		return e;
 	struct pkt *p = pkt_new(env->mem, PKT_HEADROOM + 64);
@@ -24,10 +24,10 @@ int64_t udp_send(struct sock_env *env, struct endpoint *ep, const void *data, ui
 		pkt_free(env->mem, p);
 		return -ENOBUFS;
 	}
-	udp_build(p, &src, &dst.addr, ep->lport, dst.port);
+	udp_build(p, &src.addr, &dst.addr, src.port, dst.port);
 	p->m.why = WHY_UDP;
-	p->m.flow_hash = tuple_hash(env, &src, ep->lport, &dst.addr, dst.port) | 1;
-	e = dgram_tx(env, ep, p, &src, &dst.addr);
+	p->m.flow_hash = tuple_hash(env, &src.addr, src.port, &dst.addr, dst.port) | 1;
+	e = dgram_tx(env, ep, p, &src.addr, &dst.addr);
 	return e ? e : (int64_t)len;
 }
 
@@ -41,10 +41,10 @@ static enum drop deliver_to_all(struct sock_env *env, struct pkt *p, const struc
 	for (uint32_t n = 1;; n++) {
 		struct endpoint *next = n < SOCK_GROUP_MAX ? port_receiver_nth(env, PROTO_UDP, dst, h->dport, n) : NULL;
 		if (!next)
-			return dgram_queue(env, ep, p, src, h->sport, dst);
+			return dgram_queue(env, ep, p, src, h->sport, dst, h->dport);
 		struct pkt *copy = pkt_clone(env->mem, p);
 		if (copy)
-			dgram_queue(env, ep, copy, src, h->sport, dst);
+			dgram_queue(env, ep, copy, src, h->sport, dst, h->dport);
 		ep = next;
 	}
 }
@@ -64,6 +64,8 @@ enum drop sock_udp_arrives(struct sock_env *env, struct pkt *p, const struct via
 	if (!ep)
 		ep = port_receiver(env, PROTO_UDP, dst, h.dport, hash);
 	if (!ep)
+		ep = catch_all_of(env, VIA_DGRAM);
+	if (!ep)
 		return DROP_UDP_NO_SOCKET;
-	return dgram_queue(env, ep, p, src, h.sport, dst);
+	return dgram_queue(env, ep, p, src, h.sport, dst, h.dport);
 }

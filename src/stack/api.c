@@ -22,6 +22,8 @@ int via_accept(struct via *v, via_sock s, uint64_t cookie, via_sock *out, struct
 	return sock_accept(env_of(v), s, cookie, out, peer);
 }
 
+int via_catch_all(struct via *v, via_sock s) { return sock_catch_all(env_of(v), s); }
+int via_answer(struct via *v, via_sock s) { return sock_answer(env_of(v), s); }
 int via_local(struct via *v, via_sock s, struct via_sockaddr *out) { return sock_local(env_of(v), s, out); }
 int via_peer(struct via *v, via_sock s, struct via_sockaddr *out) { return sock_peer(env_of(v), s, out); }
 
@@ -38,6 +40,12 @@ int64_t via_recv(struct via *v, via_sock s, void *data, uint32_t len, int flags)
 int64_t via_sendto(struct via *v, via_sock s, const void *data, uint32_t len, int flags, const struct via_sockaddr *to)
 {
 	return sock_sendto(env_of(v), s, data, len, flags, to);
+}
+
+int64_t via_sendfrom(struct via *v, via_sock s, const void *data, uint32_t len, const struct via_sockaddr *from,
+		     const struct via_sockaddr *to)
+{
+	return sock_sendfrom(env_of(v), s, data, len, from, to);
 }
 
 int64_t via_recvfrom(struct via *v, via_sock s, void *data, uint32_t len, int flags, struct via_sockaddr *from, struct via_sockaddr *local)

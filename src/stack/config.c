@@ -293,6 +293,9 @@ static int config_setting(struct via *v, const struct via_change *c)
 	case VIA_SET_ICMP_ERRORS:
 		st->no_icmp_errors = c->value == 0;
 		return 0;
+	case VIA_SET_ANY_ADDRESS:
+		st->any_address = c->value != 0;
+		return 0;
 	case VIA_SET_DNS:
 		st->dns = c->addr;
 		return 0;

@@ -34,7 +34,7 @@ static enum drop icmp_error(struct via *v, const struct icmp4_hdr *ih, const str
 	struct icmp_cause c;
 	if (!icmp_error_cause(ih, q, &c))
 		return DROP_ICMP_TYPE;
-	if (!stack_addr_is_ours(v, &local))
+	if (!stack_addr_is_taken(v, &local))
 		return DROP_ICMP_NO_SOCKET;
 	ref_t path = 0;
 	if (c.mtu && path_get(v, &local, &remote, &path) != 0)
@@ -62,6 +62,12 @@ enum drop icmp_arrives(struct via *v, struct pkt *p, const struct ip4_hdr *h, bo
 		return DROP_ICMP_BAD;
 	if (p->m.csum != PKT_CSUM_VERIFIED && csum_fold(pkt_csum(v->mem, p, 0, p->len, 0)) != 0xffff)
 		return DROP_ICMP_CSUM;
+	if (ih.type == ICMP4_ECHO && !to_broadcast && !stack_addr_is_ours(v, &dst)) { /* somebody else's, whom a gateway asks */
+		enum drop why = sock_echo_arrives(&v->sock, p, &src, &dst, (uint16_t)(ih.rest >> 16));
+		if (why) /* it has freed p */
+			v->st->drops[why]++;
+		return DROP_NONE;
+	}
 	if (ih.type == ICMP4_ECHO)
 		return icmp_echo(v, p, h, to_broadcast);
 	if (ih.type == ICMP4_ECHO_REPLY) {

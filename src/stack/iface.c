@@ -8,6 +8,14 @@ bool stack_addr_is_ours(const struct via *v, const struct via_addr *a)
 	return via_addr_is_loopback(a) || addrs_find(v->arena, &v->st->addrs, a) != NULL;
 }
 
+bool stack_addr_is_taken(const struct via *v, const struct via_addr *a)
+{
+	if (stack_addr_is_ours(v, a))
+		return true;
+	return v->st->any_address && !via_addr_is_multicast(a) && !addrs_is_broadcast(v->arena, &v->st->addrs, 0, a) &&
+	       !(via_addr_is_v4(a) && via_addr_to_v4(a) == 0xffffffffu);
+}
+
 void stack_announce(struct via *v, const struct iface *i, const struct via_addr *a)
 {
 	struct arp_iface ai = {.ifindex = i->ifindex};

@@ -29,7 +29,7 @@ static int op_path_get(void *ctx, const struct via_addr *local, const struct via
 
 static bool op_addr_is_ours(void *ctx, const struct via_addr *a)
 {
-	return stack_addr_is_ours(ctx, a);
+	return stack_addr_is_taken(ctx, a);
 }
 
 static void count_tcp_out(struct via *v, const struct pkt *p)

@@ -208,7 +208,7 @@ int path_get(struct via *v, const struct via_addr *local, const struct via_addr 
 		int err = path_source(v, remote, &from);
 		if (err)
 			return err;
-	} else if (!stack_addr_is_ours(v, local)) {
+	} else if (!stack_addr_is_taken(v, local)) {
 		return -EADDRNOTAVAIL;
 	}
 	ref_t r = path_find(v, &from, remote);

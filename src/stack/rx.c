@@ -84,6 +84,8 @@ static enum drop rx_way(struct via *v, const struct iface *in, const struct ip4_
 		*way = RX_LOCAL_BROADCAST;
 	else if (via_addr_is_multicast(&dst))
 		return DROP_IP_BROADCAST;
+	else if (st->any_address && !is_lo)
+		*way = RX_LOCAL;
 	else if (st->forwarding && !is_lo)
 		*way = RX_FORWARD;
 	return *way == RX_NOWHERE ? DROP_IP_NOT_OURS : DROP_NONE;

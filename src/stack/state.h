@@ -86,6 +86,7 @@ struct via_state {
 	uint8_t tcp_mtu_probing;  /* VIA_SET_TCP_MTU_PROBING */
 	uint16_t tcp_base_mss;
 	bool no_icmp_errors;
+	bool any_address;         /* VIA_SET_ANY_ADDRESS */
 	bool forwarding;
 	uint8_t ttl;
 	uint64_t down;            /* bit per interface that is down */
@@ -125,6 +126,8 @@ static inline struct neigh_env stack_neigh_env(struct via *v)
 void stack_enter(struct via *v, int64_t now); /* every entry from outside: the time, for all rooms */
 /* iface.c */
 bool stack_addr_is_ours(const struct via *v, const struct via_addr *a); /* 127/8 included */
+/* The same, or VIA_SET_ANY_ADDRESS makes it so. */
+bool stack_addr_is_taken(const struct via *v, const struct via_addr *a);
 void stack_announce(struct via *v, const struct iface *i, const struct via_addr *a);
 /* The configuration changed: every path is looked at again, and TCP told. */
 void stack_changed(struct via *v);

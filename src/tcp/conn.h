@@ -380,6 +380,8 @@ static inline uint32_t tcp_flight(const struct tcp_conn *c) { return c->snd_nxt 
 static inline uint32_t tcp_rcv_wnd(const struct tcp_conn *c) { return c->rcv_adv - c->rcv_nxt; } /* RCV.WND */
 /* The peer may send us data: FIN not seen. */
 static inline bool tcp_state_may_receive(uint8_t s) { return s == TCP_ESTABLISHED || s == TCP_FIN_WAIT_1 || s == TCP_FIN_WAIT_2; }
+/* Opened by a listener that holds, and not answered yet (held.c). */
+static inline bool tcp_conn_is_held(const struct tcp_conn *c) { return c->state == TCP_SYN_RECEIVED && c->snd_nxt == c->iss; }
 /* We may still have data or FIN to send. */
 static inline bool tcp_state_may_send(uint8_t s)
 {

@@ -50,6 +50,9 @@ enum drop tcp_synrcvd_arrives(struct tcp_env *env, ref_t node, struct tcp_seg *s
 void tcp_synrcvd_timeout(struct tcp_env *env, ref_t node);
 void tcp_synrcvd_free(struct tcp_env *env, ref_t node);
 
+/* --- held.c --- */
+void tcp_held_arrives(struct tcp_env *env, struct tcp_conn *c, struct tcp_seg *s);
+
 /* --- timewait.c --- */
 /* The connection's four-tuple goes to a TIME-WAIT entry; the connection is finished. */
 void tcp_timewait_enter(struct tcp_env *env, struct tcp_conn *c);

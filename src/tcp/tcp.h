@@ -96,6 +96,7 @@ struct tcp_listener {
 	uint32_t syn_max;       /* cap on SYN-RECEIVED entries */
 	int64_t cookie_at;      /* when the last SYN cookie was sent; INT64_MIN: never */
 	/* Fast Open (fastopen.h) */
+	bool holds;             /* SYNs wait for tcp_user_answer() (held.c) */
 	struct list fo;         /* connections that wait for their third ACK, by tcp_rare.fo_link */
 	uint32_t fo_max;        /* how many may; TCP_FASTOPEN */
 	uint32_t fo_resets;     /* reset while waiting, until fo_reset_until */
@@ -197,6 +198,9 @@ void tcp_user_unlisten(struct tcp_env *env, ref_t listener);
 struct tcp_listener *tcp_listener_at(struct tcp_env *env, ref_t listener);
 /* Take the oldest queued connection and give it an endpoint; 0 when none. */
 ref_t tcp_user_accept(struct tcp_env *env, ref_t listener, ref_t owner);
+
+/* Answer a held open (held.c). -ENOMEM; -EINVAL: it is not held (any more). Closing it instead is silent, or a RST with linger0. */
+int tcp_user_answer(struct tcp_env *env, ref_t conn);
 
 /* Bytes taken; -EAGAIN (buffer full, or memory out: TCP_EV_WRITABLE follows), -EPIPE (shut or closed), -ENOTCONN, the pending error.
  * more: MSG_MORE. */

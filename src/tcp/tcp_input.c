@@ -459,6 +459,8 @@ enum drop tcp_segment_arrives(struct tcp_env *env, ref_t node, struct pkt *p)
 		tcp_tally_in(env, c, &s);
 		if (c->state == TCP_SYN_SENT)
 			input_syn_sent(env, c, &s);
+		else if (tcp_conn_is_held(c))
+			tcp_held_arrives(env, c, &s);
 		else
 			tcp_input_synchronized(env, c, &s);
 		d = s.drop;

@@ -386,18 +386,34 @@ enum drop tcp_synrcvd_arrives(struct tcp_env *env, ref_t node, struct tcp_seg *s
 
 /* --- LISTEN (§3.10.7.2) --- */
 
+/* A connection that knows what SYN s says, in no queue and no state yet. NULL: no memory. */
+static struct tcp_conn *conn_of_syn(struct tcp_env *env, ref_t listener, const struct tcp_seg *s, ref_t path, struct tcp_synrcvd *q)
+{
+	synrcvd_begin(env, q, listener, s, path);
+	synrcvd_learn(env, q, s);
+	q->iss = choose_iss(env, &q->e.node);
+	return conn_of(env, q);
+}
+
+/* It stands in SYN-RECEIVED, in demux and in the accept queue. Takes the path count. */
+static void queue_early(struct tcp_env *env, ref_t listener, struct tcp_conn *c, ref_t path)
+{
+	env->ops->path_drop(env->ctx, path); /* c has a count of its own */
+	c->state = TCP_SYN_RECEIVED;
+	c->in_demux = 1;
+	env->ops->demux_add(env->ctx, tcp_conn_ref(env, c));
+	tcp_trace_state(env, &c->e.node, TCP_LISTEN, TCP_SYN_RECEIVED);
+	list_push_tail(env->arena, &tcp_listener_at(env, listener)->accept, c->rare, ACCEPT_OFF);
+}
+
 /* Fast Open (RFC 7413 §4.2.2): a connection in SYN-RECEIVED stands in the accept queue at once, text of the SYN readable, its SYN-ACK under
  * way. Takes the path count if true; false: no memory. */
 static bool open_at_once(struct tcp_env *env, ref_t listener, struct tcp_seg *s, ref_t path, bool give)
 {
-	struct tcp_listener *l = tcp_listener_at(env, listener);
 	struct tcp_synrcvd q = {.acked = false};
+	struct tcp_conn *c = conn_of_syn(env, listener, s, path, &q);
 	bool fin;
 
-	synrcvd_begin(env, &q, listener, s, path);
-	synrcvd_learn(env, &q, s);
-	q.iss = choose_iss(env, &q.e.node);
-	struct tcp_conn *c = conn_of(env, &q);
 	if (!c)
 		return false;
 	s->seq++;
@@ -407,20 +423,31 @@ static bool open_at_once(struct tcp_env *env, ref_t listener, struct tcp_seg *s,
 		tcp_conn_free(env, c);
 		return false;
 	}
-	env->ops->path_drop(env->ctx, path); /* c has a count of its own */
-	c->state = TCP_SYN_RECEIVED;
-	c->cwnd = tcp_cc_initial_window(c->mss);
-	c->in_demux = 1;
-	env->ops->demux_add(env->ctx, tcp_conn_ref(env, c));
+	queue_early(env, listener, c, path);
 	tcp_tally_in(env, c, s);
-	tcp_trace_state(env, &c->e.node, TCP_LISTEN, TCP_SYN_RECEIVED);
+	c->cwnd = tcp_cc_initial_window(c->mss);
 	tcp_rare_of(env, c)->fo_exp = q.fo_exp;
 	tcp_fastopen_pend(env, listener, c, give);
-	list_push_tail(env->arena, &l->accept, c->rare, ACCEPT_OFF);
 	tcp_output_syn(env, c, WHY_SYN_ACK, true);
-	env->ops->notify(env->ctx, l->owner, TCP_EV_LISTEN);
+	env->ops->notify(env->ctx, tcp_listener_at(env, listener)->owner, TCP_EV_LISTEN);
 	tcp_input_end(env, c);
 	return true;
+}
+
+/* The owner decides (held.c): a connection as above, and nothing is sent. Takes the path count. */
+static enum drop open_held(struct tcp_env *env, ref_t listener, const struct tcp_seg *s, ref_t path)
+{
+	struct tcp_synrcvd q = {.acked = false};
+	struct tcp_conn *c = conn_of_syn(env, listener, s, path, &q);
+
+	if (!c) {
+		env->ops->path_drop(env->ctx, path);
+		return DROP_NO_MEMORY;
+	}
+	c->snd_nxt = c->iss;
+	queue_early(env, listener, c, path);
+	env->ops->notify(env->ctx, tcp_listener_at(env, listener)->owner, TCP_EV_LISTEN);
+	return DROP_NONE;
 }
 
 /* SYN s is answered, by a fresh entry or by a cookie. Takes the path count. */
@@ -429,6 +456,8 @@ static enum drop answer_syn(struct tcp_env *env, ref_t listener, struct tcp_seg 
 	struct tcp_listener *l = tcp_listener_at(env, listener);
 	struct tcp_state_tab *t = tcp_tab(env);
 
+	if (l->holds)
+		return open_held(env, listener, s, path);
 	if (l->synrcvd.n >= l->syn_max || t->synrcvds.n_used >= TCP_SYNRCVD_MAX || t->set.syncookies > 1)
 		return send_cookie(env, listener, s, path);
 	enum tcp_fo_verdict fo = l->fo_max ? tcp_fastopen_judge(env, l, s, arena_at(env->arena, path)) : TCP_FO_IGNORE;

@@ -334,7 +334,7 @@ int tcp_user_shutdown_wr(struct tcp_env *env, ref_t conn)
 {
 	struct tcp_conn *c = tcp_conn_at(env, conn);
 
-	if (c->state == TCP_SYN_SENT || (c->state == TCP_CLOSED && !c->fin_queued))
+	if (c->state == TCP_SYN_SENT || tcp_conn_is_held(c) || (c->state == TCP_CLOSED && !c->fin_queued))
 		return -ENOTCONN;
 	queue_fin(env, c);
 	return 0;
@@ -352,7 +352,7 @@ void tcp_user_close(struct tcp_env *env, ref_t conn, bool linger0)
 
 	c->owner = 0;
 	c->rd_shut = 1;
-	if (c->state == TCP_SYN_SENT)
+	if (c->state == TCP_SYN_SENT || (tcp_conn_is_held(c) && !linger0))
 		tcp_conn_finish(env, c, 0);
 	else if (linger0 || sbuf_len(&c->rcv) || t->n_orphans >= t->set.orphans_max) /* RFC 9293 §3.6.1 SHLD-3 */
 		tcp_conn_abort(env, c, 0);

@@ -72,7 +72,9 @@ try 1 "name of lab 'x+\.\.\.' is too long" "a lab name that no socket can have" 
 mkdir -m 755 "$dir/open" "$dir/open/viaduct"
 try 1 "must be a folder of yours with mode 0700" "a runtime folder that others may enter" \
 	env "XDG_RUNTIME_DIR=$dir/open" "$VIA" lab up -t "$dir/good.yaml"
-try 125 "gateway" "run without -i says what is missing" "$VIA" run -- true
+try 125 "wants KEY=VALUE" "a link that is no list of words" "$VIA" run --link fast -- true
+try 125 "unknown key 'delai'.*did you mean 'delay'" "a link's unknown word names the nearest" "$VIA" run --link delai=1ms -- true
+try 2 "^via: --link is for the link to the gateway" "a link with a device" "$VIA" run -i tap:x -a 10.0.0.1/24 --link delay=1ms -- true
 try 2 "tap:NAME" "serve on something that is no TAP" "$VIA" serve "$dir" -i eth0 -a 10.0.0.2/24
 try 125 "has a seccomp listener already" "a seccomp listener that is there already" "$VIA" -q lab exec -t "$dir/good.yaml" a -- \
 	"$VIA" -q lab exec -t "$dir/good.yaml" b -- true

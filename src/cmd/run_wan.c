@@ -1,0 +1,167 @@
+/* cmd/run_wan.c - `via run -- CMD`: a lab of two nodes, made for the life of the program: its host, and a wan node, the gateway.
+ *
+ * The lab's file is written here from the options, so that a link's words mean what they mean in every lab (doc/lab.md). The
+ * network between the two is 192.0.0.0/29, which RFC 7335 keeps for the inside of such translators: no network outside has it. */
+#include "cmd/run_wan.h"
+#include "cmd/lab_host.h"
+#include "cmd/program.h"
+#include "lab/lab.h"
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+
+#define ADDRESS "192.0.0.2/29"
+#define GATEWAY "192.0.0.1"
+#define LINGER_NS (5 * NS_PER_S)
+#define LINGER_LOOK_NS (5 * NS_PER_MS)
+
+struct session {
+	struct loop *loop;
+	struct lab *lab;
+	struct program *program;
+	struct loop_task linger; /* the program has ended; what it sent is still on its way */
+	int64_t until;
+	int status;
+};
+
+/* --- the lab's file --- */
+
+/* A value in single quotes: no word of it is YAML. */
+static void put_value(FILE *f, const char *s, size_t len)
+{
+	fputc('\'', f);
+	for (size_t i = 0; i < len; i++)
+		fprintf(f, s[i] == '\'' ? "''" : "%c", s[i]);
+	fputc('\'', f);
+}
+
+static void put_key(FILE *f, const char *key, const char *value)
+{
+	if (!value)
+		return;
+	fprintf(f, ", %s: ", key);
+	put_value(f, value, strlen(value));
+}
+
+/* "delay=20ms,loss=1%". 0, or an exit status after a sentence. */
+static int put_link(FILE *f, const char *words)
+{
+	const char *between = "";
+	fputs("      impairments: {", f);
+	while (*words) {
+		size_t len = strcspn(words, ","), key = strcspn(words, "=,");
+		if (words[key] != '=' || !key)
+			return cmd_fail(EXIT_OURS, "--link wants KEY=VALUE,... such as delay=20ms,loss=1%%, not '%.*s'", (int)len, words);
+		fputs(between, f);
+		put_value(f, words, key);
+		fputs(": ", f);
+		put_value(f, words + key + 1, len - key - 1);
+		between = ", ";
+		words += len + (words[len] == ',');
+	}
+	fputs("}\n", f);
+	return 0;
+}
+
+/* The address without its length. */
+static int put_file(FILE *f, const struct cmd_args *a)
+{
+	const char *address = a->opt[RUN_ADDRESS] ? a->opt[RUN_ADDRESS] : ADDRESS, *gw = a->opt[RUN_GATEWAY] ? a->opt[RUN_GATEWAY] : GATEWAY;
+	const char *slash = strchr(address, '/');
+	if (!slash)
+		return cmd_fail(EXIT_OURS, "-a wants ADDRESS/LENGTH such as " ADDRESS ", not '%s'", address);
+	fputs("name: run\ntopology:\n  nodes:\n    program: {kind: host, routes: [{to: default, via: ", f);
+	put_value(f, gw, strlen(gw));
+	fputs("}]}\n    gateway: {kind: wan", f);
+	put_key(f, "loopback", a->opt[RUN_LOOPBACK]);
+	put_key(f, "dns", a->opt[RUN_DNS]);
+	fputs("}\n  links:\n    - endpoints: ['program:eth0', 'gateway:eth0']\n      ipv4: [", f);
+	put_value(f, address, strlen(address));
+	fprintf(f, ", '%s%s']\n", gw, slash);
+	if (a->opt[RUN_MTU])
+		fprintf(f, "      mtu: '%s'\n", a->opt[RUN_MTU]);
+	return a->opt[RUN_LINK] ? put_link(f, a->opt[RUN_LINK]) : 0;
+}
+
+/* NULL after a sentence. */
+static struct lab *load(const struct cmd_args *a, int *status)
+{
+	struct lab_opts o = {.real_time = true, .pcapng = a->opt[RUN_PCAPNG]};
+	struct lab_error err;
+	char *text = NULL;
+	size_t len = 0;
+	FILE *f = open_memstream(&text, &len);
+	*status = f ? lab_host_seed(a->opt[RUN_SEED], &o) : EXIT_OURS;
+	if (!*status)
+		*status = put_file(f, a);
+	if (f)
+		fclose(f);
+	struct lab *lab = *status ? NULL : lab_load_text(text, len, "run", &o, &err);
+	if (!lab && !*status)
+		*status = cmd_fail(EXIT_OURS, "%s", err.text);
+	free(text);
+	return lab;
+}
+
+/* --- the program --- */
+
+/* What a program sent before it ended goes out, as the kernel would see to. */
+static int64_t on_linger(void *ctx, int64_t now)
+{
+	struct session *s = ctx;
+	if (now < s->until && lab_is_busy(s->lab))
+		return now + LINGER_LOOK_NS;
+	loop_task_del(s->loop, &s->linger);
+	loop_stop(s->loop, s->status);
+	return TIME_NEVER;
+}
+
+static void on_ended(void *ctx, int status)
+{
+	struct session *s = ctx;
+	s->status = status;
+	s->until = loop_now() + LINGER_NS;
+	s->linger = (struct loop_task){.run = on_linger, .ctx = s};
+	loop_task_add(s->loop, &s->linger);
+}
+
+static void on_signal(void *ctx, int signo)
+{
+	struct session *s = ctx;
+	if (!loop_signal_by_terminal(s->loop)) /* a key reaches the whole foreground group, the program too */
+		program_signal(s->program, signo);
+}
+
+static int run_program(struct session *s, const struct cmd_args *a)
+{
+	const char *gw = a->opt[RUN_GATEWAY] ? a->opt[RUN_GATEWAY] : GATEWAY;
+	struct door_config c = {.loop = s->loop, .node = lab_node(s->lab, "program"), .argv = a->program, .ended = on_ended, .ctx = s};
+	char err[256];
+	via_addr_parse(gw, strlen(gw), &c.resolver);
+	loop_signal(s->loop, SIGINT, on_signal, s); /* first: what comes from now on is the program's */
+	loop_signal(s->loop, SIGTERM, on_signal, s);
+	int e = program_start(&c, &s->program, err);
+	if (e)
+		return program_failed(e, err);
+	int status = loop_run(s->loop);
+	json_t *summary = program_summary(s->program);
+	program_tell(summary, a->opt[RUN_REPORT] != NULL);
+	json_decref(summary);
+	program_free(s->program);
+	return status;
+}
+
+int run_wan(const struct cmd_args *a)
+{
+	struct session s = {.loop = loop_new()};
+	int status = EXIT_OURS;
+	s.lab = s.loop ? load(a, &status) : NULL;
+	if (s.lab && lab_attach(s.lab, s.loop) < 0)
+		status = cmd_fail(EXIT_OURS, "cannot start the gateway: %s", strerror(errno));
+	else if (s.lab)
+		status = run_program(&s, a);
+	lab_free(s.lab);
+	if (s.loop)
+		loop_free(s.loop);
+	return status;
+}
