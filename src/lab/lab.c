@@ -137,6 +137,7 @@ static int add_interfaces(struct lab *l, struct lab_node *n, struct lab_error *e
 /* What the file says of the stack's settings. */
 static int set_up(struct lab *l, struct lab_node *n, struct lab_error *err)
 {
+	via_sysctl(n->stack, "tcp_fastopen", "1"); /* programs expect Linux's default */
 	if (n->t->no_icmp)
 		via_configure(n->stack, &(struct via_change){.kind = VIA_SET, .setting = VIA_SET_ICMP_ERRORS});
 	for (int i = 0; i < n->t->n_sysctls; i++) {
