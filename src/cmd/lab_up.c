@@ -4,6 +4,7 @@
 #include "cmd/control.h"
 #include "cmd/lab_host.h"
 #include "cmd/table.h"
+#include "cmd/tell.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -99,7 +100,8 @@ static int lab_ls(const struct cmd_args *a)
 	json_t *names = control_names(), *live = json_array(), *s;
 	size_t i;
 	json_array_foreach(names, i, s) {
-		int fd = control_connect(json_string_value(s));
+		bool is_run = strncmp(json_string_value(s), TELL_PREFIX, strlen(TELL_PREFIX)) == 0;
+		int fd = is_run ? -1 : control_connect(json_string_value(s));
 		if (fd >= 0) {
 			json_array_append(live, s);
 			close(fd);

@@ -396,20 +396,21 @@ static int ss_run(const struct cmd_args *a)
 	int status = EXIT_FAILED;
 	if (answer && json_object_get(answer, "error"))
 		status = cmd_fail((int)ss_int(answer, "status"), "%s", ss_text(answer, "error"));
-	else if (answer && a->opt[SS_EXPORT] && !node)
+	else if (answer && a->opt[SS_EXPORT] && json_object_size(json_object_get(answer, "counters")) != 1)
 		status = cmd_fail(EXIT_USAGE, "one stack fits a folder; say which: via -n NODE ss --export DIR");
 	else if (answer && a->opt[SS_EXPORT])
 		status = ss_export(a->opt[SS_EXPORT], answer);
 	else if (answer && a->opt[SS_SUMMARY])
 		status = summary(json_object_get(answer, "sockets"));
 	else if (answer)
-		status = show(a, json_object_get(answer, "sockets"), node != NULL);
+		status = show(a, json_object_get(answer, "sockets"), json_object_size(json_object_get(answer, "counters")) == 1);
 	json_decref(answer);
 	free(lab);
 	return status;
 }
 
-const struct cmd_command cmd_ss = {"ss", "", "show the sockets of a lab that is up, as ss does",
-	"Which stack: via -n NODE ss, or -n LAB:NODE when several labs are up; without -n those of all nodes.\n"
+const struct cmd_command cmd_ss = {"ss", "", "show the sockets of a lab that is up, or of `via run`, as ss does",
+	"Which stack: via -n NODE ss, or -n LAB:NODE when several labs are up; without -n those of all nodes. With no lab up, the\n"
+	"program of `via run`; -n run-PID: when there are several.\n"
 	"The real ss shows more with PROC_ROOT=DIR TCPDIAG_FILE=DIR/tcp.diag ss, after --export DIR.",
 	ss_options, 0, 0, false, ss_run};
