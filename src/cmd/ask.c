@@ -23,6 +23,12 @@ json_t *ask_lab(const char *name, const char *op, const char *node)
 	return answer;
 }
 
+int ask_refused(const json_t *answer)
+{
+	const char *text = json_string_value(json_object_get(answer, "error"));
+	return text ? cmd_fail((int)json_integer_value(json_object_get(answer, "status")), "%s", text) : 0;
+}
+
 /* The only lab that is up; without one, the only program of `via run`. */
 static char *only_lab(void)
 {

@@ -87,7 +87,10 @@ static int lab_down(const struct cmd_args *a)
 	if (!answer)
 		return EXIT_FAILED;
 	pid_t pid = (pid_t)json_integer_value(json_object_get(answer, "pid"));
+	int status = ask_refused(answer);
 	json_decref(answer);
+	if (status)
+		return status;
 	for (int i = 0; i < 500 && kill(pid, 0) == 0; i++) /* "down" means gone */
 		usleep(10000);
 	if (!cmd_global.quiet)
@@ -161,12 +164,13 @@ static int lab_inspect_show(const struct cmd_args *a)
 	}
 	if (!o)
 		return EXIT_FAILED;
-	if (cmd_global.json)
+	int status = ask_refused(o);
+	if (!status && cmd_global.json)
 		lab_host_print(o);
-	else
+	else if (!status)
 		table_inspect(o);
 	json_decref(o);
-	return EXIT_WELL;
+	return status;
 }
 
 static const struct cmd_option no_options[] = {{0, NULL, NULL, NULL}};
