@@ -11,8 +11,8 @@
 
 struct tell;
 
-/* ss(ctx, node) gives the answer for a node, or NULL: there is no such one; node NULL: of the program's. Gives; NULL if there can be no such
- * socket (no folder of ours): the program runs all the same. */
+/* ss(ctx, node) gives the answer for a node, or NULL: there is no such one; node NULL: of the program's. Gives; NULL if there can be no
+ * such socket (no folder of ours): the program runs all the same. */
 struct tell *tell_start(struct loop *loop, json_t *(*ss)(void *ctx, const char *node), void *ctx);
 /* NULL is fine. */
 void tell_stop(struct tell *t);
