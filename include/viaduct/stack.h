@@ -40,7 +40,7 @@ VIA_API int via_iface_remove(struct via *v, int ifindex);
 VIA_API void via_iface_updown(struct via *v, int ifindex);
 
 /* Configuration changes only through this one call; each raises the stack's configuration generation. */
-enum via_change_kind { VIA_ADDR_ADD, VIA_ADDR_DEL, VIA_ROUTE_ADD, VIA_ROUTE_DEL, VIA_NEIGH_SET, VIA_SET };
+enum via_change_kind { VIA_ADDR_ADD, VIA_ADDR_DEL, VIA_ROUTE_ADD, VIA_ROUTE_DEL, VIA_NEIGH_SET, VIA_SET, VIA_ADDR_PROBE };
 enum via_setting {
 	VIA_SET_FORWARDING = 1,
 	VIA_SET_TTL,
@@ -76,6 +76,8 @@ enum via_setting {
 	VIA_SET_TCP_TALLIES,     /* idle connections that keep what was counted for TCP_INFO, 112 bytes each: those that were busy last. 256.
 				    One that was idle for longer tells zeros there, and counts again from then on */
 	VIA_SET_ANY_ADDRESS, /* 1: every unicast address is one of ours, to receive at and to send from; a gateway (via_catch_all()) */
+	VIA_SET_ACCEPT_REDIRECTS,   /* 1: a host believes redirects of the gateway in use (RFC 1122 §3.2.2.2); default 0 */
+	VIA_SET_SEND_REDIRECTS,     /* 0: a router sends none (RFC 1812 §5.2.7.2); default 1 */
 };
 struct via_change {
 	enum via_change_kind kind;
@@ -120,6 +122,17 @@ struct via_iface_info {
 	bool up;
 	uint64_t rx_packets, rx_bytes, tx_packets, tx_bytes, rx_dropped, tx_dropped;
 };
+/* VIA_ADDR_PROBE: as VIA_ADDR_ADD, but the address is used only once three ARP probes, five to seven seconds, found nobody who has
+ * it (RFC 5227). What became of it; VIA_ADDR_DEL forgets it. One in conflict is not used: choose another. At most 16. */
+enum via_acd_state { VIA_ACD_PROBING, VIA_ACD_IN_USE, VIA_ACD_CONFLICT };
+struct via_acd_info {
+	uint32_t size;
+	int ifindex;
+	struct via_addr addr;
+	uint8_t plen;
+	enum via_acd_state state;
+};
+VIA_API bool via_acd_get(struct via *v, int n, struct via_acd_info *out);
 struct via_addr_info {
 	uint32_t size;
 	int ifindex;

@@ -31,6 +31,11 @@ void topo_free(struct topo *t)
 		for (int s = 0; s < n->n_services; s++)
 			free(n->services[s].root);
 		free(n->services);
+		for (int s = 0; s < n->n_sysctls; s++) {
+			free(n->sysctls[s].name);
+			free(n->sysctls[s].value);
+		}
+		free(n->sysctls);
 		free(n->routes);
 		free(n->ends);
 		free(n->name);

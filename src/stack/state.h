@@ -5,6 +5,7 @@
 #ifndef STACK_STATE_H
 #define STACK_STATE_H
 
+#include "link/acd.h"
 #include "link/arp.h"
 #include "net/addrs.h"
 #include "net/frag4.h"
@@ -63,7 +64,8 @@ struct path {
 	ref_t hash_next;
 	ref_t neigh;         /* valid while neigh_gen is the cache's */
 	uint32_t neigh_gen;
-	struct fib_hop hop;  /* the route's, chosen by the addresses alone */
+	struct fib_hop hop;  /* the route's, chosen by the addresses alone; or what a redirect said */
+	struct via_addr redirect, redirector; /* gateway that the route's, the redirector, named instead of itself; any: none */
 	uint32_t pmtu_learnt;/* from "fragmentation needed", 0: none */
 	uint16_t ip_id;
 	bool is_idle;        /* kept for what was learnt; counted in n_idle_paths */
@@ -75,7 +77,7 @@ struct path {
 enum stack_count {
 	COUNT_IP_IN, COUNT_IP_LOCAL, COUNT_IP_FORWARDED, COUNT_IP_OUT, COUNT_ICMP_ECHO, COUNT_ICMP_ERRORS_OUT, COUNT_ARP_IN,
 	COUNT_TCP_IN, COUNT_TCP_OUT, COUNT_TCP_RST_OUT, COUNT_UDP_IN, COUNT_UDP_OUT,
-	COUNT_REASM_JOINED, COUNT_REASM_WHOLE, COUNT_FRAG_CUT, COUNT_FRAG_MADE, COUNT_STACK
+	COUNT_ARP_CONFLICTS, COUNT_REASM_JOINED, COUNT_REASM_WHOLE, COUNT_FRAG_CUT, COUNT_FRAG_MADE, COUNT_STACK
 };
 
 struct via_state {
@@ -88,6 +90,8 @@ struct via_state {
 	uint8_t tcp_mtu_probing;  /* VIA_SET_TCP_MTU_PROBING */
 	uint16_t tcp_base_mss;
 	bool no_icmp_errors;
+	bool accepts_redirects;   /* VIA_SET_ACCEPT_REDIRECTS */
+	bool no_redirects;        /* VIA_SET_SEND_REDIRECTS is 0 */
 	bool any_address;         /* VIA_SET_ANY_ADDRESS */
 	bool forwarding;
 	uint8_t ttl;
@@ -114,6 +118,10 @@ struct via_state {
 	struct icmp_limit icmp;
 	struct reasm reasm;
 	struct frag4_ids frag_ids;
+	struct pool acd_pool;
+	ref_t acds;               /* struct acd, linked */
+	uint32_t acd_conflicts;   /* in a row */
+	struct prf_stream acd_random;
 };
 
 static inline struct iface *iface_at(const struct via *v, uint32_t ifindex)
@@ -150,6 +158,9 @@ void path_drop(struct via *v, ref_t path);
 bool path_refresh(struct via *v, struct path *pa);
 /* The n-th path in no order, for walking; 0 past the end. */
 ref_t path_next(const struct via *v, uint32_t *bucket, ref_t after);
+/* A router said that `gateway`, a neighbour on the path's interface, is the way for it. False: it is no such path. */
+bool path_redirect(struct via *v, const struct via_addr *local, const struct via_addr *remote, const struct via_addr *from,
+		   const struct via_addr *gateway, uint16_t ifindex);
 /* A valid "fragmentation needed" of mtu bytes came for it (the caller holds a count): lowers and tells TCP. */
 void path_mtu_lower(struct via *v, ref_t path, uint32_t mtu);
 void path_timeout(struct via *v, ref_t timer);
@@ -191,6 +202,32 @@ void rx_packet(struct via *v, struct iface *in, struct pkt *p); /* takes */
 enum drop icmp_arrives(struct via *v, struct pkt *p, const struct ip4_hdr *h, bool to_broadcast);
 /* What a failed neighbour means to the local sender of p, a packet of ours: its socket is told, as by ICMP. */
 void icmp_tell_local(struct via *v, struct pkt *p, int err);
+
+/* acd.c */
+#define ACD_MAX 16
+/* Probe for an address and use it if nobody has it. -EINVAL, -EEXIST, -ENOSPC. */
+int acd_start(struct via *v, struct iface *i, const struct via_addr *addr, uint8_t plen);
+/* Forget what is known of an address; true if it was probed for. Of an interface (0: of all) the same. */
+bool acd_forget(struct via *v, const struct via_addr *addr);
+void acd_forget_iface(struct via *v, uint16_t ifindex);
+void acd_fires(struct via *v, ref_t timer);
+/* An ARP packet came by i. */
+void acd_hears(struct via *v, const struct iface *i, const struct arp_pkt *a);
+
+/* config.c: VIA_ADDR_DEL, but what is known of conflicts stays. */
+int addr_remove(struct via *v, const struct via_change *c);
+
+/* ip_options.c */
+/* p passes by interface `out` to `next`: what its options ask of a router is written into them. */
+void ip_options_pass(struct via *v, struct pkt *p, uint16_t out, const struct via_addr *next);
+/* p, which begins at its L4 header, becomes an answer from `here`: the options it takes along are put in front (m.ip_opts). */
+void ip_options_turn(struct via *v, struct pkt *p, uint32_t here);
+
+/* redirect.c */
+/* p, which came by interface m.ifindex, goes on by `hop`: if its sender could have sent it there itself, it is told. */
+void redirect_send(struct via *v, struct pkt *p, const struct ip4_hdr *h, const struct fib_hop *hop);
+/* A redirect came from `from` by interface ifindex: for the packet quoted, `gateway` is better. DROP_NONE or why it is not believed. */
+enum drop redirect_arrives(struct via *v, uint16_t ifindex, const struct via_addr *from, const struct icmp4_quote *q, uint32_t gateway);
 
 /* frag.c */
 /* The fragment *p, which begins at its IP header *h, is for us. *p becomes the whole datagram, *h its header, or NULL while some of
