@@ -7,6 +7,7 @@
 #include "cmd/program.h"
 #include "lab/lab.h"
 #include <errno.h>
+#include <inttypes.h>
 #include <signal.h>
 #include <stdlib.h>
 
@@ -132,6 +133,19 @@ static void on_signal(void *ctx, int signo)
 		program_signal(s->program, signo);
 }
 
+/* What the gateway could not do, and why. */
+static void tell_denied(struct lab *lab)
+{
+	struct lab_wan_stats w;
+	if (cmd_global.quiet || !lab_wan_get(lab, "gateway", &w))
+		return;
+	if (w.ping_denied)
+		fputs("via: this machine allows no echo requests to you (sysctl net.ipv4.ping_group_range): ping was told \"prohibited\"\n",
+		      stderr);
+	if (w.refused)
+		fprintf(stderr, "via: %" PRIu64 " connections were refused for want of descriptors or memory (ulimit -n)\n", w.refused);
+}
+
 static int run_program(struct session *s, const struct cmd_args *a)
 {
 	const char *gw = a->opt[RUN_GATEWAY] ? a->opt[RUN_GATEWAY] : GATEWAY;
@@ -147,6 +161,7 @@ static int run_program(struct session *s, const struct cmd_args *a)
 	json_t *summary = program_summary(s->program);
 	program_tell(summary, a->opt[RUN_REPORT] != NULL);
 	json_decref(summary);
+	tell_denied(s->lab);
 	program_free(s->program);
 	return status;
 }

@@ -81,6 +81,11 @@ struct lab_link_stats {
 	struct lab_impair impair;
 };
 bool lab_link_get(struct lab *l, int n, struct lab_link_stats *out);
+/* What a wan node has carried. False: it is none, or not attached. */
+struct lab_wan_stats {
+	uint64_t streams, flows, refused, ping_denied; /* as struct gate_stats */
+};
+bool lab_wan_get(struct lab *l, const char *node, struct lab_wan_stats *out);
 /* Change a link's impairments now; both directions. -ENOENT. */
 int lab_link_set(struct lab *l, const char *end, const struct lab_impair *i);
 /* Everything `via lab inspect` shows, gives. */

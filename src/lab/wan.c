@@ -27,3 +27,14 @@ void lab_wan_detach(struct lab *l)
 		l->nodes[i].gate = NULL;
 	}
 }
+
+bool lab_wan_get(struct lab *l, const char *node, struct lab_wan_stats *out)
+{
+	struct gate_stats s;
+	int i = topo_node_find(l->topo, node);
+	if (i < 0 || !l->nodes[i].gate)
+		return false;
+	gate_stats_get(l->nodes[i].gate, &s);
+	*out = (struct lab_wan_stats){.streams = s.streams, .flows = s.flows, .refused = s.refused, .ping_denied = s.ping_denied};
+	return true;
+}
