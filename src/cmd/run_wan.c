@@ -76,6 +76,8 @@ static int put_file(FILE *f, const struct cmd_args *a)
 	fputs("}]}\n    gateway: {kind: wan", f);
 	put_key(f, "loopback", a->opt[RUN_LOOPBACK]);
 	put_key(f, "dns", a->opt[RUN_DNS]);
+	put_key(f, "tcp", a->opt[RUN_TCP]);
+	put_key(f, "udp", a->opt[RUN_UDP]);
 	fputs("}\n  links:\n    - endpoints: ['program:eth0', 'gateway:eth0']\n      ipv4: [", f);
 	put_value(f, address, strlen(address));
 	fprintf(f, ", '%s%s']\n", gw, slash);

@@ -65,7 +65,7 @@ struct via_addr lab_node_resolver(struct lab *l, const char *node);
 /* Virtual time: run until `until` (ns since start), or until nothing is left to happen, or done(ctx) says true (asked after each event). */
 void lab_run(struct lab *l, int64_t until, bool (*done)(void *ctx), void *ctx);
 int64_t lab_now(const struct lab *l);
-/* Real time: make it a task of the loop. */
+/* Real time: make it a task of the loop. 0, or -errno, in errno too: of interfaces, or ports that a wan node forwards. */
 int lab_attach(struct lab *l, struct loop *loop);
 /* Is something under way: on a link, in a send queue, or at a gateway not yet taken outside? */
 bool lab_is_busy(struct lab *l);

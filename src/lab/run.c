@@ -149,6 +149,7 @@ int lab_attach(struct lab *l, struct loop *loop)
 	int rc = lab_wan_attach(l);
 	if (rc)
 		lab_detach(l);
+	errno = -rc;
 	return rc;
 }
 

@@ -3,6 +3,21 @@
 #include "lab/state.h"
 #include <errno.h>
 
+/* 0 or -errno. */
+static int open_forwards(struct lab *l, int wan)
+{
+	const struct topo_wan *w = &l->nodes[wan].t->wan;
+	int rc = 0;
+	for (int i = 0; i < w->n_forwards && !rc; i++) {
+		const struct topo_forward *f = &w->forwards[i];
+		struct gate_forward to = {.type = f->is_udp ? VIA_DGRAM : VIA_STREAM, .host = f->host};
+		rc = topo_forward_guest(l->topo, wan, f, &to.guest);
+		if (!rc)
+			rc = gate_forward(l->nodes[wan].gate, &to);
+	}
+	return rc;
+}
+
 int lab_wan_attach(struct lab *l)
 {
 	for (int i = 0; i < l->topo->n_nodes; i++) {
@@ -11,10 +26,10 @@ int lab_wan_attach(struct lab *l)
 			continue;
 		n->gate = gate_new(&(struct gate_config){.loop = l->loop, .node = &n->hn, .loopback = n->t->wan.loopback,
 			.resolver = n->t->wan.dns});
-		if (!n->gate) {
-			int e = errno;
+		int rc = n->gate ? open_forwards(l, i) : -errno;
+		if (rc) {
 			lab_wan_detach(l);
-			return -e;
+			return rc;
 		}
 	}
 	return 0;

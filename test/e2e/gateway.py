@@ -330,6 +330,22 @@ def inside_names(*names):
             print(e.errno)
 
 
+def inside_serves(port):
+    """A TCP and a UDP server on one port of the program's own host; each says who came, once."""
+    s = socket.socket()
+    s.bind(("0.0.0.0", port))
+    u = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    u.bind(("0.0.0.0", port))
+    s.listen(5)
+    print("ready", flush=True)
+    c, who = s.accept()
+    c.sendall(b"%s said %s" % (who[0].encode(), read_all(c)))
+    c.close()
+    for _ in range(2):
+        d, who = u.recvfrom(2000)
+        u.sendto(b"%s said %s" % (who[0].encode(), d), who)
+
+
 def inside_served(port):
     """A name server in the namespace this runs in, while what follows runs."""
     name_server(port)
@@ -438,6 +454,56 @@ def cases_of_spaces():
     case("ping, where the machine allows none: a sentence says so", "ping_group_range" in r.stderr, r.stdout, r.stderr)
 
 
+def free_port():
+    with socket.socket() as s, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as u:
+        s.bind(("127.0.0.1", 0))
+        u.bind(s.getsockname())
+        return s.getsockname()[1]
+
+
+def cases_of_forwards():
+    port = free_port()
+    p = subprocess.Popen([VIA, "-q", "run", "-t", f"{port}:5000", "-u", f"{port}:5000", "--link", "delay=5ms", "--", sys.executable,
+                          os.path.abspath(__file__), "serves", "5000"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    ready = p.stdout.readline()
+    with socket.create_connection(("127.0.0.1", port), timeout=10) as s:
+        s.sendall(b"hello")
+        s.shutdown(socket.SHUT_WR)
+        got = read_all(s)
+    case("-t: a port of the machine's leads to the program", ready and got == b"192.0.0.1 said hello", ready, got)
+    said = []
+    for word in (b"one", b"two"):
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as u:
+            u.settimeout(10)
+            u.connect(("127.0.0.1", port))
+            u.send(word)
+            said.append(u.recv(2000))
+    case("-u: the same for datagrams, each answered where it came from", said == [b"192.0.0.1 said one", b"192.0.0.1 said two"], said)
+    case("the program ends", p.wait(20) == 0, p.stderr.read())
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", port))
+        s.listen(1)
+        r = via("true", options=["-t", f"{port}:80"])
+        case("a port that is taken", r.returncode == 125 and "Address already in use" in r.stderr, r)
+    r = via("true", options=["-t", "80:http"])
+    case("a forward that is none", r.returncode == 125 and "must be HOSTPORT:PORT" in r.stderr, r)
+    p = subprocess.Popen([VIA, "-q", "run", "-t", f"{port}", "--", "sleep", "20"])
+    end = ""
+    for _ in range(100):
+        try:
+            with socket.create_connection(("127.0.0.1", port), timeout=10) as s:
+                end = s.recv(10)
+        except ConnectionRefusedError:
+            time.sleep(0.05)
+            continue
+        except ConnectionResetError:
+            end = "reset"
+        break
+    p.terminate()
+    p.wait(10)
+    case("nobody listens inside: reset outside", end == "reset", end)
+
+
 def cases_of_many():
     told = Told()
     server = Server(told.serve, 4096)
@@ -469,7 +535,7 @@ def cases_of_ends():
 
 INSIDE = {"up": inside_up, "down": inside_down, "connect": inside_connect, "reset": inside_reset, "resets": inside_resets,
           "many": inside_many, "last": inside_last, "datagrams": inside_datagrams, "unreached": inside_unreached, "names": inside_names,
-          "served": inside_served}
+          "served": inside_served, "serves": inside_serves}
 
 
 def main():
@@ -478,7 +544,7 @@ def main():
         INSIDE[sys.argv[1]](*(int(a) if a.isdigit() else a for a in args))
         return
     os.environ.pop("http_proxy", None)
-    for cases in (cases_of_bytes, cases_of_errors, cases_of_datagrams, cases_of_names, cases_of_spaces, cases_of_many, cases_of_ends):
+    for cases in (cases_of_bytes, cases_of_errors, cases_of_datagrams, cases_of_names, cases_of_spaces, cases_of_forwards, cases_of_many, cases_of_ends):
         try:
             cases()
         except (OSError, subprocess.SubprocessError, ValueError) as e:
