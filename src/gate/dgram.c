@@ -99,7 +99,7 @@ static void on_outside(void *ctx, uint32_t events)
 	struct gate *g = e->g;
 	struct sockaddr_storage from;
 	struct via_sockaddr a;
-	gate_touched(g);
+	gate_woken(g);
 	for (int i = 0; i < 2; i++) {
 		for (int k = 0; k < ERRORS_MAX && events & EPOLLERR && e->fd[i] >= 0 && error_came(g, e, e->fd[i]); k++)
 			;

@@ -63,7 +63,7 @@ static void receive_all(struct gate_door *d)
 static void on_door(void *ctx, uint32_t events)
 {
 	struct gate_door *d = ctx;
-	gate_touched(d->g);
+	gate_woken(d->g);
 	if (d->f.type == VIA_STREAM)
 		accept_all(d);
 	else

@@ -76,6 +76,12 @@ static inline void gate_touched(struct gate *g)
 {
 	g->cfg.node->touched(g->cfg.node);
 }
+/* One of the machine's descriptors is ready: calls follow, now. */
+static inline void gate_woken(struct gate *g)
+{
+	host_node_present(g->cfg.node);
+	gate_touched(g);
+}
 
 /* --- outside.c --- */
 /* A socket of the machine's, non-blocking. Its number, or -errno. */

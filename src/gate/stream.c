@@ -217,7 +217,7 @@ static void asked(struct gate_stream *s)
 static void on_outside(void *ctx, uint32_t events)
 {
 	struct gate_stream *s = ctx;
-	gate_touched(s->g);
+	gate_woken(s->g);
 	if (s->phase == GATE_ASKS) {
 		if (events & (EPOLLOUT | EPOLLERR | EPOLLHUP))
 			asked(s);

@@ -125,6 +125,15 @@ static int64_t lab_turn(void *ctx, int64_t now)
 	return next == TIME_NEVER ? TIME_NEVER : next + l->start;
 }
 
+void lab_node_present(struct host_node *hn)
+{
+	struct lab_node *n = (struct lab_node *)hn;
+	if (!n->lab->loop || n->lab->is_running)
+		return;
+	lab_turn(n->lab, loop_now());
+	via_flush(n->stack, n->lab->env.now);
+}
+
 static void on_tap(void *ctx, uint32_t events)
 {
 	lab_node_touched(ctx);

@@ -1,4 +1,5 @@
-/* lab/wan.c - a wan node: a stack of the lab that stands for the outside (gate/). Real time only. */
+/* lab/wan.c - a wan node: a stack of the lab that stands for the outside (gate/). In a lab under virtual time
+ * there is no outside: it answers nothing. */
 #include "gate/gate.h"
 #include "lab/state.h"
 #include <errno.h>

@@ -6,6 +6,7 @@ The servers listen at 127.0.0.1 and are published inside as 203.0.113.7. No netw
 table can bring about (unreachable, prohibited) happens in a network namespace of its own, and is left out where none can be made.
 """
 import hashlib
+import json
 import os
 import select
 import shutil
@@ -14,6 +15,7 @@ import socket
 import struct
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 
@@ -87,6 +89,12 @@ def read_all(c):
         if not d:
             return b"".join(parts)
         parts.append(d)
+
+
+def serve_page(c):
+    while b"\r\n\r\n" not in c.recv(4096):
+        pass
+    c.sendall(b"HTTP/1.0 200 OK\r\nContent-Length: 6\r\n\r\nhello\n")
 
 
 def serve_up(c):
@@ -346,6 +354,16 @@ def inside_serves(port):
         u.sendto(b"%s said %s" % (who[0].encode(), d), who)
 
 
+def inside_greets(port):
+    s = socket.socket()
+    s.bind(("0.0.0.0", port))
+    s.listen(5)
+    print("ready", flush=True)
+    c, _ = s.accept()
+    c.sendall(b"welcome")
+    c.close()
+
+
 def inside_served(port):
     """A name server in the namespace this runs in, while what follows runs."""
     name_server(port)
@@ -364,11 +382,7 @@ def program(name, *args, **kw):
 
 
 def cases_of_bytes():
-    def page(c):
-        while b"\r\n\r\n" not in (d := c.recv(4096)):
-            pass
-        c.sendall(b"HTTP/1.0 200 OK\r\nContent-Length: 6\r\n\r\nhello\n")
-    web = Server(page)
+    web = Server(serve_page)
     r = via("curl", "-sS", f"http://{PUBLISHED}:{web.port}/")
     case("curl, unmodified, through the gateway", r.stdout == "hello\n" and r.returncode == 0, r.stdout, r.stderr)
     t = time.monotonic()
@@ -504,6 +518,44 @@ def cases_of_forwards():
     case("nobody listens inside: reset outside", end == "reset", end)
 
 
+LAB = """name: outside
+topology:
+  nodes:
+    home: {kind: host}
+    server: {kind: host}
+    r1: {kind: router}
+    isp: {kind: wan, loopback: 203.0.113.7, tcp: "%d:server:80"}
+  links:
+    - endpoints: ["home:eth1", "r1:eth1"]
+      impairments: {delay: 5ms}
+    - endpoints: ["server:eth1", "r1:eth2"]
+    - endpoints: ["r1:eth3", "isp:eth1"]
+      impairments: {delay: 10ms, loss: 1%%}
+"""
+
+
+def cases_of_labs():
+    """A wan node of a lab: out through its router, and in to one of its hosts."""
+    port = free_port()
+    with tempfile.TemporaryDirectory() as d:
+        with open(f"{d}/lab.yaml", "w", encoding="utf-8") as f:
+            f.write(LAB % port)
+        me = [sys.executable, os.path.abspath(__file__)]
+        r = subprocess.run([VIA, "-q", "lab", "exec", "-t", f"{d}/lab.yaml", "home", "--", *me, "reset", str(Server(serve_reset).port)],
+                           stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=60, check=False)
+        case("a lab's host reaches the outside by its wan node", r.stdout.strip() == "last words 104", r.stdout, r.stderr)
+        p = subprocess.Popen([VIA, "-q", "lab", "exec", "-t", f"{d}/lab.yaml", "server", "--", *me, "greets", "80"], text=True,
+                             stdout=subprocess.PIPE)
+        p.stdout.readline()
+        with socket.create_connection(("127.0.0.1", port), timeout=10) as s:
+            got = read_all(s)
+        case("a port of the machine's leads to a lab's host", got == b"welcome" and p.wait(20) == 0, got)
+        for node, says in (("isp", "'isp' is a wan"), ("ips", "did you mean")):
+            r = subprocess.run([VIA, "lab", "exec", "-t", f"{d}/lab.yaml", node, "--", "true"], stderr=subprocess.PIPE, text=True, timeout=20,
+                               check=False)
+            case(f"no program runs on '{node}'", r.returncode == 2 and (says in r.stderr) == (node == "isp"), r)
+
+
 def cases_of_many():
     told = Told()
     server = Server(told.serve, 4096)
@@ -529,13 +581,20 @@ def cases_of_ends():
         done.set()
     r = program("last", Server(serve).port, options=["--link", "delay=50ms,rate=20mbit"])
     case("what a program wrote before it ended arrives", done.wait(10) and got == [300_000] and r.returncode == 0, got, r.stderr)
+    web = Server(serve_page)
+    r = subprocess.run([VIA, "-j", "run", "--host-loopback", PUBLISHED, "--", "sh", "-c",
+                        f"sleep 1.5; exec curl -sS http://{PUBLISHED}:{web.port}/"],
+                       stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=30, check=False)
+    case("a connection after a rest is begun now, not when the rest began", r.stdout == "hello\n" and
+         json.loads(r.stderr)["retransmissions"] == 0, r)
     r = via("sh", "-c", "exit 7")
     case("the program's exit status is ours", r.returncode == 7, r)
 
 
 INSIDE = {"up": inside_up, "down": inside_down, "connect": inside_connect, "reset": inside_reset, "resets": inside_resets,
           "many": inside_many, "last": inside_last, "datagrams": inside_datagrams, "unreached": inside_unreached, "names": inside_names,
-          "served": inside_served, "serves": inside_serves}
+          "served": inside_served, "serves": inside_serves,
+          "greets": inside_greets}
 
 
 def main():
@@ -544,7 +603,7 @@ def main():
         INSIDE[sys.argv[1]](*(int(a) if a.isdigit() else a for a in args))
         return
     os.environ.pop("http_proxy", None)
-    for cases in (cases_of_bytes, cases_of_errors, cases_of_datagrams, cases_of_names, cases_of_spaces, cases_of_forwards, cases_of_many, cases_of_ends):
+    for cases in (cases_of_bytes, cases_of_errors, cases_of_datagrams, cases_of_names, cases_of_spaces, cases_of_forwards, cases_of_labs, cases_of_many, cases_of_ends):
         try:
             cases()
         except (OSError, subprocess.SubprocessError, ValueError) as e:
