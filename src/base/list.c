@@ -34,6 +34,20 @@ void list_push_head(struct arena *a, struct list *l, ref_t obj, size_t off)
 	l->n++;
 }
 
+void list_insert_after(struct arena *a, struct list *l, ref_t at, ref_t obj, size_t off)
+{
+	struct list_link *k = link_of(a, obj, off), *before = link_of(a, at, off);
+
+	k->prev = at;
+	k->next = before->next;
+	if (k->next)
+		link_of(a, k->next, off)->prev = obj;
+	else
+		l->tail = obj;
+	before->next = obj;
+	l->n++;
+}
+
 void list_remove(struct arena *a, struct list *l, ref_t obj, size_t off)
 {
 	struct list_link *k = link_of(a, obj, off);

@@ -15,12 +15,17 @@ struct list_link {
 
 void list_push_tail(struct arena *a, struct list *l, ref_t obj, size_t off);
 void list_push_head(struct arena *a, struct list *l, ref_t obj, size_t off);
+void list_insert_after(struct arena *a, struct list *l, ref_t at, ref_t obj, size_t off);
 void list_remove(struct arena *a, struct list *l, ref_t obj, size_t off);
 ref_t list_pop_head(struct arena *a, struct list *l, size_t off); /* 0 when empty */
 bool list_has(struct arena *a, const struct list *l, ref_t obj, size_t off);
 static inline ref_t list_next(struct arena *a, ref_t obj, size_t off)
 {
 	return ((struct list_link *)(void *)((char *)arena_at(a, obj) + off))->next;
+}
+static inline ref_t list_prev(struct arena *a, ref_t obj, size_t off)
+{
+	return ((struct list_link *)(void *)((char *)arena_at(a, obj) + off))->prev;
 }
 
 #endif

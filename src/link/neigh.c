@@ -74,21 +74,12 @@ static struct list *neigh_list(struct neigh_cache *c, const struct neigh *n)
 	return n->state == NEIGH_INCOMPLETE ? &c->unresolved : n->state == NEIGH_PERMANENT ? &c->permanent : &c->resolved;
 }
 
-/* Bytes of memory a waiting packet pins. */
-static uint32_t pkt_pins(const struct neigh_env *e, const struct pkt *p)
-{
-	uint32_t n = PKT_BYTES;
-	for (uint32_t i = 0; i < p->n_slices; i++)
-		n += blk_cost(e->mem, p->slices[i].blk);
-	return n;
-}
-
 /* The packet that has waited longest, or NULL. Gives. */
 static struct pkt *neigh_queue_pop(struct neigh_env *e, struct neigh_cache *c, struct neigh *n)
 {
 	struct pkt *p = pktq_pop(e->mem, &n->queue);
 	if (p) {
-		n->pinned -= pkt_pins(e, p);
+		n->pinned -= p->mark;
 		c->n_queued--;
 	}
 	return p;
@@ -97,7 +88,7 @@ static struct pkt *neigh_queue_pop(struct neigh_env *e, struct neigh_cache *c, s
 /* p waits for n; the latest packet is the one worth keeping (RFC 1122 §2.3.2.2), so the oldest give way. Takes. */
 static void neigh_queue_push(struct neigh_env *e, struct neigh_cache *c, struct neigh *n, struct pkt *p, struct pktq *dropped)
 {
-	uint32_t pins = pkt_pins(e, p);
+	uint32_t pins = pkt_pins_behind(e->mem, n->queue.tail ? pkt_at(e->mem, n->queue.tail) : NULL, p);
 	while (n->queue.n && (n->pinned + pins > NEIGH_QUEUE_BYTES || c->n_queued >= NEIGH_QUEUE_TOTAL)) {
 		struct pkt *oldest = neigh_queue_pop(e, c, n);
 		oldest->m.drop = DROP_ARP_QUEUE;
@@ -110,6 +101,7 @@ static void neigh_queue_push(struct neigh_env *e, struct neigh_cache *c, struct 
 	}
 	pktq_push(e->mem, &n->queue, p);
 	n->pinned += pins;
+	p->mark = pins;
 	c->n_queued++;
 }
 

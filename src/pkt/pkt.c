@@ -1,7 +1,7 @@
 /* pkt/pkt.c - making, cutting, reading and joining packets.
  *
- * A packet's bytes are spans: span 0 is the linear part, span i the slice i-1. Every slice holds one reference of its
- * block. Neither a packet's linear bytes nor a fresh block are zeroed; see pkt/mem.h. */
+ * A packet's bytes are spans: span 0 is the linear part, span i the slice i-1; those of a chained packet follow. Every slice
+ * holds one reference of its block. Neither a packet's linear bytes nor a fresh block are zeroed; see pkt/mem.h. */
 #include <errno.h>
 
 #include "base/csum.h"
@@ -28,11 +28,13 @@ struct pkt *pkt_new(struct pktmem *m, uint32_t headroom)
 
 void pkt_free(struct pktmem *m, struct pkt *p)
 {
-	if (!p)
-		return;
-	for (unsigned i = 0; i < p->n_slices; i++)
-		blk_drop(m, p->slices[i].blk);
-	pktmem_pkt_give(m, pkt_ref(m, p));
+	while (p) {
+		struct pkt *more = p->more ? pkt_at(m, p->more) : NULL;
+		for (unsigned i = 0; i < p->n_slices; i++)
+			blk_drop(m, p->slices[i].blk);
+		pktmem_pkt_give(m, pkt_ref(m, p));
+		p = more;
+	}
 }
 
 uint8_t *pkt_push(struct pkt *p, uint32_t n)
@@ -79,6 +81,7 @@ int pkt_append(struct pktmem *m, struct pkt *p, const void *data, uint32_t n)
 	uint32_t n_blks = rest / BLK_ROOM + (rest % BLK_ROOM != 0);
 	blk_t blks[PKT_SLICES_MAX];
 
+	ASSERT(!p->more);
 	if (n_blks > (uint32_t)(PKT_SLICES_MAX - p->n_slices))
 		return -ENOMEM;
 	for (uint32_t i = 0; i < n_blks; i++) {
@@ -113,7 +116,7 @@ int pkt_append_slice(struct pktmem *m, struct pkt *p, blk_t b, uint32_t off, uin
 {
 	struct pkt_slice *last = p->n_slices ? &p->slices[p->n_slices - 1] : NULL;
 
-	ASSERT(off <= blk_room(m, b) && len <= blk_room(m, b) - off);
+	ASSERT(!p->more && off <= blk_room(m, b) && len <= blk_room(m, b) - off);
 	if (!len)
 		return 0;
 	if (last && last->blk == b && (uint32_t)last->off + last->len == off && last->len + len <= SLICE_MAX) {
@@ -127,8 +130,40 @@ int pkt_append_slice(struct pktmem *m, struct pkt *p, blk_t b, uint32_t off, uin
 	return 0;
 }
 
+/* Bytes of p itself, without those chained behind it. */
+static uint32_t own_len(const struct pkt *p)
+{
+	uint32_t n = p->head_len;
+	for (unsigned i = 0; p->more && i < p->n_slices; i++)
+		n += p->slices[i].len;
+	return p->more ? n : p->len;
+}
+
+/* Of the packets chained behind p the first `len` bytes stay. */
+static void trim_chain(struct pktmem *m, struct pkt *p, uint32_t len)
+{
+	while (p->more) {
+		struct pkt *q = pkt_at(m, p->more);
+		if (!len) {
+			pkt_free(m, q);
+			p->more = 0;
+		} else if (q->len > len) {
+			pkt_trim(m, q, len); /* what is behind it goes, too */
+			return;
+		} else {
+			len -= q->len;
+			p = q;
+		}
+	}
+}
+
 void pkt_trim(struct pktmem *m, struct pkt *p, uint32_t len)
 {
+	if (p->more && p->len > len) {
+		uint32_t own = own_len(p);
+		trim_chain(m, p, len > own ? len - own : 0);
+		p->len = p->more ? len : own;
+	}
 	while (p->len > len && p->n_slices) {
 		struct pkt_slice *s = &p->slices[p->n_slices - 1];
 		uint32_t cut = p->len - len;
@@ -147,15 +182,12 @@ void pkt_trim(struct pktmem *m, struct pkt *p, uint32_t len)
 	}
 }
 
-int pkt_pullup(struct pktmem *m, struct pkt *p, uint32_t n)
+/* Bytes of p's slices become linear until n are, or the slices are used up. */
+static void pullup_slices(struct pktmem *m, struct pkt *p, uint32_t n)
 {
 	unsigned gone = 0;
 
-	if (n <= p->head_len)
-		return 0;
-	if (n > p->len || n > PKT_LINEAR - p->head)
-		return -ENOSPC;
-	while (p->head_len < n) {
+	while (p->head_len < n && gone < p->n_slices) {
 		struct pkt_slice *s = &p->slices[gone];
 		uint32_t k = MIN(n - p->head_len, (uint32_t)s->len);
 		memcpy(pkt_data(p) + p->head_len, blk_data(m, s->blk) + s->off, k);
@@ -169,12 +201,49 @@ int pkt_pullup(struct pktmem *m, struct pkt *p, uint32_t n)
 	}
 	p->n_slices = (uint16_t)(p->n_slices - gone);
 	memmove(p->slices, p->slices + gone, p->n_slices * sizeof(p->slices[0]));
-	return 0;
 }
 
-/* Span i of the packet: its bytes and their number. */
-static const uint8_t *span(const struct pktmem *m, const struct pkt *p, unsigned i, uint32_t *n)
+int pkt_pullup(struct pktmem *m, struct pkt *p, uint32_t n)
 {
+	if (n <= p->head_len)
+		return 0;
+	if (n > p->len || n > PKT_LINEAR - p->head)
+		return -ENOSPC;
+	for (;;) {
+		pullup_slices(m, p, n);
+		if (p->head_len >= n)
+			return 0;
+		/* Its slices are used up: what is chained gives its linear bytes; after these its slices become ours. */
+		struct pkt *q = pkt_at(m, p->more);
+		uint32_t k = MIN(n - p->head_len, (uint32_t)q->head_len);
+		memcpy(pkt_data(p) + p->head_len, pkt_data(q), k);
+		p->head_len = (uint16_t)(p->head_len + k);
+		pkt_pull(q, k);
+		if (q->head_len)
+			return 0;
+		memcpy(p->slices, q->slices, q->n_slices * sizeof(q->slices[0]));
+		p->n_slices = q->n_slices;
+		p->more = q->more;
+		q->n_slices = 0;
+		q->more = 0;
+		pkt_free(m, q);
+	}
+}
+
+/* Where a walk over a packet's spans stands. */
+struct span_at {
+	const struct pkt *p;
+	unsigned i;
+};
+
+/* The next span: its bytes and their number. There must be one. */
+static const uint8_t *span_next(const struct pktmem *m, struct span_at *at, uint32_t *n)
+{
+	const struct pkt *p = at->p;
+	unsigned i = at->i;
+
+	at->i = i < p->n_slices ? i + 1 : 0;
+	at->p = i < p->n_slices ? p : p->more ? pkt_at(m, p->more) : NULL;
 	if (i == 0) {
 		*n = p->head_len;
 		return p->linear + p->head;
@@ -190,8 +259,9 @@ uint32_t pkt_copy_out(const struct pktmem *m, const struct pkt *p, uint32_t off,
 	if (off >= p->len)
 		return 0;
 	n = MIN(n, p->len - off);
-	for (uint32_t i = 0, left = n, have; left; i++) {
-		const uint8_t *from = span(m, p, i, &have);
+	struct span_at at = {p, 0};
+	for (uint32_t left = n, have; left;) {
+		const uint8_t *from = span_next(m, &at, &have);
 		if (off >= have) {
 			off -= have;
 			continue;
@@ -210,8 +280,9 @@ uint64_t pkt_csum(const struct pktmem *m, const struct pkt *p, uint32_t off, uin
 	if (off >= p->len)
 		return sum;
 	n = MIN(n, p->len - off);
-	for (uint32_t i = 0, left = n, have; left; i++) {
-		const uint8_t *from = span(m, p, i, &have);
+	struct span_at at = {p, 0};
+	for (uint32_t left = n, have; left;) {
+		const uint8_t *from = span_next(m, &at, &have);
 		if (off >= have) {
 			off -= have;
 			continue;
@@ -224,20 +295,37 @@ uint64_t pkt_csum(const struct pktmem *m, const struct pkt *p, uint32_t off, uin
 	return sum;
 }
 
-struct pkt *pkt_clone(struct pktmem *m, const struct pkt *p)
+static struct pkt *clone_one(struct pktmem *m, const struct pkt *p)
 {
 	struct pkt *c = pkt_new(m, 0);
 
 	if (!c)
 		return NULL;
 	memcpy(c, p, offsetof(struct pkt, slices));
-	c->next = 0;
+	c->next = c->more = 0;
 	c->m.owner = 0;
 	c->m.owner_gen = c->m.owner_seq_end = 0;
 	memcpy(c->linear + c->head, p->linear + p->head, p->head_len);
 	for (unsigned i = 0; i < p->n_slices; i++) {
 		c->slices[i] = p->slices[i];
 		blk_hold(m, p->slices[i].blk);
+	}
+	return c;
+}
+
+struct pkt *pkt_clone(struct pktmem *m, const struct pkt *p)
+{
+	struct pkt *c = clone_one(m, p), *last = c;
+
+	for (const struct pkt *q = p; last && q->more; ) {
+		q = pkt_at(m, q->more);
+		struct pkt *d = clone_one(m, q);
+		if (!d) {
+			pkt_free(m, c);
+			return NULL;
+		}
+		last->more = pkt_ref(m, d);
+		last = d;
 	}
 	return c;
 }
@@ -291,9 +379,14 @@ int pkt_corrupt(struct pktmem *m, struct pkt *p, uint32_t off, unsigned bit)
 
 	if (off >= p->len)
 		return -EINVAL;
+	struct pkt *whole = p;
+	for (uint32_t own = own_len(p); p->more && off >= own; own = own_len(p)) {
+		off -= own;
+		p = pkt_at(m, p->more);
+	}
 	if (off < p->head_len) {
 		pkt_data(p)[off] ^= (uint8_t)(1u << (bit & 7));
-		p->m.corrupted = 1;
+		whole->m.corrupted = 1;
 		return 0;
 	}
 	for (off -= p->head_len; off >= p->slices[i].len; i++)
@@ -305,6 +398,6 @@ int pkt_corrupt(struct pktmem *m, struct pkt *p, uint32_t off, unsigned bit)
 			off -= p->slices[i].len;
 	}
 	blk_data(m, p->slices[i].blk)[p->slices[i].off + off] ^= (uint8_t)(1u << (bit & 7));
-	p->m.corrupted = 1;
+	whole->m.corrupted = 1;
 	return 0;
 }

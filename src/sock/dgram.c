@@ -5,16 +5,12 @@
 #include "sock/endpoint.h"
 
 #include <errno.h>
+#include <netinet/in.h>
 
 struct dgram_tag {
 	struct via_addr from, to;
 	uint16_t port, lport;
 };
-
-static uint32_t true_size(const struct pkt *p)
-{
-	return PKT_BYTES + p->n_slices * BLK_BYTES;
-}
 
 /* A packet with room for the tag in front: p itself, or a fresh one (p is freed); NULL when memory is out (p is freed). */
 static struct pkt *with_room(struct sock_env *env, struct pkt *p)
@@ -25,8 +21,12 @@ static struct pkt *with_room(struct sock_env *env, struct pkt *p)
 	bool ok = q && !pkt_append(env->mem, q, pkt_data(p), p->head_len);
 	for (uint32_t i = 0; ok && i < p->n_slices; i++)
 		ok = !pkt_append_slice(env->mem, q, p->slices[i].blk, p->slices[i].off, p->slices[i].len);
-	if (ok)
+	if (ok) {
 		q->m = p->m;
+		q->more = p->more;
+		q->len = p->len;
+		p->more = 0;
+	}
 	pkt_free(env->mem, p);
 	if (ok)
 		return q;
@@ -37,12 +37,12 @@ static struct pkt *with_room(struct sock_env *env, struct pkt *p)
 enum drop dgram_queue(struct sock_env *env, struct endpoint *ep, struct pkt *p, const struct via_addr *from,
 		      uint16_t port, const struct via_addr *to, uint16_t lport)
 {
-	if (p->n_slices && p->len <= PKT_LINEAR - p->head)
+	if ((p->n_slices || p->more) && p->len <= PKT_LINEAR - p->head)
 		pkt_pullup(env->mem, p, p->len);
 	p = with_room(env, p);
 	if (!p)
 		return DROP_NO_MEMORY;
-	uint32_t size = true_size(p);
+	uint32_t size = pkt_pins(env->mem, p);
 	if (ep->charged && ep->charged + size > ep_rcvbuf(env, ep)) {
 		pkt_free(env->mem, p);
 		return DROP_UDP_RCVBUF;
@@ -58,7 +58,7 @@ enum drop dgram_queue(struct sock_env *env, struct endpoint *ep, struct pkt *p, 
 static void dgram_pop(struct sock_env *env, struct endpoint *ep)
 {
 	struct pkt *p = pktq_pop(env->mem, &ep->q);
-	ep->charged -= true_size(p);
+	ep->charged -= pkt_pins(env->mem, p);
 	pkt_free(env->mem, p);
 }
 
@@ -91,10 +91,12 @@ int dgram_peek(struct sock_env *env, struct endpoint *ep, struct via_iov *iov, i
 	if (!p)
 		return ep->flags & EPF_SHUT_RD ? 0 : -EAGAIN;
 	int k = 0;
-	if (k < n)
-		iov[k++] = (struct via_iov){pkt_data(p) + sizeof(struct dgram_tag), p->head_len - (uint32_t)sizeof(struct dgram_tag)};
-	for (uint32_t i = 0; i < p->n_slices && k < n; i++)
-		iov[k++] = (struct via_iov){blk_data(env->mem, p->slices[i].blk) + p->slices[i].off, p->slices[i].len};
+	uint32_t tag = sizeof(struct dgram_tag);
+	for (; p && k < n; p = p->more ? pkt_at(env->mem, p->more) : NULL, tag = 0) {
+		iov[k++] = (struct via_iov){pkt_data(p) + tag, p->head_len - tag};
+		for (uint32_t i = 0; i < p->n_slices && k < n; i++)
+			iov[k++] = (struct via_iov){blk_data(env->mem, p->slices[i].blk) + p->slices[i].off, p->slices[i].len};
+	}
 	return k;
 }
 
@@ -243,9 +245,26 @@ int dgram_route(struct sock_env *env, struct endpoint *ep, const struct via_sock
 	return e == -EADDRINUSE ? -EAGAIN : e;
 }
 
+/* What IP_MTU_DISCOVER allows to be done to a datagram that is too large. */
+static enum pkt_cut dgram_cut(int32_t mtu_discover)
+{
+	switch (mtu_discover) {
+	case IP_PMTUDISC_DONT:
+	case IP_PMTUDISC_OMIT:
+		return PKT_CUT_ANY;
+	case IP_PMTUDISC_WANT:
+		return PKT_CUT_HERE;
+	case IP_PMTUDISC_DO:
+		return PKT_CUT_NEVER;
+	default:
+		return PKT_CUT_PROBE;
+	}
+}
+
 int dgram_tx(struct sock_env *env, struct endpoint *ep, struct pkt *p, const struct via_addr *src, const struct via_addr *dst)
 {
 	const struct ep_opts *o = ep_opts_of(env, ep);
+	p->m.cut = (uint8_t)dgram_cut(o->mtu_discover);
 	int32_t ttl = via_addr_is_multicast(dst) ? o->mcast_ttl : o->ttl;
 	int e = env->ops->tx_datagram(env->ctx, p, ep_proto(ep), src, dst, ttl < 0 ? 0 : (uint8_t)ttl, (uint8_t)o->tos);
 	/* A full queue below is a loss like any other unless the user wants to know (Linux: udp_send_skb). */

@@ -2,8 +2,8 @@
  *
  * Most options are rows of a table: a boolean is a bit of the endpoint's flags, a number is a field of struct ep_opts with
  * its range. What is odd has code in options_odd.c. Some numbers are stored for the caller and mean nothing to the stack, which
- * never blocks: SO_RCVTIMEO, SO_SNDTIMEO, SO_PRIORITY, IP_MTU_DISCOVER,
- * IP_PKTINFO, TCP_INQ and their kind (ancillary data is made by the doors from what recvfrom tells), SO_ZEROCOPY.
+ * never blocks: SO_RCVTIMEO, SO_SNDTIMEO, SO_PRIORITY, IP_PKTINFO, TCP_INQ and their kind (ancillary data is made by the doors
+ * from what recvfrom tells), SO_ZEROCOPY.
  * Names not in the table are -ENOPROTOOPT. */
 #include "sock/options.h"
 

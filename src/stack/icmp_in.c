@@ -22,6 +22,7 @@ static enum drop icmp_echo(struct via *v, struct pkt *p, const struct ip4_hdr *h
 	icmp_echo_turn(p);
 	p->m.csum = PKT_CSUM_NONE;
 	p->m.ecn = 0;
+	p->m.cut = PKT_CUT_ANY;
 	v->st->counts[COUNT_ICMP_ECHO]++;
 	tx_datagram(v, p, IPPROTO_N_ICMP, &local, &remote, 0, h->tos, false);
 	return DROP_NONE;

@@ -47,6 +47,8 @@ bool via_counter_get(struct via *v, int n, const char **name, uint64_t *value)
 		[COUNT_ICMP_ECHO] = "icmp.echo_answered", [COUNT_ICMP_ERRORS_OUT] = "icmp.errors_sent", [COUNT_ARP_IN] = "arp.in",
 		[COUNT_TCP_IN] = "tcp.in_segs", [COUNT_TCP_OUT] = "tcp.out_segs", [COUNT_TCP_RST_OUT] = "tcp.out_rsts",
 		[COUNT_UDP_IN] = "udp.in", [COUNT_UDP_OUT] = "udp.out",
+		[COUNT_REASM_JOINED] = "frag.joined", [COUNT_REASM_WHOLE] = "frag.datagrams", [COUNT_FRAG_CUT] = "frag.cut",
+		[COUNT_FRAG_MADE] = "frag.made",
 	};
 	static const char *const tcp_names[TCP_COUNTS] = {
 #define COUNT(e, dotted) [TCP_COUNT_##e] = dotted,

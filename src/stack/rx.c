@@ -1,6 +1,6 @@
 /* stack/rx.c - the straight line in: one packet from its link to its socket, its next hop, or its named drop.
  *
- *   Ethernet -> IP -> [pre-route] -> LOCAL -> [local-in] -> ICMP | TCP | UDP -> sock/ -> tcp_segment_arrives()
+ *   Ethernet -> IP -> [pre-route] -> LOCAL -> frag.c -> [local-in] -> ICMP | TCP | UDP -> sock/ -> tcp_segment_arrives()
  *                                 -> FORWARD -> tx.c
  *                                 -> drop, one path for all: counted, traced, freed
  *
@@ -116,6 +116,8 @@ static enum drop rx_transport(struct via *v, struct pkt *p, const struct ip4_hdr
 	case IPPROTO_N_TCP:
 		if (to_broadcast || p->m.ether_mcast)
 			return DROP_IP_BROADCAST; /* RFC 9293 MUST-57 */
+		if (pkt_unchain(v->mem, p))
+			return DROP_NO_MEMORY;
 		*taken = true;
 		v->st->counts[COUNT_TCP_IN] += MAX(p->m.gso_segs, 1);
 		return sock_tcp_arrives(&v->sock, p, &src, &dst, stack_get_path);
@@ -132,6 +134,26 @@ static enum drop rx_transport(struct via *v, struct pkt *p, const struct ip4_hdr
 	}
 }
 
+/* *p, which begins at its IP header *h, is for us: it becomes the whole datagram if it is a fragment (NULL while that is not
+ * there). DROP_NONE: taken. Else *taken tells whether *p is still the caller's. */
+static enum drop rx_local(struct via *v, struct pkt **p, struct ip4_hdr *h, bool to_broadcast, bool *taken)
+{
+	*taken = false;
+	if (frag4_is_fragment(h)) {
+		enum drop why = frag_arrives(v, p, h);
+		if (why || !*p)
+			return why;
+	}
+	enum drop why = hook_run(v, HOOK_LOCAL_IN, *p);
+	if (why)
+		return why;
+	v->st->counts[COUNT_IP_LOCAL] += (*p)->m.gso_size ? (*p)->m.gso_segs : 1;
+	pkt_pull(*p, h->hlen);
+	if (!rx_l4_linear(v, *p, h->proto))
+		return DROP_NO_MEMORY;
+	return rx_transport(v, *p, h, to_broadcast, taken);
+}
+
 /* ---- the line ---- */
 
 /* What another stack or an earlier life left in p's metadata goes. */
@@ -141,6 +163,7 @@ static void rx_begin(struct via *v, struct iface *in, struct pkt *p)
 	p->m.owner = 0;
 	p->m.flow_hash = 0;
 	p->m.ether_mcast = 0;
+	p->m.cut = PKT_CUT_NEVER;
 	p->m.l2 = p->head;
 	in->rx_packets += p->m.gso_size ? p->m.gso_segs : 1;
 	in->rx_bytes += p->len;
@@ -198,18 +221,7 @@ void rx_packet(struct via *v, struct iface *in, struct pkt *p)
 	}
 
 	/* ---- transport ---- */
-	why = DROP_IP_FRAGMENT;
-	if (h.frag & (IP4_MF | 0x1fff))
-		goto drop;
-	why = hook_run(v, HOOK_LOCAL_IN, p);
-	if (why)
-		goto drop;
-	st->counts[COUNT_IP_LOCAL] += p->m.gso_size ? p->m.gso_segs : 1;
-	pkt_pull(p, h.hlen);
-	why = DROP_NO_MEMORY;
-	if (!rx_l4_linear(v, p, h.proto))
-		goto drop;
-	why = rx_transport(v, p, &h, way == RX_LOCAL_BROADCAST, &taken);
+	why = rx_local(v, &p, &h, way == RX_LOCAL_BROADCAST, &taken);
 	if (why)
 		goto drop;
 	return;

@@ -57,6 +57,9 @@ static int stack_tables(struct via *v, const struct via_config *cfg)
 	st->fib = fib_new(v->arena, prf_derive(cfg->seed, "fib"));
 	if (!st->fib || neigh_cache_init(&ne, &st->neigh, prf_derive(cfg->seed, "neigh"), WHEEL_NEIGH) || path_init(v))
 		return -ENOMEM;
+	struct reasm_env re = stack_reasm_env(v);
+	reasm_init(&re, &st->reasm, prf_derive(cfg->seed, "reassembly"), WHEEL_REASM);
+	st->frag_ids.key = prf_derive(cfg->seed, "fragment id");
 	return stack_loopback(v);
 }
 
@@ -124,11 +127,13 @@ void via_fini(struct via *v)
 {
 	struct via_state *st = v->st;
 	struct neigh_env ne = stack_neigh_env(v);
+	struct reasm_env re = stack_reasm_env(v);
 	struct pktq waiting = {0};
 	sock_fini(&v->sock);
 	tcp_fini(&v->tcp);
 	neigh_flush(&ne, &st->neigh, 0, &waiting);
 	pktq_clear(v->mem, &waiting);
+	reasm_fini(&re, &st->reasm);
 	for (uint32_t i = 0; i < st->iface_end; i++)
 		if (iface_at(v, i))
 			ifq_clear(v, iface_at(v, i));

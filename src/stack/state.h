@@ -7,6 +7,7 @@
 
 #include "link/arp.h"
 #include "net/addrs.h"
+#include "net/frag4.h"
 #include "net/icmp.h"
 #include "stack/hook.h"
 #include "stack/via.h"
@@ -73,7 +74,8 @@ struct path {
 
 enum stack_count {
 	COUNT_IP_IN, COUNT_IP_LOCAL, COUNT_IP_FORWARDED, COUNT_IP_OUT, COUNT_ICMP_ECHO, COUNT_ICMP_ERRORS_OUT, COUNT_ARP_IN,
-	COUNT_TCP_IN, COUNT_TCP_OUT, COUNT_TCP_RST_OUT, COUNT_UDP_IN, COUNT_UDP_OUT, COUNT_STACK
+	COUNT_TCP_IN, COUNT_TCP_OUT, COUNT_TCP_RST_OUT, COUNT_UDP_IN, COUNT_UDP_OUT,
+	COUNT_REASM_JOINED, COUNT_REASM_WHOLE, COUNT_FRAG_CUT, COUNT_FRAG_MADE, COUNT_STACK
 };
 
 struct via_state {
@@ -110,6 +112,8 @@ struct via_state {
 	uint64_t counts[COUNT_STACK];
 	uint64_t drops[DROP_COUNT];
 	struct icmp_limit icmp;
+	struct reasm reasm;
+	struct frag4_ids frag_ids;
 };
 
 static inline struct iface *iface_at(const struct via *v, uint32_t ifindex)
@@ -120,6 +124,11 @@ static inline struct path *path_at(const struct via *v, ref_t r) { return arena_
 static inline struct neigh_env stack_neigh_env(struct via *v)
 {
 	return (struct neigh_env){.arena = v->arena, .wheel = &v->st->wheel, .mem = v->mem, .now = v->now};
+}
+
+static inline struct reasm_env stack_reasm_env(struct via *v)
+{
+	return (struct reasm_env){.arena = v->arena, .wheel = &v->st->wheel, .mem = v->mem, .now = v->now, .drops = v->st->drops};
 }
 
 /* stack.c */
@@ -182,6 +191,14 @@ void rx_packet(struct via *v, struct iface *in, struct pkt *p); /* takes */
 enum drop icmp_arrives(struct via *v, struct pkt *p, const struct ip4_hdr *h, bool to_broadcast);
 /* What a failed neighbour means to the local sender of p, a packet of ours: its socket is told, as by ICMP. */
 void icmp_tell_local(struct via *v, struct pkt *p, int err);
+
+/* frag.c */
+/* The fragment *p, which begins at its IP header *h, is for us. *p becomes the whole datagram, *h its header, or NULL while some of
+ * it is missing; or a reason why *p is dropped. */
+enum drop frag_arrives(struct via *v, struct pkt **p, struct ip4_hdr *h);
+void frag_timeout(struct via *v, ref_t timer);
+/* p, which begins at its IP header and may be cut, becomes fragments of at most mtu bytes in q. Takes p, also when there is no memory. */
+void frag_cut(struct via *v, struct pkt *p, uint32_t mtu, struct pktq *q);
 
 /* trace.c */
 /* False: nobody traces. Else p has an id now. */

@@ -1,7 +1,7 @@
 /* stack/tx.c - the straight line out: IP header, route, neighbour, frame, interface queue, driver.
  *
- *   tcp_output() or a socket -> tx_path() -> [local-out] -> loopback queue, or route -> [post-route] -> neighbour -> frame
- *   rx.c says FORWARD -> tx_forward() -> TTL, MTU -> [forward] -> [post-route] -> neighbour -> frame
+ *   tcp_output() or a socket -> tx_path() -> [local-out] -> [post-route] -> frag.c -> loopback queue, or route -> neighbour -> frame
+ *   rx.c says FORWARD -> tx_forward() -> TTL, MTU -> [forward] -> [post-route] -> frag.c -> neighbour -> frame
  *   via_flush(): tcp_flush(), then every interface queue into its driver; room that came back lets TCP go on
  *
  * Nothing here calls back into TCP while TCP is calling: what is lost locally waits in st->lost until via_flush() tells.
@@ -207,34 +207,70 @@ static void tx_broadcast(struct via *v, struct pkt *p, struct path *pa)
 	tx_frame(v, i, l2, p);
 }
 
-void tx_path(struct via *v, struct pkt *p, struct path *pa, uint8_t proto, uint8_t ttl, uint8_t tos)
+static void tx_by_kind(struct via *v, struct pkt *p, struct path *pa)
 {
-	struct via_state *st = v->st;
-	struct ip4_hdr h = {.tos = (uint8_t)((tos & 0xfc) | (p->m.ecn & 3)), .ttl = ttl ? ttl : st->ttl, .proto = proto,
-			    .total_len = (uint16_t)(p->len + IP4_HLEN), .id = pa->ip_id, .frag = IP4_DF,
-			    .src = via_addr_to_v4(&pa->p.local), .dst = via_addr_to_v4(&pa->p.remote)};
-	uint16_t segs = p->m.gso_size ? p->m.gso_segs : 1;
-	pa->ip_id = (uint16_t)(pa->ip_id + segs);
-	p->m.l4 = p->head;
-	ip4_emit(pkt_push(p, IP4_HLEN), &h);
-	p->m.l2 = p->m.l3 = p->head;
-	flow_hash_ip4(st->flow_key, p, &h);
-	st->counts[COUNT_IP_OUT] += segs;
-	enum drop why = hook_run(v, HOOK_LOCAL_OUT, p);
-	if (!why && !pa->p.ifindex)
-		why = DROP_IP_NO_ROUTE;
-	if (!why && !p->m.gso_size && p->len > pa->p.pmtu)
-		why = DROP_TOO_BIG;
-	if (!why)
-		why = hook_run(v, HOOK_POST_ROUTE, p);
-	if (why)
-		stack_drop(v, p, why);
-	else if (pa->p.is_loopback)
+	if (pa->p.is_loopback)
 		tx_loopback(v, p);
 	else if (pa->p.is_broadcast)
 		tx_broadcast(v, p, pa);
 	else
 		tx_route(v, p, pa);
+}
+
+/* Bytes of the largest packet that goes along pa in one piece. */
+static uint32_t tx_limit(const struct pkt *p, const struct path *pa)
+{
+	return p->m.cut == PKT_CUT_PROBE ? pa->p.mtu : pa->p.pmtu;
+}
+
+/* May p, which has no IP header yet, be cut if it is too large? Its "do not fragment" says the same (RFC 791 §3.2). */
+static bool tx_may_cut(const struct pkt *p, const struct path *pa)
+{
+	return p->m.cut == PKT_CUT_ANY || (p->m.cut == PKT_CUT_HERE && p->len + IP4_HLEN > tx_limit(p, pa));
+}
+
+/* Ids of packets that cannot be cut need not be unique (RFC 6864 §4.1); TCP's count up, as cutting superframes does. */
+static uint16_t tx_id(struct via *v, const struct pkt *p, struct path *pa, const struct ip4_hdr *h)
+{
+	if (!(h->frag & IP4_DF))
+		return frag4_id(&v->st->frag_ids, h->src, h->dst, h->proto);
+	uint16_t id = pa->ip_id;
+	pa->ip_id = (uint16_t)(id + (p->m.gso_size ? p->m.gso_segs : 1));
+	return id;
+}
+
+void tx_path(struct via *v, struct pkt *p, struct path *pa, uint8_t proto, uint8_t ttl, uint8_t tos)
+{
+	struct via_state *st = v->st;
+	struct ip4_hdr h = {.tos = (uint8_t)((tos & 0xfc) | (p->m.ecn & 3)), .ttl = ttl ? ttl : st->ttl, .proto = proto,
+			    .total_len = (uint16_t)(p->len + IP4_HLEN), .frag = tx_may_cut(p, pa) ? 0 : IP4_DF,
+			    .src = via_addr_to_v4(&pa->p.local), .dst = via_addr_to_v4(&pa->p.remote)};
+	h.id = tx_id(v, p, pa, &h);
+	p->m.l4 = p->head;
+	ip4_emit(pkt_push(p, IP4_HLEN), &h);
+	p->m.l2 = p->m.l3 = p->head;
+	flow_hash_ip4(st->flow_key, p, &h);
+	st->counts[COUNT_IP_OUT] += p->m.gso_size ? p->m.gso_segs : 1;
+	enum drop why = hook_run(v, HOOK_LOCAL_OUT, p);
+	if (!why && !pa->p.ifindex)
+		why = DROP_IP_NO_ROUTE;
+	bool is_large = !p->m.gso_size && p->len > tx_limit(p, pa);
+	if (!why && is_large && h.frag & IP4_DF)
+		why = DROP_TOO_BIG;
+	if (!why)
+		why = hook_run(v, HOOK_POST_ROUTE, p);
+	if (!why && !is_large && pkt_unchain(v->mem, p))
+		why = DROP_NO_MEMORY;
+	if (why) {
+		stack_drop(v, p, why);
+	} else if (is_large) {
+		struct pktq q = {0};
+		frag_cut(v, p, tx_limit(p, pa), &q);
+		while ((p = pktq_pop(v->mem, &q)) != NULL)
+			tx_by_kind(v, p, pa);
+	} else {
+		tx_by_kind(v, p, pa);
+	}
 }
 
 int tx_datagram(struct via *v, struct pkt *p, uint8_t proto, const struct via_addr *local, const struct via_addr *remote, uint8_t ttl,
@@ -248,11 +284,12 @@ int tx_datagram(struct via *v, struct pkt *p, uint8_t proto, const struct via_ad
 	}
 	struct path *pa = path_at(v, path);
 	struct iface *i = iface_at(v, pa->p.ifindex);
+	uint32_t whole = p->len + IP4_HLEN, n = frag4_count(whole, IP4_HLEN, tx_limit(p, pa));
 	if (via_addr_is_multicast(remote) || (pa->p.is_broadcast && !may_broadcast))
 		err = -EACCES;
-	else if (p->len + IP4_HLEN > pa->p.pmtu)
+	else if (whole > 65535 || (n > 1 && !tx_may_cut(p, pa)))
 		err = -EMSGSIZE;
-	else if (i->q.n >= IFQ_PACKETS_MAX || i->q.bytes + p->len > IFQ_BYTES_MAX - 64)
+	else if (i->q.n + n > IFQ_PACKETS_MAX || i->q.bytes + p->len + n * 64 > IFQ_BYTES_MAX) /* all of its fragments, or none */
 		err = -ENOBUFS;
 	p->m.ifindex = pa->p.ifindex;
 	if (err == -ENOBUFS)
@@ -281,6 +318,7 @@ void tx_icmp_error(struct via *v, struct pkt *p, const struct ip4_hdr *h, uint8_
 	pkt_front_at(p, front);
 	if (!e)
 		return;
+	e->m.cut = PKT_CUT_ANY;
 	if (stack_addr_is_ours(v, &dst)) /* as the one that was asked; else of the interface it leaves by (RT4-012) */
 		from = dst;
 	if (tx_datagram(v, e, IPPROTO_N_ICMP, &from, &to, 0, TOS_ICMP_ERROR, false) == 0)
@@ -316,10 +354,9 @@ void tx_forward(struct via *v, struct pkt *p, struct ip4_hdr *h)
 		why = DROP_IP_BROADCAST; /* RFC 2644 */
 		goto drop;
 	}
-	if (forward_unit(p, h) > out->mtu) {
-		/* Routers fragment only without DF (RFC 1812 §5.2.6); that is not built, so such a packet goes unanswered. */
-		if (h->frag & IP4_DF)
-			tx_icmp_error(v, p, h, ICMP4_UNREACH, ICMP4_UNREACH_FRAG, out->mtu);
+	bool is_large = forward_unit(p, h) > out->mtu;
+	if (is_large && (h->frag & IP4_DF || p->m.gso_size)) { /* RFC 1812 §5.2.6: only without "do not fragment" */
+		tx_icmp_error(v, p, h, ICMP4_UNREACH, ICMP4_UNREACH_FRAG, out->mtu);
 		why = DROP_IP_MTU;
 		goto drop;
 	}
@@ -331,7 +368,13 @@ void tx_forward(struct via *v, struct pkt *p, struct ip4_hdr *h)
 	if (why)
 		goto drop;
 	st->counts[COUNT_IP_FORWARDED] += p->m.gso_size ? p->m.gso_segs : 1;
-	tx_neighbour(v, out, via_addr_is_any(&hop.gateway) ? &dst : &hop.gateway, p);
+	struct pktq q = {0};
+	if (is_large)
+		frag_cut(v, p, out->mtu, &q);
+	else
+		pktq_push(v->mem, &q, p);
+	while ((p = pktq_pop(v->mem, &q)) != NULL)
+		tx_neighbour(v, out, via_addr_is_any(&hop.gateway) ? &dst : &hop.gateway, p);
 	return;
 drop:
 	stack_drop(v, p, why);

@@ -181,27 +181,33 @@ static uint32_t notsent_lowat(const struct tcp_env *env, const struct tcp_conn *
 }
 
 /* True size of n queued bytes. */
-static uint64_t send_cost(uint32_t n, uint32_t goal)
+static uint64_t send_cost(uint64_t n, uint32_t goal)
 {
-	return n + (uint64_t)TCP_SKB_OVERHEAD * ((n + goal - 1) / goal);
+	return n + TCP_SKB_OVERHEAD * ((n + goal - 1) / goal);
 }
 
+/* The least n for which from + n * by is `to` or more. */
+static uint64_t steps(uint64_t from, uint64_t to, uint64_t by) { return from < to ? (to - from + by - 1) / by : 0; }
+/* What n lacks to be a multiple of goal. */
+static uint32_t to_whole(uint64_t n, uint32_t goal) { return (uint32_t)((goal - n % goal) % goal); }
+
+/* As many segments as the buffer has true size for, but what waits behind those that leave at once is below the mark. A segment is
+ * always filled: what waits is counted in whole ones. */
 uint32_t tcp_send_room(const struct tcp_env *env, const struct tcp_conn *c, uint32_t want)
 {
-	uint32_t goal = send_goal(env, c), leaves = send_leaves(env, c), lowat = notsent_lowat(env, c);
-	uint32_t queued = sbuf_len(&c->snd), unsent = tcp_unsent(c), room = 0;
+	uint32_t goal = send_goal(env, c), leaves = send_leaves(env, c), queued = sbuf_len(&c->snd), unsent = tcp_unsent(c);
+	uint64_t room = 0, each = (uint64_t)goal + TCP_SKB_OVERHEAD;
 
-	want = MIN(want, TCP_BUF_MAX);
-	while (room < want) { /* at most as often as segments fit into the buffer */
-		uint32_t waits = unsent + room - MIN(unsent + room, leaves);
-		if (waits % goal)
-			room += goal - waits % goal;
-		else if (send_cost(queued + room, goal) < c->sndbuf && waits < lowat)
-			room += goal;
-		else
-			break;
+	if (unsent <= leaves) { /* nothing waits until more than that is there */
+		uint64_t fit = steps(send_cost(queued, goal), c->sndbuf, each), past = (leaves - unsent) / goal + 1;
+		room = MIN(fit, past) * goal;
+		if (fit < past)
+			return (uint32_t)MIN(room, want);
 	}
-	return MIN(room, want);
+	room += to_whole(unsent + room - leaves, goal);
+	uint64_t fit = steps(send_cost(queued + room, goal), c->sndbuf, each);
+	room += MIN(fit, steps(unsent + room - leaves, notsent_lowat(env, c), goal)) * goal;
+	return (uint32_t)MIN(room, want);
 }
 
 /* Twice the congestion window, in true size: Linux rounds what a segment takes up to a power of two. */

@@ -7,8 +7,9 @@
  * burst), and PRR leaves cwnd alone.
  * Integers only. Random: the length of a cycle, from the stack's stream. A mark of classic ECN counts as a round of high loss.
  * The memory outlives silence by TCP_CC_KEEP_NS; what pauses for longer starts again, in Startup from the cwnd it had.
- * Packets are conserved for a round only when a round's loss is high, not at the first loss: on a path that loses at random recovery
- * never ends, and what it does not replace would be missing from the pipe.
+ * Each loss that begins a recovery, or hits a repetition, lowers cwnd to what is in flight (RFC 8961 §4). But packets are conserved for
+ * a round only when a round's loss is high, not at the first loss: on a path that loses at random recovery never ends, and what it does
+ * not replace would be missing from the pipe.
  * Limits: a lost range is judged by what was in flight when it left, without BBRInflightAtLoss()'s interpolation; nothing is undone
  * when a loss proves spurious; 100 ms as bound of extra_acked is not kept, cwnd is. */
 #include "tcp/bbr.h"
@@ -342,12 +343,15 @@ static void restart_from_idle(struct bbr *b, const struct tcp_cc_sample *s, stru
 		check_probe_rtt_done(b, s, io);
 }
 
-/* Recovery began, or a time-out came. */
+/* Recovery began, a repetition was lost, or a time-out came: the window falls to what is in flight (BBROnEnterFastRecovery(),
+ * BBROnEnterRTO()); each ACK lets as much more go as it says has arrived, and the end of recovery gives it back. */
 static void loss_begins(struct bbr *b, const struct tcp_cc_sample *s, struct tcp_cc_out *io, bool is_rto)
 {
 	save_cwnd(b, io->cwnd);
 	if (is_rto)
 		io->cwnd = s->pipe + s->mss;
+	else
+		io->cwnd = MIN(io->cwnd, MAX(s->pipe, BBR_MIN_PIPE_CWND * s->mss));
 	b->in_recovery = true;
 }
 

@@ -19,6 +19,7 @@
 #include "tcp/window.h"
 
 #define Q_OFF offsetof(struct tcp_conn, q)
+#define ALL_OFF offsetof(struct tcp_entry, all)
 
 int tcp_init(struct tcp_env *env, const uint8_t seed[32])
 {
@@ -107,11 +108,33 @@ void tcp_conn_set_state(struct tcp_env *env, struct tcp_conn *c, enum tcp_state 
 
 /* --- lists --- */
 
+void tcp_entry_enlist(struct tcp_env *env, struct tcp_entry *e)
+{
+	struct tcp_path *p = tcp_path_of(env, e);
+	ref_t r = arena_ref(env->arena, e);
+
+	if (p->last_node)
+		list_insert_after(env->arena, &tcp_tab(env)->all, p->last_node, r, ALL_OFF);
+	else
+		list_push_tail(env->arena, &tcp_tab(env)->all, r, ALL_OFF);
+	p->last_node = r;
+}
+
+void tcp_entry_delist(struct tcp_env *env, struct tcp_entry *e)
+{
+	struct tcp_path *p = tcp_path_of(env, e);
+	ref_t r = arena_ref(env->arena, e), prev = list_prev(env->arena, r, ALL_OFF);
+
+	if (p->last_node == r)
+		p->last_node = prev && tcp_node_at(env, prev)->path == e->node.path ? prev : 0;
+	list_remove(env->arena, &tcp_tab(env)->all, r, ALL_OFF);
+}
+
 void tcp_entry_link(struct tcp_env *env, struct tcp_entry *e)
 {
 	ref_t r = arena_ref(env->arena, e);
 
-	list_push_tail(env->arena, &tcp_tab(env)->all, r, offsetof(struct tcp_entry, all));
+	tcp_entry_enlist(env, e);
 	env->ops->demux_add(env->ctx, r);
 }
 
@@ -121,7 +144,7 @@ void tcp_entry_unlink(struct tcp_env *env, struct tcp_entry *e)
 
 	env->ops->demux_del(env->ctx, r);
 	tcp_mem_forget(env, r);
-	list_remove(env->arena, &tcp_tab(env)->all, r, offsetof(struct tcp_entry, all));
+	tcp_entry_delist(env, e);
 	wheel_disarm(env->arena, env->wheel, r);
 }
 
@@ -223,7 +246,7 @@ void tcp_conn_free(struct tcp_env *env, struct tcp_conn *c)
 		wheel_disarm(env->arena, env->wheel, r);
 	}
 	tcp_mem_forget(env, r);
-	list_remove(env->arena, &t->all, r, offsetof(struct tcp_entry, all));
+	tcp_entry_delist(env, &c->e);
 	env->ops->path_drop(env->ctx, c->e.node.path);
 	t->n_orphans -= c->is_orphan;
 	pool_give(env->arena, &t->conns, r);
@@ -357,7 +380,7 @@ struct tcp_conn *tcp_conn_new(struct tcp_env *env, ref_t path, uint16_t lport, u
 	c->rcv_mss = TCP_MSS_DEFAULT4;
 	c->ts_offset = tcp_ts_offset(env, tcp_path_of(env, &c->e), lport, rport);
 	c->rx_tick = tcp_tick_now(env);
-	list_push_tail(env->arena, &t->all, r, offsetof(struct tcp_entry, all));
+	tcp_entry_enlist(env, &c->e);
 	tcp_conn_apply_opts(env, c, o ? o : &none);
 	c->rcv_ws = tcp_window_shift(tcp_window_most(env, o ? o : &none));
 	c->peer_mss = tcp_mss_peer(tcp_path_of(env, &c->e), 0);
@@ -368,7 +391,8 @@ struct tcp_conn *tcp_conn_new(struct tcp_env *env, ref_t path, uint16_t lport, u
 
 uint16_t tcp_mss_advertised(const struct tcp_path *p, const struct tcp_opts *o)
 {
-	uint32_t mss = MIN(p->mtu - p->ip_hlen - TCP_HLEN, 65535u); /* not what was learnt: that is of the other direction (SHLD-6) */
+	uint32_t largest = UINT16_MAX + (p->ip_hlen == 40 ? 40u : 0); /* that IP can say: IPv6 counts without its header */
+	uint32_t mss = MIN(p->mtu, largest) - p->ip_hlen - TCP_HLEN;  /* not what was learnt: that is of the other direction (SHLD-6) */
 
 	return (uint16_t)(o && o->mss_clamp && o->mss_clamp < mss ? o->mss_clamp : mss);
 }

@@ -18,6 +18,7 @@
 #define TCP_MSL_NS (30 * NS_PER_S)           /* 2 MSL is 60 s, as Linux (RFC 9293 §3.4.2 has 2 min) */
 #define TCP_DELACK_NS (40 * NS_PER_MS)       /* RFC 9293 §3.8.6.3: below 0.5 s */
 #define TCP_CORK_NS (200 * NS_PER_MS)        /* a corked partial segment waits at most this long */
+#define TCP_OVERRIDE_NS NS_PER_S             /* a window too small for a segment is filled after that (§3.8.6.2.1: 0.1 to 1 s) */
 #define TCP_STARVED_SHIFT 23                 /* memory is asked for every 2^23 ns, about 8 ms */
 #define TCP_INVALID_NS (500 * NS_PER_MS)     /* pure ACKs out of window are answered so often at most (as Linux) */
 #define TCP_FIN_TIMEOUT_S 60                 /* FIN-WAIT-2 without endpoint */
@@ -233,7 +234,7 @@ struct tcp_active {
 	uint32_t piece_seq;
 
 	uint32_t probe_seq, probe_len; /* a segment larger than is known to pass is under way (pmtu.h); length 0: none */
-	bool is_mtu;                /* recovery repairs what was too large: no sign of congestion, the window stays (RFC 1191 §6.5) */
+	bool is_mtu;                /* recovery repairs what was too large, or text refused with its SYN: the window stays (RFC 1191 §6.5) */
 	bool is_probe_only;         /* that was a probe and nothing else: what RACK finds next is congestion (RFC 4821 §7.6.2) */
 
 	struct tcp_drs drs;
@@ -327,7 +328,7 @@ struct tcp_state_tab {
 	struct pool conns, actives, rares, tallies, synrcvds, timewaits, listeners;
 	struct list tallies_idle;   /* of connections that have drained, the longest idle first (tally.h) */
 	ref_t spare_tally;          /* counted into when memory is out, and never told */
-	struct list all;            /* every node, by tcp_entry.all */
+	struct list all;            /* every node, by tcp_entry.all; those of one path side by side (tcp_path.last_node) */
 	struct list dirty, held;    /* tcp_conn, by q */
 	uint64_t room_told;         /* interfaces (by index mod 64) that have room since the last flush */
 	struct prf_key isn_key, ts_key, cookie_key[2];
@@ -402,6 +403,9 @@ void tcp_conn_set_state(struct tcp_env *env, struct tcp_conn *c, enum tcp_state 
 void tcp_trace_state(struct tcp_env *env, const struct tcp_node *n, uint8_t from, uint8_t to);
 void tcp_trace(struct tcp_env *env, const struct tcp_conn *c, enum trace_kind kind, uint32_t reason, uint32_t seq, uint32_t seq_end,
 	       uint32_t a, uint32_t b);
+/* In and out of the list of all nodes; its path must be known. */
+void tcp_entry_enlist(struct tcp_env *env, struct tcp_entry *e);
+void tcp_entry_delist(struct tcp_env *env, struct tcp_entry *e);
 /* Demux and list entry of any node. */
 void tcp_entry_link(struct tcp_env *env, struct tcp_entry *e);
 void tcp_entry_unlink(struct tcp_env *env, struct tcp_entry *e);

@@ -2,6 +2,7 @@
 #include "tcp/fastopen.h"
 
 #include "tcp/cc.h"
+#include "tcp/recovery.h"
 #include "tcp/scoreboard.h"
 #include "tcp/tally.h"
 #include "tcp/timers.h"
@@ -192,6 +193,8 @@ bool tcp_fastopen_answered(struct tcp_env *env, struct tcp_conn *c, const struct
 	r->fo = TCP_FO_ANSWERED;
 	for (uint16_t i = 0; is_left && i < a->sent.n; i++)
 		tcp_mark_lost(env, c, a, i, c->sack_ok ? WHY_RETRANS_SACK : WHY_RETRANS_FAST);
+	if (is_left) /* refused, not lost; also if the link takes it only after more has arrived (as Linux) */
+		tcp_recovery_repair(env, c, a);
 	return is_left;
 }
 

@@ -94,12 +94,13 @@ void tcp_sent(struct tcp_env *env, ref_t conn, uint32_t gen, uint32_t seq_end, i
 
 void tcp_path_changed(struct tcp_env *env, ref_t path)
 {
-	const size_t off = offsetof(struct tcp_entry, all);
+	const struct tcp_path *p = arena_at(env->arena, path);
+	ref_t r = p->last_node;
 
-	for (ref_t r = tcp_tab(env)->all.head; r; r = list_next(env->arena, r, off)) {
-		struct tcp_conn *c = arena_at(env->arena, r);
-		if (c->e.node.path != path || c->e.node.timer.kind != WHEEL_TCP_CONN || c->state == TCP_CLOSED)
+	for (; r && tcp_node_at(env, r)->path == path; r = list_prev(env->arena, r, offsetof(struct tcp_entry, all))) {
+		if (tcp_node_at(env, r)->timer.kind != WHEEL_TCP_CONN || tcp_conn_at(env, r)->state == TCP_CLOSED)
 			continue;
+		struct tcp_conn *c = tcp_conn_at(env, r);
 		uint16_t mss = c->mss;
 		tcp_conn_update_mss(env, c);
 		if (c->mss < mss && c->active && c->was_open)

@@ -1,6 +1,8 @@
 /* tcp/pacing.c - how fast data may leave. See the header. */
 #include "tcp/pacing.h"
 
+#include "tcp/cwnd.h"
+
 uint64_t tcp_pacing_window_rate(const struct tcp_conn *c)
 {
 	uint32_t ratio = c->cwnd < c->ssthresh / 2 ? TCP_PACING_SS_RATIO : TCP_PACING_CA_RATIO;
@@ -20,6 +22,19 @@ void tcp_pacing_update(struct tcp_env *env, struct tcp_conn *c, struct tcp_activ
 	a->pacing_rate = rate;
 	if (!rate)
 		a->pacing_waits = false;
+}
+
+void tcp_pacing_limited(struct tcp_env *env, struct tcp_conn *c, struct tcp_active *a)
+{
+	uint64_t was = a->pacing_rate;
+	int64_t wait = a->pacing_next - env->now;
+
+	/* What a model asks for is told with the next ACK; until then its window says about as much. */
+	tcp_pacing_update(env, c, a, tcp_cwnd_algo(env, c)->has_model ? tcp_pacing_window_rate(c) : 0);
+	if (wait > 0 && !a->pacing_rate)
+		a->pacing_next = env->now;
+	else if (wait > 0 && a->pacing_rate > was)
+		a->pacing_next = env->now + (int64_t)((uint64_t)wait * was / a->pacing_rate);
 }
 
 bool tcp_pacing_may_send(const struct tcp_env *env, struct tcp_active *a)

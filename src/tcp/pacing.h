@@ -22,6 +22,8 @@
 uint64_t tcp_pacing_window_rate(const struct tcp_conn *c);
 /* cwnd or SRTT changed. asked: the algorithm's rate, bytes/s; 0: it has none. */
 void tcp_pacing_update(struct tcp_env *env, struct tcp_conn *c, struct tcp_active *a, uint64_t asked);
+/* The user changed the limit: what waits, waits as it would have at the rate that holds now. */
+void tcp_pacing_limited(struct tcp_env *env, struct tcp_conn *c, struct tcp_active *a);
 /* May data leave now? If not, the wheel entry is to be armed (tcp_timers_arm()). */
 bool tcp_pacing_may_send(const struct tcp_env *env, struct tcp_active *a);
 /* n bytes have left. */

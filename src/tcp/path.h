@@ -12,6 +12,7 @@ struct tcp_path {
 	struct via_addr local, remote;
 	uint32_t refs;
 	uint32_t gen;
+	ref_t last_node;    /* TCP's: the nodes of a path stand together in tcp_state_tab.all, this is the last of them; 0: none */
 	uint32_t mtu;       /* largest IP packet the links it leaves by carry, bytes; IP header included */
 	uint32_t gso_max;   /* largest superframe we may hand down, IP packet bytes; at least pmtu. Software cuts it if the link cannot */
 	uint16_t ifindex;   /* egress now; 0: no route */

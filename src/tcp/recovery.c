@@ -152,6 +152,8 @@ static void marks_follow(const struct tcp_conn *c, struct tcp_active *a)
 		a->snd_sml = c->snd_una;
 	if (a->ca == TCP_CA_OPEN && seq_lt(a->recover, c->snd_una))
 		a->has_recover = false;
+	if (seq_le(a->rack.dsack_round, c->snd_una))
+		a->rack.has_round = false;
 	if (seq_lt(a->signal_high, c->snd_una))
 		a->signal = TCP_SIGNAL_NONE;
 }
@@ -191,6 +193,8 @@ void tcp_recovery_ack(struct tcp_env *env, struct tcp_conn *c, struct tcp_active
 			lost_more(env, c, a, again, x->flight_before, x->pipe_before);
 		if (x->acked)
 			partial_ack(env, c, a, x);
+		if (a->is_mtu) /* nothing was reduced yet */
+			tcp_ecn_ack(env, c, a, x);
 		return; /* no growth in recovery */
 	case TCP_CA_LOSS:
 		if (lost)
@@ -278,8 +282,13 @@ void tcp_recovery_mtu(struct tcp_env *env, struct tcp_conn *c, struct tcp_active
 		if (is_meant && !(r->flags & (TCP_RANGE_SACKED | TCP_RANGE_QUEUED | TCP_RANGE_LOST)))
 			tcp_mark_lost(env, c, a, (uint16_t)i, WHY_RETRANS_MTU);
 	}
+	tcp_recovery_repair(env, c, a);
+}
+
+void tcp_recovery_repair(struct tcp_env *env, struct tcp_conn *c, struct tcp_active *a)
+{
 	tcp_undo_forget(env, a);
-	if (a->ca == TCP_CA_OPEN && a->sent.lost) { /* no congestion: cwnd stays (RFC 1191 §6.5) */
+	if (a->ca == TCP_CA_OPEN && a->sent.lost) {
 		a->ca = TCP_CA_RECOVERY;
 		a->is_mtu = true;
 		a->recover = c->snd_nxt;

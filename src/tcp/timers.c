@@ -117,6 +117,8 @@ void tcp_timers_rtx(struct tcp_env *env, struct tcp_conn *c, bool restart)
 	tcp_timers_set_rtx(env, c, a, env->now + tcp_rto_backed(c, a->backoff));
 	if (want == TCP_RTX_PERSIST && c->snd_wnd && (c->cork || c->more)) /* held by the user, not by the peer */
 		a->rtx_at = env->now + TCP_CORK_NS;
+	else if (want == TCP_RTX_PERSIST && c->snd_wnd && !a->ece_waits) /* a silly window */
+		a->rtx_at = MIN(a->rtx_at, env->now + TCP_OVERRIDE_NS);
 	tcp_timers_arm(env, c);
 }
 
@@ -134,17 +136,28 @@ void tcp_timers_slow(struct tcp_env *env, struct tcp_conn *c)
 	tcp_timers_arm(env, c);
 }
 
+/* How often a SYN is sent again (MUST-23), or a SYN-ACK of Fast Open, as those of a listener's entries. */
+static uint8_t syn_tries(const struct tcp_env *env, const struct tcp_conn *c)
+{
+	const struct tcp_rare *r = tcp_rare_of(env, c);
+	const struct tcp_settings *set = &tcp_tab(env)->set;
+	uint8_t most = c->is_passive ? set->synack_retries : set->syn_retries;
+
+	if (r && r->opts.syn_retries)
+		return r->opts.syn_retries;
+	return most ? most : c->is_passive ? TCP_RETRIES_SYNACK : TCP_RETRIES_SYN;
+}
+
 /* R2 is reached, or the user's time-out (RFC 9293 §3.8.3, RFC 5482): true, and the connection is over. The user's time-out replaces
  * R2 of a synchronized connection; a SYN has its number of tries besides (as Linux). */
 static bool gives_up(struct tcp_env *env, struct tcp_conn *c, struct tcp_active *a, uint8_t tries)
 {
 	const struct tcp_rare *r = tcp_rare_of(env, c);
 	int64_t user = user_timeout(r);
-	uint8_t syn = tcp_tab(env)->set.syn_retries;
 	bool over = tries >= (c->is_orphan ? TCP_RETRIES_ORPHAN : TCP_RETRIES2);
 
 	if (c->state == TCP_SYN_SENT || c->state == TCP_SYN_RECEIVED)
-		over = tries >= (r && r->opts.syn_retries ? r->opts.syn_retries : syn ? syn : TCP_RETRIES_SYN); /* MUST-23 */
+		over = tries >= syn_tries(env, c);
 	else if (user)
 		over = false;
 	if (user)

@@ -11,6 +11,7 @@
 #include "tcp/isn.h"
 #include "tcp/memory.h"
 #include "tcp/output.h"
+#include "tcp/pacing.h"
 #include "tcp/timers.h"
 #include "tcp/urgent.h"
 #include "tcp/window.h"
@@ -372,10 +373,14 @@ void tcp_user_close(struct tcp_env *env, ref_t conn, bool linger0)
 void tcp_user_set_opts(struct tcp_env *env, ref_t conn, const struct tcp_opts *o)
 {
 	struct tcp_conn *c = tcp_conn_at(env, conn);
+	const struct tcp_rare *r = tcp_rare_of(env, c);
 	bool was_readable = tcp_conn_is_readable(env, c);
+	uint64_t limit = r ? r->opts.pacing_max : 0;
 
 	tcp_conn_apply_opts(env, c, o);
 	struct tcp_active *a = tcp_active_of(env, c);
+	if (a && limit != o->pacing_max)
+		tcp_pacing_limited(env, c, a);
 	if (a && a->rtx) { /* a user's time-out may end it sooner now */
 		int64_t at = a->rtx_at;
 		tcp_timers_set_rtx(env, c, a, a->rto_at);

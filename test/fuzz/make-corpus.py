@@ -53,6 +53,13 @@ CORPUS = {
         ip4(tcp(2)), ip4(b"x" * 8, 17), ip4(b"", 1, bytes.fromhex("8307040000000000")),
         ip4(b"abcd", 6, b"\x01\x01\x01\x00", 1, 0x2001), ip4() + b"\0" * 26,
     ],
+    "frag": [
+        # key, offset and MF, length, options and unit of 8, ECN: in order, backwards with options, overlapping, small ones between large
+        bytes.fromhex("002000c88000" "0020c8c88000" "000190640000"),
+        bytes.fromhex("002190646002" "002000c8b003" "0020c8c89002"),
+        bytes.fromhex("042000c88000" "042064c88000" "040190640000"),
+        bytes.fromhex("002000c88000" "0020c8088000" "0020d0808000" "000150640000"),
+    ],
     "icmp4": [
         bytes.fromhex("0800f7fe00010002") + b"ping", bytes.fromhex("0304000000000578") + ip4(tcp(16)[:8]),
         bytes.fromhex("0b00000000000000"),

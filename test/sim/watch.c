@@ -175,7 +175,8 @@ static bool stack_conserves(struct watch *w, int node)
 {
 	static const enum drop frames[] = {DROP_ETH_SHORT, DROP_ETH_OTHER, DROP_ETH_TYPE, DROP_ETH_VLAN, DROP_IF_DOWN};
 	static const enum drop packets[] = {DROP_IP_BAD, DROP_IP_CSUM, DROP_IP_SOURCE, DROP_IP_NOT_OURS, DROP_IP_TTL, DROP_IP_NO_ROUTE,
-		DROP_IP_OPTIONS, DROP_IP_FRAGMENT, DROP_IP_MTU, DROP_IP_BROADCAST};
+		DROP_IP_OPTIONS, DROP_IP_MTU, DROP_IP_BROADCAST, DROP_FRAG_BAD, DROP_FRAG_TINY, DROP_FRAG_OVERLAP, DROP_FRAG_DUPLICATE,
+		DROP_FRAG_ECN, DROP_FRAG_TIMEOUT, DROP_FRAG_LIMIT};
 	const struct via *v = w->l->nodes[node].stack;
 	const struct via_state *st = v->st;
 	uint64_t rx = 0, dropped = 0, kept = st->counts[COUNT_ARP_IN] + st->counts[COUNT_IP_IN];
@@ -189,7 +190,7 @@ static bool stack_conserves(struct watch *w, int node)
 	dropped = 0;
 	for (size_t i = 0; i < ARRAY_LEN(packets); i++)
 		dropped += st->drops[packets[i]];
-	kept = st->counts[COUNT_IP_LOCAL] + st->counts[COUNT_IP_FORWARDED];
+	kept = st->counts[COUNT_IP_LOCAL] + st->counts[COUNT_IP_FORWARDED] + st->counts[COUNT_REASM_JOINED] - st->counts[COUNT_REASM_WHOLE];
 	if (st->counts[COUNT_IP_IN] != kept + dropped)
 		return fails(w, node, NULL, "%llu packets came, %llu were for us or passed on, %llu dropped",
 			(unsigned long long)st->counts[COUNT_IP_IN], (unsigned long long)kept, (unsigned long long)dropped);

@@ -399,7 +399,8 @@ static void req_CC_020__bbr_answers_marks_and_heavy_loss(void **state)
 		run(MS);
 	net.loss = 0.3;
 	uint64_t bw = bbr_bw(bbr(f));
-	run(600 * MS);
+	run(300 * MS); /* six round trips: the next probe for bandwidth is still to come */
+	assert_int_equal(f->last_state, BBR_CRUISE);
 	assert_true(bbr_bw(bbr(f)) < bw * 9 / 10);
 	end();
 }
@@ -416,6 +417,32 @@ static void req_CC_020__bbr_mark_ends_a_probe(void **state)
 	call(f, TCP_CC_ECN);
 	assert_int_equal(bbr(f)->state, BBR_DOWN);
 	assert_in_range(bbr(f)->inflight_hi, 0.7 * 12.5e6 * 0.05 - MSS, 1.3 * 12.5e6 * 0.05);
+	end();
+}
+
+/* Whatever the rate of loss: the loss that begins a recovery lowers the window to what is in flight; the ACKs, and the end of recovery,
+ * give it back. */
+static void req_CC_020__bbr_answers_a_single_loss(void **state)
+{
+	begin(12.5e6, 50 * MS, 2, 0, 1);
+	run(5 * NS_PER_S);
+	struct flow *f = &net.f[0];
+	while (f->last_state != BBR_CRUISE)
+		run(MS);
+	uint32_t cwnd = f->o.cwnd, flight = f->in_flight;
+	assert_true(flight < cwnd * 3 / 4);
+	f->in_recovery = true;
+	call(f, TCP_CC_LOSS);
+	assert_int_equal(f->o.cwnd, flight);
+	call(f, TCP_CC_LOSS); /* never below what keeps the ACKs coming */
+	f->in_flight = 0;
+	call(f, TCP_CC_LOSS);
+	assert_int_equal(f->o.cwnd, BBR_MIN_PIPE_CWND * MSS);
+	f->in_flight = flight;
+	f->in_recovery = false;
+	f->rs = (struct tcp_rate_sample){0};
+	call(f, TCP_CC_SAMPLE);
+	assert_true(f->o.cwnd >= cwnd * 9 / 10);
 	end();
 }
 
@@ -486,7 +513,7 @@ int main(void)
 		T(bbr__fills_a_deep_pipe_and_leaves_no_queue), T(bbr__random_loss), T(bbr__shallow_buffer),
 		T(bbr__probe_rtt_learns_a_longer_path), T(bbr__probe_rtt_halves_flight), T(bbr__bandwidth_halves_and_doubles),
 		T(bbr__two_flows_share), T(bbr__cycle_of_probe_bw), T(req_CC_020__bbr_answers_marks_and_heavy_loss), T(req_CC_020__bbr_time_out),
-		T(req_CC_020__bbr_mark_ends_a_probe),
+		T(req_CC_020__bbr_mark_ends_a_probe), T(req_CC_020__bbr_answers_a_single_loss),
 		T(bbr__first_pacing_rate), T(bbr__any_samples),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -24,6 +24,8 @@ static void check(struct arena *a, const struct list *l, const ref_t *want, unsi
 	assert_int_equal(l->n, n);
 	for (unsigned i = 0; i < n; i++, r = list_next(a, r, OFF))
 		assert_int_equal(r, want[i]);
+	for (unsigned i = 1; i < n; i++)
+		assert_int_equal(list_prev(a, want[i], OFF), want[i - 1]);
 	assert_int_equal(r, 0);
 	assert_int_equal(l->tail, n ? want[n - 1] : 0);
 }
@@ -53,6 +55,11 @@ static void list__model(void **state)
 			else
 				list_remove(a, &l, x, OFF);
 			memmove(&in[at], &in[at + 1], (--n - at) * sizeof(in[0]));
+		} else if (n && rng_below(&r, 3) == 0) {
+			unsigned after = (unsigned)rng_below(&r, n);
+			list_insert_after(a, &l, in[after], x, OFF);
+			memmove(&in[after + 2], &in[after + 1], (n++ - after - 1) * sizeof(in[0]));
+			in[after + 1] = x;
 		} else if (rng_below(&r, 2)) {
 			list_push_tail(a, &l, x, OFF);
 			in[n++] = x;

@@ -281,10 +281,11 @@ static void pkt_new__is_clean(void **state)
 	struct pkt *p = pkt_new(&m, 0);
 	memset((void *)p, 0xff, PKT_BYTES);
 	p->n_slices = 0;
+	p->more = 0;
 	pkt_free(&m, p);
 	p = pkt_new(&m, PKT_HEADROOM);
 	assert_memory_equal(&p->m, &zero, sizeof(zero));
-	assert_int_equal(p->len + p->head_len + p->n_slices + p->next, 0);
+	assert_int_equal(p->len + p->head_len + p->n_slices + p->next + p->more, 0);
 	assert_int_equal(p->head, PKT_HEADROOM);
 	assert_int_equal(pkt_tailroom(p), PKT_LINEAR - PKT_HEADROOM);
 	assert_ptr_equal(pkt_at(&m, pkt_ref(&m, p)), p);

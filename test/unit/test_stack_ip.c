@@ -106,8 +106,11 @@ static void udp__both_ways_and_port_unreachable(void **state)
 	assert_int_equal(t->seen.last_icmp_src, IP_B);
 	assert_int_equal(via_recv(t->v[0], s, buf, sizeof(buf), 0), -ECONNREFUSED);
 	assert_int_equal(net_counter(t->v[1], "drop.udp.no_socket"), 1);
-	/* what does not fit the link cannot go, and is not cut */
+	/* what does not fit the link goes in pieces, unless the user forbids it */
 	static char big[3000];
+	int how = IP_PMTUDISC_DO;
+	assert_int_equal(via_send(t->v[0], s, big, 1473, 0), 1473);
+	assert_int_equal(via_setsockopt(t->v[0], s, IPPROTO_IP, IP_MTU_DISCOVER, &how, sizeof(how)), 0);
 	assert_int_equal(via_send(t->v[0], s, big, 1473, 0), -EMSGSIZE);
 	assert_int_equal(via_send(t->v[0], s, big, 1472, 0), 1472);
 	net_free(t);

@@ -1,5 +1,6 @@
 /* Rules of RFC 9293 that TCP keeps only together with ports, routes and IP: listening beside connections, the local address, TTL and
- * DSCP, reports of soft errors, source quench, IP options. Whole stacks on a wire, frames looked at and made by hand. */
+ * DSCP, ICMP errors of each kind, source quench, IP options, addresses that are nobody's, the count of bad checksums.
+ * Whole stacks on a wire, frames looked at and made by hand. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -106,21 +107,28 @@ static void expect_through(struct via *from, via_sock a, struct via *to, via_soc
 	assert_memory_equal(got, text, strlen(text));
 }
 
-/* A TCP segment from src with `optlen` bytes of IP options, as if it came by the server's wire. */
-static void from_wire(uint32_t src, const struct tcp_hdr *h, const uint8_t *opts, uint32_t optlen, const char *text)
+/* A TCP segment as if it came by the server's wire. */
+struct foreign {
+	uint32_t src, dst;   /* dst 0: the server */
+	uint8_t opts[4];     /* IP options, if has_opts */
+	bool has_opts, is_damaged;
+	const char *text;
+};
+static void from_wire(const struct foreign *f, const struct tcp_hdr *h)
 {
 	static const uint8_t from[6] = {2, 9, 9, 9, 9, 9};
-	uint32_t n = (uint32_t)strlen(text), hlen = IP4_HLEN + optlen;
+	const char *text = f->text ? f->text : "";
+	uint32_t n = (uint32_t)strlen(text), hlen = IP4_HLEN + (f->has_opts ? 4 : 0), dst = f->dst ? f->dst : SERVER;
 	uint8_t b[200] = {0};
 	uint32_t len = tcp_emit(b + hlen, h);
 	memcpy(b + hlen + len, text, n);
 	len += n;
 	put_be16(b + hlen + 16, 0);
-	put_be16(b + hlen + 16, csum_field(csum_add(ip4_pseudo(src, SERVER, 6, len), b + hlen, len)));
-	ip4_emit(b, &(struct ip4_hdr){.ttl = 60, .proto = IPPROTO_N_TCP, .total_len = (uint16_t)(hlen + len), .src = src, .dst = SERVER});
+	put_be16(b + hlen + 16, csum_field(csum_add(ip4_pseudo(f->src, dst, 6, len), b + hlen, len)));
+	b[hlen + 17] ^= f->is_damaged;
+	ip4_emit(b, &(struct ip4_hdr){.ttl = 60, .proto = IPPROTO_N_TCP, .total_len = (uint16_t)(hlen + len), .src = f->src, .dst = dst});
 	b[0] = (uint8_t)(0x40 | hlen / 4);
-	if (optlen)
-		memcpy(b + IP4_HLEN, opts, optlen);
+	memcpy(b + IP4_HLEN, f->opts, hlen - IP4_HLEN);
 	put_be16(b + 10, 0);
 	put_be16(b + 10, csum_field(csum_add(0, b, hlen)));
 	struct pkt *p = pkt_new(&t->mem, PKT_HEADROOM);
@@ -176,7 +184,7 @@ static void req_TCP_024__listen_beside_syn_sent_and_syn_received(void **state)
 	struct via_sock_info i = {.size = sizeof(i)};
 	assert_int_equal(via_sock_info(s, opening, &i), 0);
 	assert_int_equal(i.tcp_state, 2);
-	from_wire(NOBODY, &(struct tcp_hdr){.sport = 7, .dport = 5000, .seq = 1, .flags = TCP_SYN, .wnd = 1000}, NULL, 0, "");
+	from_wire(&(struct foreign){.src = NOBODY}, &(struct tcp_hdr){.sport = 7, .dport = 5000, .seq = 1, .flags = TCP_SYN, .wnd = 1000});
 	assert_int_equal(half_open(), 1);
 	connect_to(c, a, SERVER, 5000);
 	run(100);
@@ -339,7 +347,9 @@ static void with_options(const uint8_t opts[4], uint32_t off, const char *text)
 	struct tcp_hdr h = last[0].tcp;
 	h.flags = TCP_ACK | TCP_PSH;
 	h.seq += off;
-	from_wire(CLIENT, &h, opts, 4, text);
+	struct foreign f = {.src = CLIENT, .has_opts = true, .text = text};
+	memcpy(f.opts, opts, 4);
+	from_wire(&f, &h);
 }
 
 static void req_TCP_086__ip_options(void **state)
@@ -359,6 +369,114 @@ static void req_TCP_086__ip_options(void **state)
 	close_pair(l, a, b);
 }
 
+/* MUST-3 and its count: text, RST, SYN, FIN and an ACK of all, each damaged on its way. */
+static void req_TCP_003__a_bad_checksum_is_counted_and_changes_nothing(void **state)
+{
+	static const uint8_t flags[] = {TCP_ACK, TCP_RST, TCP_RST | TCP_ACK, TCP_FIN | TCP_ACK, TCP_SYN, TCP_ACK | TCP_URG};
+	via_sock l, a, b;
+	open_pair(&l, &a, &b);
+	expect_through(c, a, s, b, "hello");
+	struct via_sock_info before = {.size = sizeof(before)}, after = {.size = sizeof(after)};
+	struct tcp_hdr h = last[0].tcp;
+	uint32_t nxt = h.seq + 5;
+	assert_int_equal(via_sock_info(s, b, &before), 0);
+	uint64_t drops = net_counter(s, "drop.tcp.checksum");
+	uint32_t sent = last[1].n;
+	for (size_t i = 0; i < ARRAY_LEN(flags); i++) {
+		h.flags = flags[i];
+		h.seq = nxt;
+		from_wire(&(struct foreign){.src = CLIENT, .is_damaged = true, .text = "x"}, &h);
+		run(50);
+	}
+	for (uint16_t port = 80; port < 82; port++) /* a SYN to a listener, and to nobody */
+		from_wire(&(struct foreign){.src = CLIENT, .is_damaged = true},
+			  &(struct tcp_hdr){.sport = 77, .dport = port, .seq = 1, .flags = TCP_SYN});
+	assert_int_equal(net_counter(s, "drop.tcp.checksum"), drops + ARRAY_LEN(flags) + 2);
+	assert_int_equal(last[1].n, sent);
+	assert_int_equal(half_open(), 0);
+	assert_int_equal(via_sock_info(s, b, &after), 0);
+	assert_int_equal(after.tcp_state, before.tcp_state);
+	assert_int_equal(after.bytes_received, before.bytes_received);
+	assert_int_equal(via_inq(s, b), 0);
+	expect_through(c, a, s, b, "still here");
+	close_pair(l, a, b);
+}
+
+/* MUST-46, MUST-57, MUST-63: groups and broadcasts, the net's own too, are nobody one can connect to; a SYN from an address that cannot
+ * be a host's, or to more than one host, is dropped without a word. */
+static void req_TCP_026__no_connection_with_many_and_none_from_nobody(void **state)
+{
+	static const uint32_t many[] = {0xe0000001, 0xefffffff, 0xffffffff, 0x0a0000ff};
+	static const uint32_t nobody[] = {0xe0000001, 0xffffffff, 0x0a0000ff, 0x7f000001, 0, 0xf0000001};
+	struct tcp_hdr syn = {.sport = 7, .dport = 80, .seq = 1, .flags = TCP_SYN, .wnd = 1000};
+	via_sock l = listening(s, 80);
+	for (size_t i = 0; i < ARRAY_LEN(many); i++) {
+		via_sock k = net_open(c, VIA_STREAM);
+		struct via_sockaddr to = net_at(many[i], 80);
+		int err = via_connect(c, k, &to);
+		assert_true(err == -ENETUNREACH || err == -EACCES);
+		run(10);
+		via_close(c, k);
+	}
+	assert_int_equal(last[0].n, 0); /* not one SYN */
+	uint32_t sent = t->seen.tx, drops = t->seen.drops;
+	for (size_t i = 0; i < ARRAY_LEN(nobody); i++)
+		from_wire(&(struct foreign){.src = nobody[i]}, &syn);
+	for (size_t i = 0; i < ARRAY_LEN(many); i++)
+		from_wire(&(struct foreign){.src = CLIENT, .dst = many[i]}, &syn);
+	run(100);
+	assert_int_equal(half_open(), 0);
+	assert_int_equal(t->seen.tx, sent);
+	assert_int_equal(t->seen.drops, drops + ARRAY_LEN(nobody) + ARRAY_LEN(many));
+	from_wire(&(struct foreign){.src = NOBODY}, &syn); /* and the same SYN of an honest one counts */
+	assert_int_equal(half_open(), 1);
+	via_close(s, l);
+	run(1000);
+}
+
+/* Each error of RFC 1122 §4.2.3.9: the soft ones end nothing, neither an opening nor a connection, and can be learnt; of the hard ones
+ * (codes 2 to 4 are; 4 is path MTU's) an opening ends, a synchronized connection does not (RFC 5927 §5.2). */
+static void req_TCP_083__each_code_by_its_kind(void **state)
+{
+	static const struct { uint8_t type, code; int err; bool hard; } icmp[] = {
+		{ICMP4_UNREACH, 0, ENETUNREACH, false}, {ICMP4_UNREACH, 1, EHOSTUNREACH, false}, {ICMP4_UNREACH, 5, EOPNOTSUPP, false},
+		{ICMP4_TIME_EXCEEDED, 0, EHOSTUNREACH, false}, {ICMP4_TIME_EXCEEDED, 1, EHOSTUNREACH, false}, {12, 0, EPROTO, false},
+		{ICMP4_UNREACH, 2, ENOPROTOOPT, true}, {ICMP4_UNREACH, 3, ECONNREFUSED, true},
+	};
+	struct via_change nb = {.kind = VIA_NEIGH_SET, .ifindex = ic, .addr = via_addr_v4(NOBODY), .mac = {2, 7, 7, 7, 7, 7}};
+	via_sock l, a, b;
+	assert_int_equal(via_configure(c, &nb), 0);
+	open_pair(&l, &a, &b);
+	for (size_t i = 0; i < ARRAY_LEN(icmp); i++) {
+		struct via_sock_info info = {.size = sizeof(info)};
+		assert_int_equal(via_send(c, a, "x", 1, 0), 1);
+		via_flush(c, t->now);
+		tell_client(icmp[i].type, icmp[i].code);
+		assert_int_equal(so_error(a), icmp[i].err);
+		assert_int_equal(so_error(a), 0);
+		assert_int_equal(via_sock_info(c, a, &info), 0);
+		assert_int_equal(info.tcp_state, 1);
+		run(1000);
+		via_sock o = net_open(c, VIA_STREAM);
+		connect_to(c, o, NOBODY, 9);
+		run(10);
+		struct tcp_hdr was = last[0].tcp;
+		last[0].tcp.seq++; /* nobody has sent that */
+		tell_client(icmp[i].type, icmp[i].code);
+		assert_int_equal(via_sock_info(c, o, &info), 0);
+		assert_int_equal(info.tcp_state, 2);
+		last[0].tcp = was;
+		tell_client(icmp[i].type, icmp[i].code);
+		assert_int_equal(via_sock_info(c, o, &info), 0);
+		assert_int_equal(info.tcp_state, icmp[i].hard ? 7 : 2);
+		assert_int_equal(so_error(o), icmp[i].err);
+		via_close(c, o);
+		run(10);
+	}
+	assert_int_equal(via_inq(s, b), ARRAY_LEN(icmp));
+	close_pair(l, a, b);
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -366,7 +484,8 @@ int main(void)
 		T(req_TCP_024__a_new_listen_disturbs_no_connection), T(req_TCP_024__listen_beside_syn_sent_and_syn_received),
 		T(req_TCP_025__the_local_address_is_given_or_picked_and_stays), T(req_TCP_085__ttl_and_dscp_per_connection),
 		T(req_TCP_085__soft_errors_are_told_when_asked), T(req_TCP_084__source_quench_is_silently_dropped),
-		T(req_TCP_086__ip_options),
+		T(req_TCP_086__ip_options), T(req_TCP_003__a_bad_checksum_is_counted_and_changes_nothing),
+		T(req_TCP_026__no_connection_with_many_and_none_from_nobody), T(req_TCP_083__each_code_by_its_kind),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -71,6 +71,63 @@ static void send_buffer__takes_what_linux_takes(void **state)
 	th_finish(&t, c);
 }
 
+/* Linux's loop, a segment at a time: each is allocated while the buffer has true size left and what waits is below the mark. */
+static uint32_t naive_room(uint32_t want, uint32_t goal, uint32_t leaves, uint32_t queued, uint32_t lowat, uint32_t sndbuf)
+{
+	uint32_t room = 0;
+	for (;;) {
+		uint32_t waits = queued + room > leaves ? queued + room - leaves : 0;
+		uint64_t cost = queued + room + TCP_SKB_OVERHEAD * (uint64_t)((queued + room + goal - 1) / goal);
+		if (room >= want)
+			return want;
+		if (waits % goal)
+			room += goal - waits % goal;
+		else if (cost < sndbuf && waits < lowat)
+			room += goal;
+		else
+			return room;
+	}
+}
+
+static void send_buffer__room_is_that_of_segment_by_segment(void **state)
+{
+	static const uint32_t lowats[] = {1, 4000, 32000, UINT32_MAX};
+	struct tcp_conn *k = th_conn(&t, c);
+	struct rng r;
+	rng_seed(&r, 77);
+	assert_int_equal(put(100), 100); /* unsent: nothing is flushed here */
+	for (int i = 0; i < 20000; i++) {
+		k->mss = (uint16_t)(88 + rng_below(&r, 1400));
+		k->snd_wnd = k->snd_wnd_max = 600 + (uint32_t)rng_below(&r, 300000);
+		k->cwnd = (uint32_t)rng_below(&r, 200000);
+		k->sndbuf = (uint32_t)rng_below(&r, 300000);
+		tcp_settings_of(&t.env)->notsent_lowat = lowats[rng_below(&r, 4)];
+		if (rng_below(&r, 100) == 0)
+			tcp_buf_append(&t.env, &k->snd, data, (uint32_t)rng_below(&r, 1000));
+		uint32_t want = (uint32_t)rng_below(&r, 400000);
+		uint32_t most = th_path(&t)->p.gso_max - 40, goal = MAX(MIN(most, k->snd_wnd_max / 2) / k->mss, 1u) * k->mss;
+		uint32_t leaves = MIN(k->cwnd, k->snd_wnd) / k->mss * k->mss;
+		assert_int_equal(tcp_send_room(&t.env, k, want),
+				 naive_room(want, goal, leaves, sbuf_len(&k->snd), tcp_settings_of(&t.env)->notsent_lowat, k->sndbuf));
+	}
+	th_finish(&t, c);
+}
+
+/* HARD-05: with the largest buffer and the smallest segments no more work than with others. */
+static void req_HARD_05__a_huge_buffer_is_no_work(void **state)
+{
+	struct tcp_conn *k = th_conn(&t, c);
+	k->mss = TCP_MSS_FLOOR;
+	k->snd_wnd_max = 100;
+	k->sndbuf = TCP_BUF_MAX;
+	uint64_t sum = 0;
+	for (int i = 0; i < 100000; i++)
+		sum += tcp_send_room(&t.env, k, TCP_BUF_MAX);
+	assert_in_range(sum / 100000, TCP_BUF_MAX / 20, TCP_BUF_MAX / 10); /* 88 bytes of 1368 each */
+	k->mss = 1000;
+	th_finish(&t, c);
+}
+
 static void notsent_lowat__takes_and_wakes_as_linux(void **state)
 {
 	th_finish(&t, c);
@@ -498,7 +555,8 @@ static void req_TCP_071__at_most_half_a_second_late(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(send_buffer__takes_what_linux_takes), T(notsent_lowat__takes_and_wakes_as_linux), T(notsent_lowat__half_of_it_wakes),
+		T(send_buffer__takes_what_linux_takes), T(send_buffer__room_is_that_of_segment_by_segment),
+		T(req_HARD_05__a_huge_buffer_is_no_work), T(notsent_lowat__takes_and_wakes_as_linux), T(notsent_lowat__half_of_it_wakes),
 		T(notsent_lowat__the_stacks_is_for_who_has_none), T(send_buffer__the_users_stays),
 		T(send_buffer__the_rest_of_a_write_wakes),
 		T(receive_buffer__grows_to_two_bandwidth_delay_products), T(receive_buffer__the_users_stays),

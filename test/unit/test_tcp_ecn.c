@@ -1,6 +1,8 @@
 /* ECN (RFC 3168): the handshake and its fallbacks, what may be marked, the receiver's echo, the sender's one reduction a window. */
 #include "tcp/ecn.h"
 
+#include <errno.h>
+
 #include "test/unit/tcp_harness.h"
 
 #define MSS 1000u
@@ -518,6 +520,28 @@ static void req_ECN_03__cwr_after_every_reduction(void **state)
 	finish();
 }
 
+/* What was too large is being sent again, and nothing was reduced for it: a mark is answered at once, and once (§6.1.2). */
+static void req_ECN_03__a_mark_while_the_mss_falls(void **state)
+{
+	fill(20);
+	th_drain(&t);
+	k()->cwnd = 20 * MSS;
+	tcp_icmp_arrives(&t.env, c, EMSGSIZE, false, q.irs + 1, 800);
+	th_flush(&t);
+	th_drain(&t);
+	assert_true(act()->is_mtu);
+	assert_int_equal(k()->cwnd, 20 * MSS);
+	ack(1, TCP_ECE);
+	assert_true(act()->is_mtu);
+	assert_int_equal(k()->cwnd, 10 * MSS);
+	assert_int_equal(k()->cwr, 1);
+	for (uint32_t i = 2; i <= 20; i++)
+		ack(i, TCP_ECE);
+	assert_int_equal(act() ? act()->ca : TCP_CA_OPEN, TCP_CA_OPEN);
+	assert_int_equal(k()->cwnd, 10 * MSS);
+	finish();
+}
+
 /* With a window of one segment the timer is restarted, and only it lets the next segment go (§6.1.2). */
 static void req_ECN_03__a_window_of_one_segment_waits_for_the_timer(void **state)
 {
@@ -591,6 +615,7 @@ int main(void)
 		O(req_ECN_03__tcp_info_tells), O(req_ECN_03__sender_halves_once_a_round_trip_then_cwr), O(req_ECN_03__no_growth_on_ece),
 		O(req_ECN_03__loss_and_ece_of_one_window_reduce_once), O(req_ECN_03__timeout_after_ece_keeps_ssthresh),
 		O(req_ECN_03__cwr_after_every_reduction), O(req_ECN_03__a_window_of_one_segment_waits_for_the_timer),
+		O(req_ECN_03__a_mark_while_the_mss_falls),
 		O(req_ECN_03__ece_of_an_old_ack_is_nothing), T(req_ECN_03__cubic_reduces_by_beta_and_abe_by_less),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

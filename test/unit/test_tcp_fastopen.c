@@ -336,6 +336,45 @@ static void tcp_fastopen__the_syn_ack_is_repeated(void **state)
 	done(c);
 }
 
+/* Cookies of a flood and Fast Open's: the flood's win. A good Fast Open cookie with text opens nothing, its text is not acknowledged and
+ * comes again; ECN is agreed if there is a timestamp to keep it in. */
+static void tcp_fastopen__under_a_flood_syn_cookies_win(void **state)
+{
+	for (int ts = 0; ts < 2; ts++) {
+		char buf[8];
+		if (ts)
+			setup(state);
+		t.env.ecn = 1;
+		listen_with(2, NULL);
+		ask();
+		tcp_settings_of(&t.env)->syncookies = 2;
+		struct tcp_hdr h = syn_with(cookie, COOKIE);
+		h.flags |= TCP_ECE | TCP_CWR;
+		h.has_ts = ts;
+		h.tsval = 9;
+		th_inject(&t, &h, "hello", 5);
+		const struct th_seg *s = th_next(&t);
+		assert_int_equal(s->why, WHY_SYN_COOKIE);
+		assert_int_equal(s->h.flags, TCP_SYN | TCP_ACK | (ts ? TCP_ECE : 0));
+		assert_int_equal(s->h.ack, q.iss + 1);
+		assert_false(s->h.has_fo);
+		assert_int_equal(t.n_nodes, 0);
+		q.irs = s->h.seq;
+		q.ts = ts;
+		q.tsval = 10;
+		q.tsecr = s->h.tsval;
+		th_send(&t, &q, TCP_ACK, 1, 1, "hello", 5);
+		th_drain(&t);
+		c = tcp_user_accept(&t.env, t.listener, TH_OWNER);
+		assert_int_not_equal(c, 0);
+		assert_int_equal(tcp_user_recv(&t.env, c, buf, 8, false), 5);
+		assert_memory_equal(buf, "hello", 5);
+		assert_int_equal(th_conn(&t, c)->ecn, ts ? TCP_ECN_FULL : TCP_ECN_OFF);
+		assert_int_equal(tcp_listener_at(&t.env, t.listener)->fo.n, 0);
+		done(c);
+	}
+}
+
 static void tcp_fastopen__no_cookie_required(void **state)
 {
 	set(TCP_FASTOPEN_SERVER | TCP_FASTOPEN_SERVER_NO_COOKIE);
@@ -498,6 +537,41 @@ static void req_TX_013__unacknowledged_text_goes_again_at_once(void **state)
 	answer(51, 1460, NULL, 0); /* half of it */
 	th_expect(&t, &q, TCP_ACK, 51, 1, 50);
 	th_expect_none(&t);
+	done(c);
+}
+
+/* The link takes nothing when the SYN-ACK comes, and the peer speaks meanwhile: what it refused was not lost, no window falls. */
+static void req_TX_013__refused_text_is_no_congestion(void **state)
+{
+	warm_up(1460, "abcd1234");
+	begin(NULL);
+	assert_int_equal(tcp_user_send(&t.env, c, data, 1420, false), 1420);
+	th_flush(&t);
+	take_syn(8, 1420);
+	t.room = 0;
+	answer(1, 1460, NULL, 0);
+	th_expect_none(&t);
+	uint32_t cwnd = th_conn(&t, c)->cwnd;
+	for (uint32_t i = 0; i < 3; i++) {
+		struct tcp_hdr h = th_hdr(&q, TCP_ACK, 1 + i, 1);
+		h.dport = port;
+		th_inject(&t, &h, "x", 1);
+	}
+	assert_int_equal(th_conn(&t, c)->cwnd, cwnd);
+	assert_int_equal(th_conn(&t, c)->ssthresh, TCP_SSTHRESH_INFINITE);
+	t.room = UINT32_MAX;
+	tcp_tx_room(&t.env, 2);
+	th_flush(&t);
+	uint32_t again = 0;
+	for (const struct th_seg *s; (s = th_next(&t)); again += s->len)
+		assert_true(!s->len || s->h.seq - q.irs == 1 + again);
+	assert_int_equal(again, 1420);
+	struct tcp_hdr h = th_hdr(&q, TCP_ACK, 4, 1421);
+	h.dport = port;
+	th_inject(&t, &h, NULL, 0);
+	assert_int_equal(tcp_user_outq(&t.env, c), 0);
+	assert_true(th_conn(&t, c)->cwnd >= cwnd);
+	assert_int_equal(th_conn(&t, c)->ssthresh, TCP_SSTHRESH_INFINITE);
 	done(c);
 }
 
@@ -706,7 +780,10 @@ int main(void)
 		T(tcp_fastopen__reset_before_accept), T(tcp_fastopen__listener_closed_with_one_pending), T(tcp_fastopen__fin_is_the_third_ack),
 		T(tcp_fastopen__the_syn_ack_is_repeated), T(tcp_fastopen__no_cookie_required), T(tcp_fastopen__experimental_option),
 		T(req_TX_013__text_on_the_syn), T(req_TX_013__how_much_fits), T(req_TX_013__unacknowledged_text_goes_again_at_once),
-		T(req_TX_013__a_repeated_syn_is_bare), T(req_TX_013__black_holes_are_remembered), T(req_TX_013__which_cookies_are_kept),
+		T(req_TX_013__refused_text_is_no_congestion),
+		T(tcp_fastopen__under_a_flood_syn_cookies_win),
+		T(req_TX_013__a_repeated_syn_is_bare),
+		T(req_TX_013__black_holes_are_remembered), T(req_TX_013__which_cookies_are_kept),
 		T(tcp_fastopen__the_cache_is_bounded), T(tcp_fastopen__refused_and_closed), T(tcp_fastopen__odd_answers),
 		T(tcp_fastopen__too_big_for_the_path), T(tcp_open__echo_of_another_time),
 	};

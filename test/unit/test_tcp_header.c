@@ -66,7 +66,8 @@ static void req_TCP_002__checksum_of_even_and_odd_lengths(void **state)
 }
 
 /* What we advertise is what arrives whole: MTU - 20 - 20, whatever the link, and never more than 65535 - 20 - 20 (RFC 9293
- * §3.7.1 MUST-67); a connection's own clamp lowers it. Once the path has become smaller so does the value (SHLD-6). */
+ * §3.7.1 MUST-67), which is all that IPv4 can say, also on a link that carries more; a connection's own clamp lowers it. That routers on
+ * the way out carry less says nothing of the way in (SHLD-6). */
 static void req_TCP_012__advertised_mss_fits_what_arrives(void **state)
 {
 	static const uint32_t mtus[] = {576, 1280, 1500, 9000, 65535};
@@ -77,8 +78,14 @@ static void req_TCP_012__advertised_mss_fits_what_arrives(void **state)
 		assert_int_equal(tcp_mss_advertised(&p, &(struct tcp_opts){.mss_clamp = 500}), 500);
 		assert_int_equal(tcp_mss_advertised(&p, &(struct tcp_opts){.mss_clamp = 65535}), mtus[i] - 40);
 	}
-	p.mtu = 1 << 20; /* a link of ours that carries more than IPv4 can say */
-	assert_in_range(tcp_mss_advertised(&p, NULL), 1000, 65535);
+	static const uint32_t beyond[] = {65536, 65575, 1 << 20};
+	for (size_t i = 0; i < ARRAY_LEN(beyond); i++) {
+		p.mtu = beyond[i];
+		assert_int_equal(tcp_mss_advertised(&p, NULL), 65535 - 40);
+	}
+	p.mtu = 1500;
+	p.pmtu = 600;
+	assert_int_equal(tcp_mss_advertised(&p, NULL), 1460);
 	th_finish(&t, c);
 }
 

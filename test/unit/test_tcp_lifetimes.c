@@ -19,12 +19,12 @@ static void open_with(const struct tcp_opts *o)
 
 static enum tcp_state st(void) { return tcp_conn_state(&t.env, c); }
 
-/* c ends after ns, neither earlier nor more than two ticks later, and says ETIMEDOUT. */
+/* c ends after ns, neither earlier nor more than one tick of the wheel later, and says ETIMEDOUT. */
 static void ends_after(int64_t ns)
 {
-	th_run(&t, ns - TICK);
+	th_run(&t, ns - 1);
 	assert_int_not_equal(st(), TCP_CLOSED);
-	th_run(&t, 3 * TICK);
+	th_run(&t, 1 + TICK);
 	assert_int_equal(st(), TCP_CLOSED);
 	assert_int_equal(tcp_user_error(&t.env, c), ETIMEDOUT);
 	th_finish(&t, c);
@@ -136,6 +136,31 @@ static void req_TX_015__syn_tries_hold_beside_it(void **state)
 {
 	c = syn_sent(&(struct tcp_opts){.user_timeout_ms = 3600000, .syn_retries = 2});
 	ends_after(7000 * NS_PER_MS); /* 1 + 2 + 4 s */
+}
+
+/* Fast Open's SYN-ACK goes as often as any: by the listener's number of tries, the stack's setting, or Linux's five. */
+static void tcp_fastopen__a_syn_ack_has_the_tries_of_a_syn_ack(void **state)
+{
+	static const struct { uint8_t setting, option, want; } of[] = {{0, 0, 5}, {2, 0, 2}, {2, 3, 3}, {7, 0, 7}};
+	for (size_t i = 0; i < ARRAY_LEN(of); i++) {
+		th_init(&t, TH_A, TH_B, NULL, 1);
+		struct tcp_settings *set = tcp_settings_of(&t.env);
+		set->fastopen = TCP_FASTOPEN_SERVER | TCP_FASTOPEN_SERVER_NO_COOKIE;
+		set->synack_retries = of[i].setting;
+		set->syn_retries = 1; /* of SYNs */
+		q = (struct peer){.iss = 5000, .wnd = 60000};
+		th_listen(&t, 4, &(struct tcp_opts){.syn_retries = of[i].option});
+		tcp_listener_at(&t.env, t.listener)->fo_max = 1;
+		th_send(&t, &q, TCP_SYN, 0, 0, data, 5);
+		c = tcp_user_accept(&t.env, t.listener, TH_OWNER);
+		assert_int_not_equal(c, 0);
+		th_drain(&t);
+		th_run(&t, 900 * NS_PER_S);
+		assert_int_equal(t.n_out, of[i].want);
+		assert_int_equal(st(), TCP_CLOSED);
+		th_unlisten(&t);
+		th_finish(&t, c);
+	}
 }
 
 static void req_TCP_080__user_timeout_decides_instead_of_the_count(void **state)
@@ -317,6 +342,7 @@ int main(void)
 		cmocka_unit_test(req_TX_015__user_timeout_of_a_zero_window), cmocka_unit_test(req_TX_015__user_timeout_in_fin_wait_1),
 		cmocka_unit_test(req_TX_015__user_timeout_of_an_orphan), cmocka_unit_test(req_TX_015__user_timeout_of_a_syn),
 		cmocka_unit_test(req_TX_015__syn_tries_hold_beside_it), cmocka_unit_test(req_TCP_080__user_timeout_decides_instead_of_the_count),
+		cmocka_unit_test(tcp_fastopen__a_syn_ack_has_the_tries_of_a_syn_ack),
 		cmocka_unit_test(req_TCP_046__fin_wait_2_lasts_as_linger2_says),
 		cmocka_unit_test(req_TCP_046__negative_linger2_skips_fin_wait_2), cmocka_unit_test(req_TCP_046__orphans_are_capped),
 		cmocka_unit_test(req_TCP_046__orphan_with_a_shut_window), cmocka_unit_test(tcp_close__fin_wait_2_is_told),

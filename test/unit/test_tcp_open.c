@@ -311,7 +311,7 @@ static void req_CC_002__initial_window(void **state)
 	th_finish(&t, c);
 }
 
-static void tcp_open__window_scale_needs_both(void **state)
+static void req_TX_001__window_scale_needs_both(void **state)
 {
 	ref_t c = th_connect(&t, &q, NULL, NULL); /* SYN-ACK without the option */
 	assert_int_equal(th_conn(&t, c)->rcv_ws, 0);
@@ -319,6 +319,40 @@ static void tcp_open__window_scale_needs_both(void **state)
 	th_flush(&t);
 	assert_int_equal(th_next(&t)->h.wnd, 65535);
 	th_finish(&t, c);
+
+	for (int ours = 0; ours < 2; ours++) { /* the peer's SYN has it; ours, only if the stack wants it */
+		setup(NULL);
+		tcp_settings_of(&t.env)->no_scaling = !ours;
+		th_listen(&t, 1, NULL);
+		struct tcp_hdr h = th_hdr(&q, TCP_SYN, 0, 0);
+		h.has_ws = true;
+		h.ws = 3;
+		th_inject(&t, &h, NULL, 0);
+		const struct th_seg *s = th_next(&t);
+		assert_int_equal(s->h.has_ws, ours);
+		q.irs = s->h.seq;
+		q.wnd = 1000;
+		th_send(&t, &q, TCP_ACK, 1, 1, NULL, 0);
+		c = tcp_user_accept(&t.env, t.listener, TH_OWNER);
+		assert_int_equal(th_conn(&t, c)->snd_wnd, ours ? 8000 : 1000);
+		th_unlisten(&t);
+		th_finish(&t, c);
+	}
+	for (int ours = 0; ours < 2; ours++) { /* and when we ask */
+		setup(NULL);
+		tcp_settings_of(&t.env)->no_scaling = !ours;
+		c = start_connect(NULL);
+		assert_int_equal(take_syn()->h.has_ws, ours);
+		struct tcp_hdr h = th_hdr(&q, TCP_SYN | TCP_ACK, 0, 1);
+		h.has_ws = true;
+		h.ws = 3;
+		th_inject(&t, &h, NULL, 0);
+		th_drain(&t);
+		q.wnd = 1000;
+		th_send(&t, &q, TCP_ACK, 1, 1, NULL, 0);
+		assert_int_equal(th_conn(&t, c)->snd_wnd, ours ? 8000 : 1000);
+		th_finish(&t, c);
+	}
 }
 
 static void req_TCP_020__isn_is_keyed_and_follows_the_clock(void **state)
@@ -437,7 +471,7 @@ int main(void)
 		T(tcp_open__data_on_syn_ack_is_delivered), T(tcp_open__refused), T(req_TCP_029__syn_sent_bad_ack_is_reset),
 		T(req_TCP_022__simultaneous_open), T(req_TCP_022__simultaneous_open_between_two), T(req_TCP_048__self_connect),
 		T(req_TCP_048__land_is_dropped), T(req_TCP_079__syn_retransmission), T(tcp_open__syn_retries_option),
-		T(req_TCP_077__rto_3s_after_syn_retransmission), T(req_CC_002__initial_window), T(tcp_open__window_scale_needs_both),
+		T(req_TCP_077__rto_3s_after_syn_retransmission), T(req_CC_002__initial_window), T(req_TX_001__window_scale_needs_both),
 		T(req_TCP_020__isn_is_keyed_and_follows_the_clock), T(req_TCP_020__every_part_of_the_four_tuple_counts),
 		T(req_TCP_021__isns_are_uncorrelated),
 		T(tcp_open__close_in_syn_sent_says_nothing), T(req_TCP_027__closed_answers_rst), T(req_TCP_003__bad_checksum_changes_nothing),

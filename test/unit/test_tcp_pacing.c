@@ -110,6 +110,32 @@ static void pacing__max_rate_is_kept_and_reached(void **state)
 	}
 }
 
+/* The user lifts a limit of a few segments a second: what waits goes at the new rate, not when the old one would have let it. */
+static void pacing__a_lifted_limit_counts_at_once(void **state)
+{
+	static const uint64_t now[] = {0, 1000000, 2000};
+	for (unsigned i = 0; i < ARRAY_LEN(now); i++)
+		for (unsigned bbr = 0; bbr < 2; bbr++) {
+			struct tcp_opts o = {.pacing_max = 100, .sndbuf = 4u << 20, .cc = (uint8_t)(bbr ? tcp_cc_find("bbr") : 0)};
+			open_with(false, 100);
+			tcp_user_set_opts(&t.env, c, &o);
+			th_conn(&t, c)->srtt_us = 50000;
+			th_conn(&t, c)->cwnd = 40 * MSS;
+			assert_int_equal(tcp_user_send(&t.env, c, data, 30 * MSS, false), 30 * MSS);
+			th_run(&t, 100 * MS);
+			int before = t.n_out;
+			assert_in_range(before, 10, 14);
+			o.pacing_max = now[i];
+			tcp_user_set_opts(&t.env, c, &o);
+			th_run(&t, 50 * MS);
+			if (now[i] != 2000)
+				assert_true(t.n_out >= 30);
+			else
+				assert_in_range(t.n_out, before, before + 2);
+			finish();
+		}
+}
+
 /* Half of one window's time in slow start (2 cwnd/SRTT), 1/1.2 of it later; without the setting all at once. */
 static void pacing__spreads_the_window(void **state)
 {
@@ -196,7 +222,8 @@ static void pacing__no_probe_while_it_waits(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(pacing__max_rate_is_kept_and_reached), T(pacing__spreads_the_window), T(pacing__idle_gives_no_burst),
+		T(pacing__max_rate_is_kept_and_reached), T(pacing__a_lifted_limit_counts_at_once),
+		T(pacing__spreads_the_window), T(pacing__idle_gives_no_burst),
 		T(pacing__retransmissions_and_the_end), T(pacing__no_probe_while_it_waits),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -122,6 +122,67 @@ static void req_PM_001__a_path_is_shared(void **state)
 	finish();
 }
 
+/* Nodes of one path stand side by side, in the order they were born, so that a word about it costs no more than it concerns (HARD-05);
+ * whichever of them go. */
+static void req_HARD_05__a_routers_word_is_heard_by_its_path_alone(void **state)
+{
+	enum { PATHS = 5, CONNS = 200 };
+	ref_t paths[PATHS], conns[CONNS] = {0};
+	uint8_t of[CONNS] = {0};
+	struct rng r;
+
+	finish();
+	th_init(&t, TH_A, TH_B, NULL, 1);
+	rng_seed(&r, 4);
+	for (int i = 0; i < PATHS; i++) {
+		paths[i] = arena_buf_take(t.arena, sizeof(struct th_path));
+		*(struct th_path *)arena_at(t.arena, paths[i]) = *th_path(&t);
+	}
+	for (int step = 0; step < 3000; step++) {
+		uint32_t i = (uint32_t)rng_below(&r, CONNS), p = (uint32_t)rng_below(&r, PATHS);
+		if (conns[i]) {
+			tcp_user_close(&t.env, conns[i], true);
+			conns[i] = 0;
+		} else {
+			of[i] = (uint8_t)p;
+			th_op_path_hold(&t, paths[p]);
+			assert_int_equal(tcp_user_connect(&t.env, paths[p], (uint16_t)(1000 + i), 80, NULL, TH_OWNER, &conns[i]), 0);
+		}
+		th_flush(&t);
+		th_drain(&t);
+		if (step % 10)
+			continue;
+		tcp_path_changed(&t.env, paths[p]);
+		for (i = 0; i < CONNS; i++)
+			if (conns[i])
+				assert_int_equal(th_conn(&t, conns[i])->queue == TCP_Q_DIRTY, of[i] == p);
+		/* and none was asked but those: from one end of the list to the other, each path begins once */
+		const size_t off = offsetof(struct tcp_entry, all);
+		ref_t n = tcp_tab(&t.env)->all.head, last = 0;
+		unsigned begun = 0;
+		for (; n; n = list_next(t.arena, n, off)) {
+			ref_t path = tcp_node_at(&t.env, n)->path, next = list_next(t.arena, n, off);
+			begun += path != last;
+			last = path;
+			bool is_end = !next || tcp_node_at(&t.env, next)->path != path;
+			assert_int_equal(((struct tcp_path *)arena_at(t.arena, path))->last_node == n, is_end);
+		}
+		assert_true(begun <= PATHS);
+		th_flush(&t);
+		th_drain(&t);
+	}
+	for (int i = 0; i < CONNS; i++)
+		if (conns[i])
+			tcp_user_close(&t.env, conns[i], true);
+	th_flush(&t);
+	th_drain(&t);
+	for (int i = 0; i < PATHS; i++) {
+		assert_int_equal(((struct th_path *)arena_at(t.arena, paths[i]))->p.last_node, 0);
+		arena_buf_give(t.arena, paths[i], sizeof(struct th_path));
+	}
+	th_finish(&t, 0);
+}
+
 static void req_PM_002__never_below_the_floor_of_its_family(void **state)
 {
 	static const struct { uint8_t ip_hlen; uint32_t said, then; } want[] = {
@@ -465,6 +526,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		O(req_PM_001__too_big_goes_again_at_once_and_cwnd_stays), O(req_PM_001__a_path_is_shared),
+		O(req_HARD_05__a_routers_word_is_heard_by_its_path_alone),
 		T(req_PM_002__never_below_the_floor_of_its_family), O(req_PM_003__only_what_is_in_flight_is_believed),
 		O(req_PM_005__timeouts_lower_the_mss), O(pmtu__no_black_hole_where_something_full_arrives), O(pmtu__full_segments_are_noted),
 		O(pmtu__a_dead_peer_leaves_no_lesson), O(req_PM_005__a_probe_that_arrives_raises_the_mss),

@@ -112,6 +112,24 @@ static void req_CC_014__the_window_grows_once_a_round_trip_on_dsack(void **state
 	th_finish(&t, c);
 }
 
+/* The round of an old D-SACK is over for good: 2^31 bytes later it would seem to lie ahead. */
+static void req_CC_014__an_old_round_holds_no_later_dsack_back(void **state)
+{
+	kept()->reordering_seen = 1;
+	fill(1);
+	th_run(&t, 2000 * MS);           /* something was sent twice */
+	ack(1);
+	fill(10);
+	dsack(1, 0);
+	assert_int_equal(kept()->reo_wnd_more, 1);
+	fill(5);
+	ack(12);
+	act()->rack.dsack_round = k()->snd_una + 0x7ffffff0; /* as it looks from there */
+	dsack(12, 0);
+	assert_int_equal(kept()->reo_wnd_more, 2);
+	th_finish(&t, c);
+}
+
 static void req_CC_014__the_window_is_at_most_srtt(void **state)
 {
 	kept()->reordering_seen = 1;
@@ -585,6 +603,7 @@ int main(void)
 		T(req_CC_014__dup_thresh_only_while_no_reordering_was_seen),
 		T(req_CC_014__no_window_in_recovery),
 		T(req_CC_014__the_window_grows_once_a_round_trip_on_dsack),
+		T(req_CC_014__an_old_round_holds_no_later_dsack_back),
 		T(req_CC_014__the_window_is_at_most_srtt),
 		T(req_CC_014__sixteen_recoveries_bring_the_window_back),
 		T(req_CC_014__the_first_copys_arrival_says_nothing_of_the_second),

@@ -391,6 +391,27 @@ static void req_TCP_064__window_moves_by_a_segment_or_half_the_buffer(void **sta
 	th_finish(&t, c);
 }
 
+/* A buffer of less than two segments: half of it is what counts. */
+static void req_TCP_064__half_of_a_small_buffer(void **state)
+{
+	uint8_t buf[4000];
+	th_finish(&t, c);
+	open_with(&(struct tcp_opts){.rcvbuf = 2400}, true, false);
+	seg(1, 1400);
+	seg(1401, 1000);
+	assert_int_equal(t.out[t.n_out - 1].h.wnd, 0);
+	th_drain(&t);
+	for (int i = 0; i < 11; i++) {
+		tcp_user_recv(&t.env, c, buf, 100, false);
+		th_flush(&t);
+		th_expect_none(&t);
+	}
+	tcp_user_recv(&t.env, c, buf, 100, false); /* 1200 */
+	th_flush(&t);
+	assert_int_equal(th_expect(&t, &q, TCP_ACK, 1, 2401, 0)->h.wnd, 1200);
+	th_finish(&t, c);
+}
+
 static void req_TCP_035__zero_window_still_takes_ack_and_rst(void **state)
 {
 	th_finish(&t, c);
@@ -471,6 +492,7 @@ int main(void)
 		T(req_HARD_05__memory_pinned_out_of_order_is_capped),
 		T(req_TCP_073__what_fills_a_gap_is_acked_at_once),
 		T(req_TCP_065__right_edge_never_moves_left), T(req_TCP_064__window_moves_by_a_segment_or_half_the_buffer),
+		T(req_TCP_064__half_of_a_small_buffer),
 		T(req_TCP_035__zero_window_still_takes_ack_and_rst), T(tcp_receive__zero_copy_peek), T(tcp_receive__peek_leaves_it),
 		T(req_TCP_064__no_update_beyond_the_field), T(tcp_receive__bytes_are_counted),
 	};

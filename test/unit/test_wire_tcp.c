@@ -111,6 +111,31 @@ static void req_TCP_007__nothing_after_end_of_list(void **state)
 	assert_false(h.has_mss || h.has_ws);
 }
 
+/* MUST-69: what stands in a header behind the options is an end of list and zeros, or nothing. Walked as a stranger would, for every
+ * mixture of options and every length of cookie. */
+static void req_TCP_007__what_is_sent_is_padded_with_zeros(void **state)
+{
+	for (unsigned mix = 0; mix < 64; mix++)
+		for (uint8_t cookie = 0; cookie <= 16; cookie += 2)
+			for (uint8_t blocks = 0; blocks <= TCP_SACK_MAX; blocks++) {
+				uint8_t out[60];
+				struct tcp_hdr h = {.flags = mix & 1 ? TCP_SYN : TCP_ACK, .has_mss = mix & 2, .mss = 1460, .has_ws = mix & 4, .ws = 7,
+						    .sack_permitted = mix & 8, .has_ts = mix & 16, .tsval = 1, .tsecr = 2, .has_fo = mix & 32,
+						    .fo_len = cookie, .n_sack = mix & 1 ? 0 : blocks};
+				memset(out, 0xee, sizeof(out));
+				uint32_t n = tcp_emit(out, &h), at = 20;
+				assert_true(n <= 60 && n % 4 == 0);
+				assert_int_equal(out[12] >> 4, n / 4);
+				while (at < n && out[at] != 0) {
+					assert_true(out[at] == 1 || (at + 1 < n && out[at + 1] >= 2));
+					at += out[at] == 1 ? 1 : out[at + 1];
+				}
+				assert_true(at <= n);
+				for (; at < n; at++)
+					assert_int_equal(out[at], 0);
+			}
+}
+
 static void req_TCP_008__data_offset(void **state)
 {
 	uint8_t b[60] = {0};
@@ -301,6 +326,7 @@ int main(void)
 		cmocka_unit_test(req_TCP_006__wrong_length_for_its_kind_is_skipped),
 		cmocka_unit_test(req_TCP_007__options_at_any_alignment),
 		cmocka_unit_test(req_TCP_007__nothing_after_end_of_list),
+		cmocka_unit_test(req_TCP_007__what_is_sent_is_padded_with_zeros),
 		cmocka_unit_test(req_TCP_008__data_offset),
 		cmocka_unit_test(req_TCP_009__mss_only_on_syn),
 		cmocka_unit_test(req_TX_001__shift_above_14_is_14),
