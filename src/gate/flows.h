@@ -52,7 +52,8 @@ void flows_init(struct gate_flows *f, void *mem, uint32_t cap, struct prf_key ke
 uint32_t flows_get(struct gate_flows *f, enum via_type type, const struct via_sockaddr *src, const struct via_sockaddr *dst, int64_t now,
 		   bool *is_new);
 /* False: there is none. */
-bool flows_find(const struct gate_flows *f, enum via_type type, const struct via_sockaddr *src, const struct via_sockaddr *dst, uint32_t *flow);
+bool flows_find(const struct gate_flows *f, enum via_type type, const struct via_sockaddr *src, const struct via_sockaddr *dst,
+		uint32_t *flow);
 void flows_set_out(struct gate_flows *f, uint32_t flow, const struct via_sockaddr *out);
 /* The flow of this source whose far end outside is `out`; false: nobody asked it. */
 bool flows_find_out(const struct gate_flows *f, uint32_t source, const struct via_sockaddr *out, uint32_t *flow);

@@ -30,7 +30,7 @@ void gate_free(struct gate *g);
 struct gate_forward {
 	enum via_type type;             /* VIA_STREAM, VIA_DGRAM */
 	struct via_sockaddr host;       /* where the machine's socket listens */
-	struct via_sockaddr guest;      /* where that goes. Who comes is named by his own address, or, from the machine's loopback, by the gateway's */
+	struct via_sockaddr guest;      /* where that goes. Who comes keeps his address, or, from the machine's loopback, has the gateway's */
 };
 /* 0 or -errno (of bind(): EADDRINUSE, EACCES, ...). */
 int gate_forward(struct gate *g, const struct gate_forward *f);

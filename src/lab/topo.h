@@ -137,8 +137,8 @@ struct topo_path {
 /* Called once per route of a node. */
 typedef void topo_route_cb(void *ctx, int node, const struct topo_path *p);
 /* Shortest paths (hops) from every host, router and wan to every subnet, equal ones all kept, neighbouring prefixes with the
- * same next hops merged; the default leads to the nearest wan, without one a host's most used next hops become its default. Nodes with routes of their own and directly
- * connected subnets are passed over. 0 or -ENOMEM. */
+ * same next hops merged; the default leads to the nearest wan, without one a host's most used next hops become its default.
+ * Nodes with routes of their own and directly connected subnets are passed over. 0 or -ENOMEM. */
 int topo_routes(const struct topo *t, topo_route_cb *cb, void *ctx);
 
 /* Fill err: file, place and a printf sentence. Returns -EINVAL. */

@@ -429,7 +429,7 @@ def cases_of_datagrams():
 def cases_of_names():
     port, asked = name_server()
     r = program("names", "one.test", "none.test", options=["--dns", f"127.0.0.1:{port}"])
-    case("names by a server of this machine's", r.stdout.split() == ["192.0.2.1", "-2"] and set(asked) == {"udp"}, r.stdout, r.stderr, asked)
+    case("names by a server of this machine's", r.stdout.split() == ["192.0.2.1", "-2"] and set(asked) == {"udp"}, r, asked)
     r = program("names", "large.test", options=["--dns", f"127.0.0.1:{port}"])
     case("names by TCP where UDP is too small", r.stdout.split() == ["192.0.2.1"] and "tcp" in asked, r.stdout, r.stderr, asked)
 
@@ -551,8 +551,8 @@ def cases_of_labs():
             got = read_all(s)
         case("a port of the machine's leads to a lab's host", got == b"welcome" and p.wait(20) == 0, got)
         for node, says in (("isp", "'isp' is a wan"), ("ips", "did you mean")):
-            r = subprocess.run([VIA, "lab", "exec", "-t", f"{d}/lab.yaml", node, "--", "true"], stderr=subprocess.PIPE, text=True, timeout=20,
-                               check=False)
+            r = subprocess.run([VIA, "lab", "exec", "-t", f"{d}/lab.yaml", node, "--", "true"], stderr=subprocess.PIPE, text=True,
+                               timeout=20, check=False)
             case(f"no program runs on '{node}'", r.returncode == 2 and (says in r.stderr) == (node == "isp"), r)
 
 
@@ -603,7 +603,8 @@ def main():
         INSIDE[sys.argv[1]](*(int(a) if a.isdigit() else a for a in args))
         return
     os.environ.pop("http_proxy", None)
-    for cases in (cases_of_bytes, cases_of_errors, cases_of_datagrams, cases_of_names, cases_of_spaces, cases_of_forwards, cases_of_labs, cases_of_many, cases_of_ends):
+    for cases in (cases_of_bytes, cases_of_errors, cases_of_datagrams, cases_of_names, cases_of_spaces, cases_of_forwards,
+                  cases_of_labs, cases_of_many, cases_of_ends):
         try:
             cases()
         except (OSError, subprocess.SubprocessError, ValueError) as e:
