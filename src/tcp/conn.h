@@ -235,6 +235,7 @@ struct tcp_active {
 
 	uint32_t probe_seq, probe_len; /* a segment larger than is known to pass is under way (pmtu.h); length 0: none */
 	bool is_mtu;                /* recovery repairs what was too large, or text refused with its SYN: the window stays (RFC 1191 §6.5) */
+	bool has_too_big;           /* a range has TCP_RANGE_TOO_BIG */
 	bool is_probe_only;         /* that was a probe and nothing else: what RACK finds next is congestion (RFC 4821 §7.6.2) */
 
 	struct tcp_drs drs;

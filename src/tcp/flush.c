@@ -79,6 +79,7 @@ void tcp_sent(struct tcp_env *env, ref_t conn, uint32_t gen, uint32_t seq_end, i
 	if (c->state != TCP_CLOSED) {
 		bool is_first = a->sent.n && tcp_ranges_at(env->arena, &a->sent)->flags & TCP_RANGE_QUEUED;
 		tcp_ranges_taken(env->arena, &a->sent, seq_end, at);
+		tcp_recovery_taken(env, c, a);
 		/* The timer of the oldest range begins when it has really left. */
 		if (is_first && !(tcp_ranges_at(env->arena, &a->sent)->flags & TCP_RANGE_QUEUED))
 			tcp_timers_set_rtx(env, c, a, MAX(a->rto_at, at + tcp_rto_backed(c, a->backoff)));

@@ -24,6 +24,7 @@ enum {
 	TCP_RANGE_EVER = 8,    /* sent more than once: no RTT sample (Karn, RFC 6298 §3) */
 	TCP_RANGE_QUEUED = 16, /* still below us: the driver has not taken it */
 	TCP_RANGE_APP_LIMITED = 32, /* left while the sender had too little to send (rate.h) */
+	TCP_RANGE_TOO_BIG = 64, /* queued below when the path turned out to carry less: it will be lost */
 };
 
 struct tcp_range {

@@ -279,10 +279,37 @@ void tcp_recovery_mtu(struct tcp_env *env, struct tcp_conn *c, struct tcp_active
 	for (unsigned i = 0; i < a->sent.n; i++) {
 		const struct tcp_range *r = &tcp_ranges_at(env->arena, &a->sent)[i];
 		bool is_meant = seq_le(lo, r->seq) && seq_le(r->end, hi) && r->end - r->seq > c->mss;
-		if (is_meant && !(r->flags & (TCP_RANGE_SACKED | TCP_RANGE_QUEUED | TCP_RANGE_LOST)))
+		if (!is_meant || r->flags & (TCP_RANGE_SACKED | TCP_RANGE_LOST))
+			continue;
+		if (r->flags & TCP_RANGE_QUEUED) {
+			tcp_ranges_mark(env->arena, &a->sent, (uint16_t)i, TCP_RANGE_TOO_BIG, 0);
+			a->has_too_big = true;
+		} else {
 			tcp_mark_lost(env, c, a, (uint16_t)i, WHY_RETRANS_MTU);
+		}
 	}
 	tcp_recovery_repair(env, c, a);
+}
+
+void tcp_recovery_taken(struct tcp_env *env, struct tcp_conn *c, struct tcp_active *a)
+{
+	uint32_t lost = a->sent.lost;
+
+	if (!a->has_too_big)
+		return;
+	a->has_too_big = false;
+	for (unsigned i = 0; i < a->sent.n; i++) {
+		uint8_t flags = tcp_ranges_at(env->arena, &a->sent)[i].flags;
+		if (flags & TCP_RANGE_TOO_BIG && flags & TCP_RANGE_QUEUED) {
+			a->has_too_big = true;
+		} else if (flags & TCP_RANGE_TOO_BIG) {
+			tcp_ranges_mark(env->arena, &a->sent, (uint16_t)i, 0, TCP_RANGE_TOO_BIG);
+			if (!(flags & (TCP_RANGE_SACKED | TCP_RANGE_LOST)))
+				tcp_mark_lost(env, c, a, (uint16_t)i, WHY_RETRANS_MTU);
+		}
+	}
+	if (a->sent.lost != lost)
+		tcp_recovery_repair(env, c, a);
 }
 
 void tcp_recovery_repair(struct tcp_env *env, struct tcp_conn *c, struct tcp_active *a)

@@ -47,6 +47,8 @@ void tcp_recovery_settle(struct tcp_env *env, struct tcp_conn *c, struct tcp_act
 void tcp_recovery_rto(struct tcp_env *env, struct tcp_conn *c, struct tcp_active *a);
 /* What of [lo, hi) is in flight and larger than the MSS was too large: it is to be sent again, cut smaller (RFC 1191 §6.5). */
 void tcp_recovery_mtu(struct tcp_env *env, struct tcp_conn *c, struct tcp_active *a, uint32_t lo, uint32_t hi);
+/* The driver has taken something. What was too large for the path before it left goes again at once. */
+void tcp_recovery_taken(struct tcp_env *env, struct tcp_conn *c, struct tcp_active *a);
 /* What is marked lost goes again for a reason that is no sign of congestion: no window falls for it. */
 void tcp_recovery_repair(struct tcp_env *env, struct tcp_conn *c, struct tcp_active *a);
 /* About to send after silence (RFC 5681 §4.1). */

@@ -97,6 +97,40 @@ static void req_PM_001__too_big_goes_again_at_once_and_cwnd_stays(void **state)
 	finish();
 }
 
+/* What waits at the interface when the word comes leaves too large, and no second word follows for what is known: it goes again as soon
+ * as it has left, without a timer, and no window falls for it. */
+static void req_PM_001__what_waited_below_goes_again_too(void **state)
+{
+	static bool here[20000];
+	uint32_t past = 0;
+
+	offer(1460);
+	th_drain(&t);
+	k()->cwnd = 40 * 1460;
+	t.hold = true;
+	offer(14600);
+	assert_true(t.txq.n > 0);
+	uint32_t cwnd = k()->cwnd, ssthresh = k()->ssthresh;
+	too_big(1, 1000);
+	assert_int_equal(k()->mss, 960);
+	t.hold = false;
+	th_flush(&t);
+	for (const struct th_seg *s; (s = th_next(&t));) {
+		past += s->len > 960;
+		for (uint32_t i = 0; s->len <= 960 && i < s->len; i++)
+			here[s->h.seq - q.irs - 1 + i] = true;
+	}
+	assert_true(past > 0); /* they were cut already */
+	for (uint32_t i = 0; i < 16060; i++)
+		assert_true(here[i]);
+	assert_int_equal(k()->cwnd, cwnd);
+	assert_int_equal(k()->ssthresh, ssthresh);
+	ack(16060);
+	assert_int_equal(k()->ssthresh, ssthresh);
+	assert_false(act() && act()->has_too_big);
+	finish();
+}
+
 /* What one connection learns cuts the segments of all that share the path. */
 static void req_PM_001__a_path_is_shared(void **state)
 {
@@ -526,7 +560,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		O(req_PM_001__too_big_goes_again_at_once_and_cwnd_stays), O(req_PM_001__a_path_is_shared),
-		O(req_HARD_05__a_routers_word_is_heard_by_its_path_alone),
+		O(req_HARD_05__a_routers_word_is_heard_by_its_path_alone), O(req_PM_001__what_waited_below_goes_again_too),
 		T(req_PM_002__never_below_the_floor_of_its_family), O(req_PM_003__only_what_is_in_flight_is_believed),
 		O(req_PM_005__timeouts_lower_the_mss), O(pmtu__no_black_hole_where_something_full_arrives), O(pmtu__full_segments_are_noted),
 		O(pmtu__a_dead_peer_leaves_no_lesson), O(req_PM_005__a_probe_that_arrives_raises_the_mss),

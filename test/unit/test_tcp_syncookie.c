@@ -231,6 +231,21 @@ static void req_TX_011__forged_and_old_cookies_are_rejected(void **state)
 	done(0);
 }
 
+/* LISTEN ignores a reset, also one whose ACK is the cookie's. */
+static void req_TCP_028__a_reset_answers_no_cookie(void **state)
+{
+	th_listen(&t, 100, NULL);
+	always();
+	struct tcp_hdr h = syn_of(1460);
+	cookie_for(&h);
+	th_send(&t, &q, TCP_RST | TCP_ACK, 1, 1, NULL, 0);
+	th_expect_none(&t);
+	assert_int_equal(tcp_user_accept(&t.env, t.listener, TH_OWNER), 0);
+	th_send(&t, &q, TCP_ACK, 1, 1, NULL, 0);
+	assert_int_equal(t.n_nodes, 1);
+	done(tcp_user_accept(&t.env, t.listener, TH_OWNER));
+}
+
 static void req_TX_011__a_cookie_lives_a_minute_at_least(void **state)
 {
 	th_listen(&t, 100, NULL);
@@ -378,7 +393,8 @@ int main(void)
 #define T(f) cmocka_unit_test_setup(f, setup)
 	const struct CMUnitTest tests[] = {
 		T(req_TX_012__entries_are_capped_small_and_time_out), T(tcp_listen__cookies_off), T(req_TX_011__a_client_gets_through_a_full_queue),
-		T(req_TX_011__mss_survives), T(req_TX_011__options_survive_by_the_timestamp), T(req_TX_011__forged_and_old_cookies_are_rejected),
+		T(req_TX_011__mss_survives), T(req_TX_011__options_survive_by_the_timestamp),
+		T(req_TCP_028__a_reset_answers_no_cookie), T(req_TX_011__forged_and_old_cookies_are_rejected),
 		T(req_TX_011__a_cookie_lives_a_minute_at_least), T(req_TX_011__no_cookie_without_a_flood),
 		T(req_TX_011__accept_queue_full_drops_in_silence), T(req_TX_011__isn_is_not_told_by_its_neighbours),
 		T(tcp_listen__deferred_until_text), T(tcp_listen__deferred_as_long_as_asked), T(tcp_listen__deferred_longer_than_tries),
