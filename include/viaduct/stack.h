@@ -76,6 +76,8 @@ enum via_setting {
 	VIA_SET_TCP_TALLIES,     /* idle connections that keep what was counted for TCP_INFO, 112 bytes each: those that were busy last. 256.
 				    One that was idle for longer tells zeros there, and counts again from then on */
 	VIA_SET_ANY_ADDRESS, /* 1: every unicast address is one of ours, to receive at and to send from; a gateway (via_catch_all()) */
+	VIA_SET_ACCEPT_REDIRECTS,   /* 1: a host believes redirects of the gateway in use (RFC 1122 §3.2.2.2); default 0 */
+	VIA_SET_SEND_REDIRECTS,     /* 0: a router sends none (RFC 1812 §5.2.7.2); default 1 */
 };
 struct via_change {
 	enum via_change_kind kind;

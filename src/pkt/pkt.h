@@ -79,6 +79,7 @@ struct pkt_meta {
 	uint8_t corrupted;     /* a simulated link flipped a bit */
 	uint8_t reordered;     /* a simulated link let it be overtaken */
 	uint8_t cut;           /* enum pkt_cut */
+	uint8_t ip_opts;       /* bytes of IP options in front of the L4 header of a packet that has no IP header yet */
 	uint8_t held;          /* why it did not leave before (pkt/held.def): at first, and << 4: in the end; 0: nothing held it */
 	uint32_t held_us;      /* for so long */
 	uint32_t lost_us;      /* a repetition: so long ago, 1 at least, the copy before it was found lost; 0: none was */

@@ -296,6 +296,12 @@ static int config_setting(struct via *v, const struct via_change *c)
 	case VIA_SET_ANY_ADDRESS:
 		st->any_address = c->value != 0;
 		return 0;
+	case VIA_SET_ACCEPT_REDIRECTS:
+		st->accepts_redirects = c->value != 0;
+		return 0;
+	case VIA_SET_SEND_REDIRECTS:
+		st->no_redirects = c->value == 0;
+		return 0;
 	case VIA_SET_DNS:
 		st->dns = c->addr;
 		return 0;

@@ -1,8 +1,8 @@
 /* stack/icmp_in.c - ICMP that is for us: echo is answered, an error is believed only if it quotes a packet of ours.
  *
  * The quote's source must be an address of this stack and its ports name the socket; TCP checks the quoted sequence
- * number itself (RFC 5927 §4) and lowers the path MTU, which is then kept for its life (PM-003). Quench,
- * redirect and unknown types are dropped silently (IC4-001, IC4-005, TCP-084). RFC 792; RFC 1122 §3.2.2; RFC 1191 §3. */
+ * number itself (RFC 5927 §4) and lowers the path MTU, which is then kept for its life (PM-003). Redirects are redirect.c's.
+ * Quench and unknown types are dropped silently (IC4-001, TCP-084). RFC 792; RFC 1122 §3.2.2; RFC 1191 §3. */
 #include "stack/state.h"
 
 #include <errno.h>
@@ -20,6 +20,7 @@ static enum drop icmp_echo(struct via *v, struct pkt *p, const struct ip4_hdr *h
 	if (!icmp_limit_echo(&v->st->icmp, h->src, v->now))
 		return DROP_ICMP_RATE;
 	icmp_echo_turn(p);
+	ip_options_turn(v, p, h->dst);
 	p->m.csum = PKT_CSUM_NONE;
 	p->m.ecn = 0;
 	p->m.cut = PKT_CUT_ANY;
@@ -79,8 +80,12 @@ enum drop icmp_arrives(struct via *v, struct pkt *p, const struct ip4_hdr *h, bo
 	}
 	uint32_t n = pkt_copy_out(v->mem, p, ICMP4_HLEN, quote, sizeof(quote));
 	enum drop why = DROP_ICMP_TYPE;
-	if (icmp4_is_error(ih.type))
-		why = icmp4_quote_parse(quote, n, &q) ? DROP_ICMP_BAD : icmp_error(v, &ih, &q);
+	if (icmp4_is_error(ih.type) && icmp4_quote_parse(quote, n, &q))
+		why = DROP_ICMP_BAD;
+	else if (ih.type == ICMP4_REDIRECT)
+		why = redirect_arrives(v, p->m.ifindex, &src, &q, ih.rest);
+	else if (icmp4_is_error(ih.type))
+		why = icmp_error(v, &ih, &q);
 	if (!why)
 		pkt_free(v->mem, p);
 	return why;

@@ -98,6 +98,18 @@ static void path_limited_broadcast(struct via *v, struct path *pa)
 	pa->p.mtu = iface_at(v, e->ifindex)->mtu;
 }
 
+/* The route's hop is pa->hop: another gateway, if that one named it and it is still a neighbour there. */
+static void path_apply_redirect(struct via *v, struct path *pa)
+{
+	int n;
+	const struct fib_hop *on = fib_match(v->arena, v->st->fib, &pa->redirect, v->st->down, &n);
+	bool holds = on && via_addr_is_any(&on->gateway) && on->ifindex == pa->hop.ifindex && via_addr_eq(&pa->hop.gateway, &pa->redirector);
+	if (!holds)
+		pa->redirect = via_addr_v4(0);
+	else
+		pa->hop.gateway = via_addr_eq(&pa->redirect, &pa->p.remote) ? via_addr_v4(0) : pa->redirect;
+}
+
 /* Route and link of a unicast address that is not ours. */
 static void path_route(struct via *v, struct path *pa)
 {
@@ -110,6 +122,8 @@ static void path_route(struct via *v, struct path *pa)
 	for (int i = 0; i < n; i++) /* equal paths may differ in MTU: the least is safe on all */
 		mtu = MIN(mtu, iface_at(v, hops[i].ifindex)->mtu);
 	pa->hop = *fib_choose(hops, n, hash, st->down);
+	if (!via_addr_is_any(&pa->redirect))
+		path_apply_redirect(v, pa);
 	pa->p.ifindex = pa->hop.ifindex;
 	pa->p.is_onlink = via_addr_is_any(&pa->hop.gateway);
 	pa->p.is_broadcast = pa->p.is_onlink && addrs_is_broadcast(v->arena, &st->addrs, pa->hop.ifindex, &pa->p.remote);
@@ -182,6 +196,7 @@ static ref_t path_new(struct via *v, const struct via_addr *local, const struct 
 	ref_t *b = (ref_t *)arena_at(v->arena, st->path_buckets) + path_bucket(v, local, remote);
 	pa->p.local = *local;
 	pa->p.remote = *remote;
+	pa->redirect = via_addr_v4(0);
 	pa->p.ip_hlen = IP4_HLEN;
 	pa->timer.kind = WHEEL_STACK;
 	pa->ip_id = (uint16_t)prf_next(&st->ids); /* IP4-012: unpredictable, then counting */
@@ -196,7 +211,7 @@ static ref_t path_new(struct via *v, const struct via_addr *local, const struct 
 /* Is there something worth keeping when nobody uses it? */
 static bool path_has_lesson(const struct path *pa)
 {
-	return pa->pmtu_learnt || pa->p.tcp_mtu;
+	return pa->pmtu_learnt || pa->p.tcp_mtu || !via_addr_is_any(&pa->redirect);
 }
 
 int path_get(struct via *v, const struct via_addr *local, const struct via_addr *remote, ref_t *out)
@@ -272,12 +287,37 @@ void path_mtu_lower(struct via *v, ref_t path, uint32_t mtu)
 		tcp_path_changed(&v->tcp, path);
 }
 
+bool path_redirect(struct via *v, const struct via_addr *local, const struct via_addr *remote, const struct via_addr *from,
+		   const struct via_addr *gateway, uint16_t ifindex)
+{
+	ref_t r;
+	int n;
+	if (path_get(v, local, remote, &r))
+		return false;
+	struct path *pa = path_at(v, r);
+	const struct fib_hop *on = fib_match(v->arena, v->st->fib, gateway, v->st->down, &n);
+	bool holds = !pa->is_multi && pa->p.ifindex == ifindex && via_addr_eq(&pa->hop.gateway, from) && on &&
+		     via_addr_is_any(&on->gateway) && on->ifindex == ifindex;
+	if (holds) {
+		if (via_addr_is_any(&pa->redirect))
+			pa->redirector = *from;
+		pa->redirect = *gateway;
+		if (!pa->timer.where)
+			wheel_arm(v->arena, &v->st->wheel, arena_ref(v->arena, &pa->timer), v->now + PMTU_LIFE_NS);
+		if (path_refresh(v, pa))
+			tcp_path_changed(&v->tcp, r);
+	}
+	path_drop(v, r);
+	return holds;
+}
+
 void path_timeout(struct via *v, ref_t timer)
 {
 	struct path *pa = CONTAINER_OF(arena_at(v->arena, timer), struct path, timer);
 	ref_t r = arena_ref(v->arena, pa);
 	uint32_t was = pa->p.pmtu;
 	pa->pmtu_learnt = 0;
+	pa->redirect = via_addr_v4(0);
 	if (pa->p.refs == 0) {
 		v->st->n_idle_paths--;
 		path_free(v, r);

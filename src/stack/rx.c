@@ -164,6 +164,7 @@ static void rx_begin(struct via *v, struct iface *in, struct pkt *p)
 	p->m.flow_hash = 0;
 	p->m.ether_mcast = 0;
 	p->m.cut = PKT_CUT_NEVER;
+	p->m.ip_opts = 0;
 	p->m.l2 = p->head;
 	in->rx_packets += p->m.gso_size ? p->m.gso_segs : 1;
 	in->rx_bytes += p->len;

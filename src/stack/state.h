@@ -63,7 +63,8 @@ struct path {
 	ref_t hash_next;
 	ref_t neigh;         /* valid while neigh_gen is the cache's */
 	uint32_t neigh_gen;
-	struct fib_hop hop;  /* the route's, chosen by the addresses alone */
+	struct fib_hop hop;  /* the route's, chosen by the addresses alone; or what a redirect said */
+	struct via_addr redirect, redirector; /* gateway that the route's, the redirector, named instead of itself; any: none */
 	uint32_t pmtu_learnt;/* from "fragmentation needed", 0: none */
 	uint16_t ip_id;
 	bool is_idle;        /* kept for what was learnt; counted in n_idle_paths */
@@ -88,6 +89,8 @@ struct via_state {
 	uint8_t tcp_mtu_probing;  /* VIA_SET_TCP_MTU_PROBING */
 	uint16_t tcp_base_mss;
 	bool no_icmp_errors;
+	bool accepts_redirects;   /* VIA_SET_ACCEPT_REDIRECTS */
+	bool no_redirects;        /* VIA_SET_SEND_REDIRECTS is 0 */
 	bool any_address;         /* VIA_SET_ANY_ADDRESS */
 	bool forwarding;
 	uint8_t ttl;
@@ -150,6 +153,9 @@ void path_drop(struct via *v, ref_t path);
 bool path_refresh(struct via *v, struct path *pa);
 /* The n-th path in no order, for walking; 0 past the end. */
 ref_t path_next(const struct via *v, uint32_t *bucket, ref_t after);
+/* A router said that `gateway`, a neighbour on the path's interface, is the way for it. False: it is no such path. */
+bool path_redirect(struct via *v, const struct via_addr *local, const struct via_addr *remote, const struct via_addr *from,
+		   const struct via_addr *gateway, uint16_t ifindex);
 /* A valid "fragmentation needed" of mtu bytes came for it (the caller holds a count): lowers and tells TCP. */
 void path_mtu_lower(struct via *v, ref_t path, uint32_t mtu);
 void path_timeout(struct via *v, ref_t timer);
@@ -191,6 +197,18 @@ void rx_packet(struct via *v, struct iface *in, struct pkt *p); /* takes */
 enum drop icmp_arrives(struct via *v, struct pkt *p, const struct ip4_hdr *h, bool to_broadcast);
 /* What a failed neighbour means to the local sender of p, a packet of ours: its socket is told, as by ICMP. */
 void icmp_tell_local(struct via *v, struct pkt *p, int err);
+
+/* ip_options.c */
+/* p passes by interface `out` to `next`: what its options ask of a router is written into them. */
+void ip_options_pass(struct via *v, struct pkt *p, uint16_t out, const struct via_addr *next);
+/* p, which begins at its L4 header, becomes an answer from `here`: the options it takes along are put in front (m.ip_opts). */
+void ip_options_turn(struct via *v, struct pkt *p, uint32_t here);
+
+/* redirect.c */
+/* p, which came by interface m.ifindex, goes on by `hop`: if its sender could have sent it there itself, it is told. */
+void redirect_send(struct via *v, struct pkt *p, const struct ip4_hdr *h, const struct fib_hop *hop);
+/* A redirect came from `from` by interface ifindex: for the packet quoted, `gateway` is better. DROP_NONE or why it is not believed. */
+enum drop redirect_arrives(struct via *v, uint16_t ifindex, const struct via_addr *from, const struct icmp4_quote *q, uint32_t gateway);
 
 /* frag.c */
 /* The fragment *p, which begins at its IP header *h, is for us. *p becomes the whole datagram, *h its header, or NULL while some of

@@ -14,6 +14,8 @@ static const struct sysctl {
 } sysctls[] = {
 	{"ip_forward", VIA_SET_FORWARDING, 0},
 	{"ip_default_ttl", VIA_SET_TTL, 0},
+	{"conf.all.accept_redirects", VIA_SET_ACCEPT_REDIRECTS, 0},
+	{"conf.all.send_redirects", VIA_SET_SEND_REDIRECTS, 0},
 	{"tcp_rmem", VIA_SET_TCP_RMEM, 1},
 	{"tcp_rmem", VIA_SET_TCP_RMEM_MAX, 2},
 	{"tcp_wmem", VIA_SET_TCP_WMEM, 1},

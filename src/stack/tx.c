@@ -246,8 +246,9 @@ void tx_path(struct via *v, struct pkt *p, struct path *pa, uint8_t proto, uint8
 			    .total_len = (uint16_t)(p->len + IP4_HLEN), .frag = tx_may_cut(p, pa) ? 0 : IP4_DF,
 			    .src = via_addr_to_v4(&pa->p.local), .dst = via_addr_to_v4(&pa->p.remote)};
 	h.id = tx_id(v, p, pa, &h);
-	p->m.l4 = p->head;
-	ip4_emit(pkt_push(p, IP4_HLEN), &h);
+	p->m.l4 = (uint16_t)(p->head + p->m.ip_opts);
+	ip4_emit_before(pkt_push(p, IP4_HLEN), &h, p->m.ip_opts);
+	p->m.ip_opts = 0;
 	p->m.l2 = p->m.l3 = p->head;
 	flow_hash_ip4(st->flow_key, p, &h);
 	st->counts[COUNT_IP_OUT] += p->m.gso_size ? p->m.gso_segs : 1;
@@ -284,7 +285,7 @@ int tx_datagram(struct via *v, struct pkt *p, uint8_t proto, const struct via_ad
 	}
 	struct path *pa = path_at(v, path);
 	struct iface *i = iface_at(v, pa->p.ifindex);
-	uint32_t whole = p->len + IP4_HLEN, n = frag4_count(whole, IP4_HLEN, tx_limit(p, pa));
+	uint32_t whole = p->len + IP4_HLEN, n = frag4_count(whole, IP4_HLEN + p->m.ip_opts, tx_limit(p, pa));
 	if (via_addr_is_multicast(remote) || (pa->p.is_broadcast && !may_broadcast))
 		err = -EACCES;
 	else if (whole > 65535 || (n > 1 && !tx_may_cut(p, pa)))
@@ -361,6 +362,9 @@ void tx_forward(struct via *v, struct pkt *p, struct ip4_hdr *h)
 		goto drop;
 	}
 	forward_ttl(p, h);
+	const struct via_addr next = via_addr_is_any(&hop.gateway) ? dst : hop.gateway;
+	ip_options_pass(v, p, hop.ifindex, &next);
+	redirect_send(v, p, h, &hop);
 	p->m.why = WHY_FORWARD;
 	why = hook_run(v, HOOK_FORWARD, p);
 	if (!why)
@@ -374,7 +378,7 @@ void tx_forward(struct via *v, struct pkt *p, struct ip4_hdr *h)
 	else
 		pktq_push(v->mem, &q, p);
 	while ((p = pktq_pop(v->mem, &q)) != NULL)
-		tx_neighbour(v, out, via_addr_is_any(&hop.gateway) ? &dst : &hop.gateway, p);
+		tx_neighbour(v, out, &next, p);
 	return;
 drop:
 	stack_drop(v, p, why);

@@ -3,6 +3,7 @@
 #include "test/fuzz/fuzz.h"
 #include "base/csum.h"
 #include "wire/ip4.h"
+#include "wire/ip4_opts.h"
 
 static void check_header(uint8_t *p, size_t len)
 {
@@ -23,6 +24,25 @@ static void check_header(uint8_t *p, size_t len)
 	CHECK(ip4_parse(p, len, false, &again) == 0 && again.ttl == h.ttl - 1 && again.src == h.src && again.proto == h.proto);
 }
 
+static bool is_ours(const void *ctx, uint32_t addr)
+{
+	return ctx == NULL && (addr & 1);
+}
+
+/* What is written stays inside; options keep their lengths; an echo takes no more than there was. */
+static void check_options(const uint8_t *data, size_t len)
+{
+	uint8_t opts[IP4_OPTS_MAX], out[IP4_OPTS_MAX];
+	struct ip4_opts_node n = {.addr = 0x0a000001, .time = 0x80000001, .is_ours = is_ours};
+	size_t room = len < sizeof(opts) ? len / 4 * 4 : sizeof(opts);
+	memcpy(opts, data, room);
+	int before = ip4_options_check(opts, room);
+	ip4_opts_record(opts, room, &n);
+	CHECK(ip4_options_check(opts, room) == before);
+	uint32_t echoed = ip4_opts_echo(out, opts, room);
+	CHECK(echoed <= room && echoed % 4 == 0 && ip4_options_check(out, echoed) == 0);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
 	uint8_t copy[128];
@@ -32,6 +52,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 		CHECK(h.total_len <= len);
 	if (len > 0)
 		ip4_options_check(data, len);
+	check_options(data, len);
 	memcpy(copy, data, n);
 	check_header(copy, n);
 	size_t hlen = n > 0 ? (data[0] & 15) * 4u : 0;
