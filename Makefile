@@ -7,7 +7,7 @@
 #   make conformance     runs what names rules and writes doc/conformance.md, the state of each rule of doc/requirements.md
 #   make mutants         puts faults into a copy of the code, one at a time, and sees that tests turn red
 #   make soak            SEEDS=20000 FIRST=1: the simulation (test/sim) over that many seeds; JOBS=2
-#   make goodput         writes test/sim/goodput.txt and doc/goodput.md anew: what one connection carries over loss and delay
+#   make goodput         writes test/sim/goodput.txt, doc/goodput.md, doc/goodput.svg anew: what one connection carries over loss and delay
 #   make install         PREFIX=/usr/local DESTDIR=: the program, the library for C programs, headers, viaduct.pc, the manual page
 #   make check-gcc       everything compiled by gcc, warnings are errors (make check-clang: by clang)
 #   make clean           removes the build folders
@@ -100,6 +100,7 @@ goodput: build/build.ninja
 	@$(call RELIST,build)
 	@$(QUIET_NINJA) -C build test/fast_goodput
 	@SRC=$(CURDIR) build/test/fast_goodput --write
+	@tools/gen-docs
 
 SEEDS = 20000
 FIRST = 1

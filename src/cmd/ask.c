@@ -2,6 +2,7 @@
 #include "cmd/ask.h"
 #include "cmd/cmd.h"
 #include "cmd/control.h"
+#include "cmd/tell.h"
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -22,26 +23,40 @@ json_t *ask_lab(const char *name, const char *op, const char *node)
 	return answer;
 }
 
-/* The only lab that is up. */
+int ask_refused(const json_t *answer)
+{
+	const char *text = json_string_value(json_object_get(answer, "error"));
+	return text ? cmd_fail((int)json_integer_value(json_object_get(answer, "status")), "%s", text) : 0;
+}
+
+/* The only lab that is up; without one, the only program of `via run`. */
 static char *only_lab(void)
 {
 	json_t *names = control_names(), *s;
-	char *only = NULL;
-	int n = 0;
+	char *only[2] = {NULL}; /* labs, runs */
+	int n[2] = {0};
 	size_t i;
 	json_array_foreach(names, i, s) {
 		int fd = control_connect(json_string_value(s));
 		if (fd < 0)
 			continue;
 		close(fd);
-		if (n++ == 0)
-			only = strdup(json_string_value(s));
+		bool is_run = strncmp(json_string_value(s), TELL_PREFIX, strlen(TELL_PREFIX)) == 0;
+		if (n[is_run]++ == 0)
+			only[is_run] = strdup(json_string_value(s));
 	}
 	json_decref(names);
-	if (n == 1 && only)
-		return only;
-	free(only);
-	cmd_fail(EXIT_FAILED, n ? "%d labs are up; say which: via -n LAB:NODE" : "no lab is up; via lab up -t FILE starts one", n);
+	int kind = n[0] == 0;
+	free(only[!kind]);
+	if (n[kind] == 1 && only[kind])
+		return only[kind];
+	free(only[kind]);
+	if (n[0])
+		cmd_fail(EXIT_FAILED, "%d labs are up; say which: via -n LAB:NODE", n[0]);
+	else if (n[1])
+		cmd_fail(EXIT_FAILED, "%d programs of `via run` are there; say which: via -n run-PID:", n[1]);
+	else
+		cmd_fail(EXIT_FAILED, "no lab is up, and no program of `via run`; via lab up -t FILE starts a lab");
 	return NULL;
 }
 

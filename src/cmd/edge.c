@@ -71,6 +71,7 @@ static int edge_open_all(struct edge *e, const char *link, const char *prefix, c
 	e->stack = e->loop && e->mem ? host_stack_new(&o) : NULL;
 	if (!e->stack)
 		return cmd_fail(EXIT_FAILED, "cannot make a stack: %s", strerror(errno));
+	via_sysctl(e->stack, "tcp_fastopen", "1"); /* programs expect Linux's default */
 	int ifindex = via_iface_add(e->stack, e->driver, "eth0");
 	if (ifindex < 0)
 		return cmd_fail(EXIT_FAILED, "cannot attach %s: %s", link, strerror(-ifindex));

@@ -4,6 +4,7 @@
 #include "cmd/control.h"
 #include "cmd/lab_host.h"
 #include "cmd/table.h"
+#include "cmd/tell.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -86,7 +87,10 @@ static int lab_down(const struct cmd_args *a)
 	if (!answer)
 		return EXIT_FAILED;
 	pid_t pid = (pid_t)json_integer_value(json_object_get(answer, "pid"));
+	int status = ask_refused(answer);
 	json_decref(answer);
+	if (status)
+		return status;
 	for (int i = 0; i < 500 && kill(pid, 0) == 0; i++) /* "down" means gone */
 		usleep(10000);
 	if (!cmd_global.quiet)
@@ -99,7 +103,8 @@ static int lab_ls(const struct cmd_args *a)
 	json_t *names = control_names(), *live = json_array(), *s;
 	size_t i;
 	json_array_foreach(names, i, s) {
-		int fd = control_connect(json_string_value(s));
+		bool is_run = strncmp(json_string_value(s), TELL_PREFIX, strlen(TELL_PREFIX)) == 0;
+		int fd = is_run ? -1 : control_connect(json_string_value(s));
 		if (fd >= 0) {
 			json_array_append(live, s);
 			close(fd);
@@ -159,12 +164,13 @@ static int lab_inspect_show(const struct cmd_args *a)
 	}
 	if (!o)
 		return EXIT_FAILED;
-	if (cmd_global.json)
+	int status = ask_refused(o);
+	if (!status && cmd_global.json)
 		lab_host_print(o);
-	else
+	else if (!status)
 		table_inspect(o);
 	json_decref(o);
-	return EXIT_WELL;
+	return status;
 }
 
 static const struct cmd_option no_options[] = {{0, NULL, NULL, NULL}};

@@ -4,6 +4,8 @@
 #include "cmd/edge.h"
 #include "cmd/program.h"
 #include "cmd/run_wan.h"
+#include "cmd/tell.h"
+#include "lab/lab.h"
 #include "serve/dns.h"
 #include <errno.h>
 #include <signal.h>
@@ -86,6 +88,13 @@ static int resolver_start(struct session *s, struct via_addr *out)
 	return err;
 }
 
+static json_t *on_ss(void *ctx, const char *node)
+{
+	const struct session *s = ctx;
+	const char *name = via_name(s->edge.stack);
+	return !node || strcmp(node, name) == 0 ? stack_sockets(s->edge.stack, name) : NULL;
+}
+
 static int run_program(struct session *s, const struct cmd_args *a)
 {
 	char err[256];
@@ -102,7 +111,9 @@ static int run_program(struct session *s, const struct cmd_args *a)
 	int e = program_start(&c, &s->program, err);
 	if (e)
 		return program_failed(e, err);
+	struct tell *tell = tell_start(s->edge.loop, on_ss, s);
 	int status = loop_run(s->edge.loop);
+	tell_stop(tell);
 	json_t *summary = program_summary(s->program);
 	program_tell(summary, a->opt[RUN_REPORT] != NULL);
 	json_decref(summary);

@@ -5,6 +5,7 @@
 #include "cmd/run_wan.h"
 #include "cmd/lab_host.h"
 #include "cmd/program.h"
+#include "cmd/tell.h"
 #include "lab/lab.h"
 #include <errno.h>
 #include <inttypes.h>
@@ -20,6 +21,7 @@ struct session {
 	struct loop *loop;
 	struct lab *lab;
 	struct program *program;
+	struct tell *tell;
 	struct loop_task linger; /* the program has ended; what it sent is still on its way */
 	int64_t until;
 	int status;
@@ -148,6 +150,12 @@ static void tell_denied(struct lab *lab)
 		fprintf(stderr, "via: %" PRIu64 " connections were refused for want of descriptors or memory (ulimit -n)\n", w.refused);
 }
 
+static json_t *on_ss(void *ctx, const char *node)
+{
+	struct session *s = ctx;
+	return !node || lab_node(s->lab, node) ? lab_sockets(s->lab, node ? node : "program") : NULL;
+}
+
 static int run_program(struct session *s, const struct cmd_args *a)
 {
 	const char *gw = a->opt[RUN_GATEWAY] ? a->opt[RUN_GATEWAY] : GATEWAY;
@@ -159,7 +167,9 @@ static int run_program(struct session *s, const struct cmd_args *a)
 	int e = program_start(&c, &s->program, err);
 	if (e)
 		return program_failed(e, err);
+	s->tell = tell_start(s->loop, on_ss, s);
 	int status = loop_run(s->loop);
+	tell_stop(s->tell);
 	json_t *summary = program_summary(s->program);
 	program_tell(summary, a->opt[RUN_REPORT] != NULL);
 	json_decref(summary);

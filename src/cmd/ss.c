@@ -386,6 +386,17 @@ static int show(const struct cmd_args *a, const json_t *sockets, bool one_node)
 	return EXIT_WELL;
 }
 
+static int tell(const struct cmd_args *a, const json_t *answer)
+{
+	const json_t *sockets = json_object_get(answer, "sockets");
+	bool one_node = json_object_size(json_object_get(answer, "counters")) == 1;
+	if (a->opt[SS_EXPORT] && !one_node)
+		return cmd_fail(EXIT_USAGE, "one stack fits a folder; say which: via -n NODE ss --export DIR");
+	if (a->opt[SS_EXPORT])
+		return ss_export(a->opt[SS_EXPORT], answer);
+	return a->opt[SS_SUMMARY] ? summary(sockets) : show(a, sockets, one_node);
+}
+
 static int ss_run(const struct cmd_args *a)
 {
 	const char *node;
@@ -393,23 +404,16 @@ static int ss_run(const struct cmd_args *a)
 	if (!lab)
 		return EXIT_FAILED;
 	json_t *answer = ask_lab(lab, "ss", node);
-	int status = EXIT_FAILED;
-	if (answer && json_object_get(answer, "error"))
-		status = cmd_fail((int)ss_int(answer, "status"), "%s", ss_text(answer, "error"));
-	else if (answer && a->opt[SS_EXPORT] && !node)
-		status = cmd_fail(EXIT_USAGE, "one stack fits a folder; say which: via -n NODE ss --export DIR");
-	else if (answer && a->opt[SS_EXPORT])
-		status = ss_export(a->opt[SS_EXPORT], answer);
-	else if (answer && a->opt[SS_SUMMARY])
-		status = summary(json_object_get(answer, "sockets"));
-	else if (answer)
-		status = show(a, json_object_get(answer, "sockets"), node != NULL);
+	int status = answer ? ask_refused(answer) : EXIT_FAILED;
+	if (!status)
+		status = tell(a, answer);
 	json_decref(answer);
 	free(lab);
 	return status;
 }
 
-const struct cmd_command cmd_ss = {"ss", "", "show the sockets of a lab that is up, as ss does",
-	"Which stack: via -n NODE ss, or -n LAB:NODE when several labs are up; without -n those of all nodes.\n"
+const struct cmd_command cmd_ss = {"ss", "", "show the sockets of a lab that is up, or of `via run`, as ss does",
+	"Which stack: via -n NODE ss, or -n LAB:NODE when several labs are up; without -n those of all nodes. With no lab up, the\n"
+	"program of `via run`; -n run-PID: when there are several.\n"
 	"The real ss shows more with PROC_ROOT=DIR TCPDIAG_FILE=DIR/tcp.diag ss, after --export DIR.",
 	ss_options, 0, 0, false, ss_run};

@@ -61,7 +61,7 @@ static void connect_done(struct dsock *s)
 	connect_give_back(s);
 	door_held_prune(s);
 	s->untold = !s->held;
-	door_held_answer(s, 0);
+	door_held_connected(s);
 	door_stream_event(s, VIA_IN | VIA_OUT); /* bytes may have come with the handshake */
 }
 
@@ -157,6 +157,23 @@ static int64_t connect_not_now(struct call *c, struct dsock *s, bool nonblock)
 	}
 }
 
+int door_connect_pending(struct door *d, struct call *c, struct dsock *s)
+{
+	d->stats.connects++;
+	if (s->dup < 0) {
+		s->dup = door_target_borrow(d, c, s);
+		d->n_pending += s->dup >= 0;
+	}
+	if (s->dup < 0) {
+		via_abort(d->v, s->s);
+		return s->dup;
+	}
+	connect_fill(s);
+	s->state = DS_CONNECTING;
+	d->task.deadline = MIN(d->task.deadline, loop_now() + DOOR_LIVE_NS);
+	return 0;
+}
+
 static int64_t connect_begin(struct door *d, struct call *c, struct dsock *s, struct via_sockaddr to, bool nonblock)
 {
 	struct via_sockaddr shown = to;
@@ -170,19 +187,11 @@ static int64_t connect_begin(struct door *d, struct call *c, struct dsock *s, st
 			connect_give_back(s);
 		return err;
 	}
-	d->stats.connects++;
-	if (s->dup < 0) {
-		s->dup = door_target_borrow(d, c, s);
-		d->n_pending += s->dup >= 0;
-	}
-	if (s->dup < 0) {
-		via_abort(d->v, s->s);
-		return s->dup;
-	}
-	connect_fill(s);
-	s->state = DS_CONNECTING;
-	d->task.deadline = MIN(d->task.deadline, loop_now() + DOOR_LIVE_NS);
-	if (err == 0) {
+	int pending = door_connect_pending(d, c, s);
+	if (pending < 0)
+		return pending;
+	if (err == 0) { /* TCP_FASTOPEN_CONNECT: the stack waits for text */
+		s->is_deferred = true;
 		connect_done(s);
 		s->untold = false;
 		return 0;

@@ -59,6 +59,7 @@ struct call {
 	bool once;        /* doing it twice would differ: an answer that could not be given is kept for the repeated call */
 	int64_t timeout;  /* for ANSWER_HELD: ns it may wait, TIME_NEVER: for ever */
 	int timeout_err;
+	uint32_t sent;    /* bytes that an earlier run of it has sent */
 	/* The answer could not be given: put back what was taken. */
 	void (*undo)(struct door *d, struct dsock *s);
 };
@@ -111,6 +112,7 @@ struct dsock {
 	bool want_out;             /* EPOLLOUT is asked for at our end */
 	bool has_peer;             /* datagram: connected */
 	bool untold;               /* open, and no connect() has said so yet */
+	bool is_deferred;          /* open, but the stack waits for text before it opens (TCP_FASTOPEN_CONNECT) */
 	bool renamed;              /* the peer is the resolver; the program sees shown_peer */
 	struct via_sockaddr shown_peer;
 
@@ -189,6 +191,7 @@ bool door_call_valid(struct door *d, const struct call *c);
 /* Run the held calls of s again, in order. s may be gone when it returns. */
 void door_held_run(struct dsock *s);
 void door_held_answer(struct dsock *s, int err); /* all of them, with -errno or 0 */
+void door_held_connected(struct dsock *s);       /* connect() is answered, what else waited is run */
 void door_held_prune(struct dsock *s);           /* forget those that were withdrawn */
 void door_held_expire(struct door *d, int64_t now); /* those whose time is over; sets d->held_next */
 /* Give `fd` (borrowed) to the program as the result of call c. Its number there; WITHDRAWN; -EMFILE. */
@@ -271,10 +274,14 @@ uint32_t door_stream_waiting(const struct dsock *s);
 void door_stream_sizes(struct dsock *s, int theirs);
 int64_t door_call_shutdown(struct door *d, struct call *c, struct dsock *s);
 int64_t door_call_stream_send(struct door *d, struct call *c, struct dsock *s); /* sendto and sendmsg with an address */
+/* fastopen.c: n bytes in d->scratch, for the address at `name`; dontwait: MSG_DONTWAIT. As a handler. */
+int64_t door_fastopen_send(struct door *d, struct call *c, struct dsock *s, uint64_t name, uint32_t name_len, uint32_t n, bool dontwait);
 
 /* --- connect.c --- */
 int64_t door_call_connect(struct door *d, struct call *c, struct dsock *s);
 void door_connect_event(struct dsock *s, uint32_t edges);
+/* A connection begins: the program's end becomes unwritable until it stands. 0, or -errno and it is given up. */
+int door_connect_pending(struct door *d, struct call *c, struct dsock *s);
 void door_connect_look(struct door *d); /* give up descriptors nobody holds */
 
 /* --- listen.c --- */

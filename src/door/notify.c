@@ -184,6 +184,21 @@ void door_held_answer(struct dsock *s, int err)
 	}
 }
 
+void door_held_connected(struct dsock *s)
+{
+	for (struct held **p = &s->held; *p;) {
+		if ((*p)->call.nr != __NR_connect) {
+			p = &(*p)->next;
+			continue;
+		}
+		struct held *h = held_take(s, p);
+		notify_answer(s->d, &h->call, s, 0);
+		free(h);
+	}
+	if (s->held) /* sends that have connected (MSG_FASTOPEN) */
+		door_held_run(s);
+}
+
 void door_held_expire(struct door *d, int64_t now)
 {
 	d->held_next = TIME_NEVER;

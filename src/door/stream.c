@@ -93,6 +93,23 @@ static void stream_sink(struct dsock *s)
 	s->ahead = n >= 1;
 }
 
+/* connect() said yes before anything was sent (TCP_FASTOPEN_CONNECT): the first bytes go by a call that may put them on the SYN. As
+ * stream_move(). */
+static int64_t stream_move_first(struct dsock *s)
+{
+	struct door *d = s->d;
+	uint32_t fresh = door_stream_waiting(s);
+	ssize_t n = fresh ? recv(s->end, d->scratch, MIN(fresh + s->ahead, (uint32_t)DOOR_SCRATCH), MSG_PEEK | MSG_DONTWAIT) : 0;
+	if (n <= (ssize_t)s->ahead)
+		return 0;
+	s->is_deferred = false;
+	int64_t r = via_send(d->v, s->s, d->scratch + s->ahead, (uint32_t)n - s->ahead, 0);
+	if (r <= 0)
+		return r == -EINPROGRESS || r == -EAGAIN ? 0 : r;
+	d->stats.bytes_out += (uint64_t)r;
+	return stream_take(s, &(struct via_iov){d->scratch, (uint32_t)r}, 1, (uint32_t)r, fresh) ? r : -EIO;
+}
+
 /* One reservation. Bytes moved, 0: nothing to do or no room; -errno of the stack. */
 static int64_t stream_move(struct dsock *s)
 {
@@ -122,7 +139,7 @@ void door_stream_pump_out(struct dsock *s)
 		return;
 	int64_t n = 1;
 	for (int i = 0; i < STREAM_ROUNDS && n > 0 && !s->sink_out; i++) {
-		n = stream_move(s);
+		n = s->is_deferred ? stream_move_first(s) : stream_move(s);
 		if (n < 0) {
 			s->sink_out = true;
 			if (n != -EPIPE)
@@ -341,32 +358,45 @@ int64_t door_call_shutdown(struct door *d, struct call *c, struct dsock *s)
 	return ANSWER_CONTINUE;
 }
 
-/* sendto() and sendmsg() with an address on a stream: the address means nothing to a connected one. */
+/* The text of a sendto() or sendmsg() into the scratch, and where its address lies. Bytes or -errno. */
+static int64_t stream_gather(struct door *d, struct call *c, uint64_t *name, uint32_t *name_len)
+{
+	struct msghdr m;
+	if (c->nr == __NR_sendto) {
+		size_t n = MIN(c->arg[2], (uint64_t)DOOR_SCRATCH);
+		int err = door_target_read(d, c, c->arg[1], d->scratch, n);
+		*name = c->arg[4];
+		*name_len = (uint32_t)c->arg[5];
+		return err < 0 ? err : (int64_t)n;
+	}
+	int err = door_target_read(d, c, c->arg[1], &m, sizeof(m));
+	if (err < 0)
+		return err;
+	*name = (uintptr_t)m.msg_name;
+	*name_len = m.msg_namelen;
+	return door_target_gather(d, c, (uintptr_t)m.msg_iov, m.msg_iovlen, d->scratch, DOOR_SCRATCH);
+}
+
+/* sendto() and sendmsg() with an address on a stream: the address means nothing to a connected one, and opens it with MSG_FASTOPEN. */
 int64_t door_call_stream_send(struct door *d, struct call *c, struct dsock *s)
 {
-	struct msghdr m = {0};
-	int64_t n;
+	uint64_t name;
+	uint32_t name_len;
 	int flags = (int)(c->nr == __NR_sendto ? c->arg[3] : c->arg[2]);
-	if (flags & MSG_FASTOPEN)
-		return -EOPNOTSUPP;
-	if (s->state != DS_OPEN)
+	bool is_over = flags & MSG_FASTOPEN && c->again && s->state == DS_OPEN; /* it has opened it: now for the rest */
+	if (s->state != DS_OPEN && !(flags & MSG_FASTOPEN))
 		return s->state == DS_CONNECTING ? -EAGAIN : -EPIPE;
-	if (c->nr == __NR_sendto) {
-		n = (int64_t)MIN(c->arg[2], (uint64_t)DOOR_SCRATCH);
-		int err = door_target_read(d, c, c->arg[1], d->scratch, (size_t)n);
-		n = err < 0 ? err : n;
-	} else {
-		int err = door_target_read(d, c, c->arg[1], &m, sizeof(m));
-		n = err < 0 ? err : door_target_gather(d, c, (uintptr_t)m.msg_iov, m.msg_iovlen, d->scratch, DOOR_SCRATCH);
-	}
+	int64_t n = stream_gather(d, c, &name, &name_len);
 	if (n < 0)
 		return n;
+	if (flags & MSG_FASTOPEN && !is_over)
+		return door_fastopen_send(d, c, s, name, name_len, (uint32_t)n, flags & MSG_DONTWAIT);
 	int fd = door_target_borrow(d, c, s);
 	if (fd < 0)
 		return fd;
 	bool wait = !(flags & MSG_DONTWAIT) && !(fcntl(fd, F_GETFL) & O_NONBLOCK);
-	ssize_t w = send(fd, d->scratch, (size_t)n, MSG_DONTWAIT | MSG_NOSIGNAL);
-	int64_t r = w < 0 ? -errno : w;
+	ssize_t w = send(fd, d->scratch + c->sent, (size_t)n - c->sent, MSG_DONTWAIT | MSG_NOSIGNAL);
+	int64_t r = w < 0 ? -errno : w + c->sent;
 	close(fd);
 	c->once = true;
 	c->timeout = s->sndtimeo;

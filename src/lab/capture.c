@@ -1,17 +1,21 @@
-/* lab/capture.c - see capture.h. Frames that leave in the future (rate) wait as clones in a heap by (time, order); most
- * never do. */
+/* lab/capture.c - see capture.h. Frames wait as clones in a heap by (time they left, order), WAITING_MAX of them at most: beyond that the
+ * oldest is written before it is known whether it will be dropped. */
 #include "lab/capture.h"
 #include "driver/pcapng.h"
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 
+enum { WAITING_MAX = 16384 };
+
 struct waiting {
-	int64_t when;
+	int64_t when, until; /* left; is known to have been looked at after */
 	uint64_t order;
 	struct pkt *pkt;
 	int iface;
 	unsigned fate;
+	enum drop dropped;
+	const char *node;    /* by whom */
 };
 struct capture {
 	struct pcapng *w;
@@ -20,7 +24,6 @@ struct capture {
 	struct waiting *heap;
 	size_t n, cap;
 	uint64_t order;
-	int64_t now;
 	int failed;
 };
 
@@ -93,11 +96,15 @@ void capture_comment(const struct link_sent *s, char out[CAPTURE_COMMENT])
 	comment_of(&s->pkt->m, s->fate, out);
 }
 
-static void write_out(struct capture *c, int iface, int64_t when, const struct pkt *p, unsigned fate)
+static void write_out(struct capture *c, const struct waiting *w)
 {
 	char text[CAPTURE_COMMENT];
-	comment_of(&p->m, fate, text);
-	int rc = pcapng_packet(c->w, iface, when, c->mem, p, true, text[0] ? text : NULL);
+	comment_of(&w->pkt->m, w->fate, text);
+	size_t n = strlen(text);
+	if (w->dropped)
+		snprintf(text + n, sizeof text - n, "%s%s dropped it: %s (%s)", n ? "; " : "", w->node, drop_text(w->dropped),
+			 drop_name(w->dropped));
+	int rc = pcapng_packet(c->w, w->iface, w->when, c->mem, w->pkt, true, text[0] ? text : NULL);
 	if (rc < 0 && !c->failed)
 		c->failed = rc;
 }
@@ -144,27 +151,35 @@ static struct waiting unhold(struct capture *c)
 
 void capture_flush(struct capture *c, int64_t now)
 {
-	c->now = now;
-	while (c->n && c->heap[0].when <= now) {
+	while (c->n && (c->heap[0].until < now || c->n > WAITING_MAX)) {
 		struct waiting h = unhold(c);
-		write_out(c, h.iface, h.when, h.pkt, h.fate);
+		write_out(c, &h);
 		pkt_free(c->mem, h.pkt);
 	}
 }
 
 void capture_add(struct capture *c, const struct link_sent *s)
 {
-	int iface = c->iface[s->dir->end];
-	if (s->leaves <= c->now) {
-		write_out(c, iface, s->leaves, s->pkt, s->fate);
-		return;
-	}
 	struct pkt *copy = pkt_clone(c->mem, s->pkt);
 	if (!copy) {
 		c->failed = -ENOMEM;
 		return;
 	}
-	hold(c, (struct waiting){s->leaves, c->order++, copy, iface, s->fate});
+	int64_t until = s->fate & FATE_DROPPED ? s->leaves : MAX(s->leaves, s->arrives);
+	hold(c, (struct waiting){.when = s->leaves, .until = until, .order = c->order++, .pkt = copy, .iface = c->iface[s->dir->end],
+		.fate = s->fate});
+}
+
+void capture_dropped(struct capture *c, int end, uint64_t id, enum drop why, const char *node)
+{
+	for (size_t i = 0; i < c->n; i++) {
+		struct waiting *w = &c->heap[i];
+		if (w->pkt->m.id != id || w->iface != c->iface[end] || w->fate & FATE_DROPPED)
+			continue;
+		w->dropped = why;
+		w->node = node;
+		return;
+	}
 }
 
 int capture_close(struct capture *c)

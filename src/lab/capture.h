@@ -1,5 +1,6 @@
 /* lab/capture.h - every frame of a lab into one pcapng, once, on the interface it left by, at the time it left, with a
- * comment: why it was sent, and what the link did to it (loss, limit, reorder, duplicate, corrupt). */
+ * comment: why it was sent and what held it back, what the link did to it (loss, limit, reorder, duplicate, corrupt), and, if the node at
+ * the link's other end dropped it, why. For that a frame waits until it has arrived and been looked at. */
 #ifndef LAB_CAPTURE_H
 #define LAB_CAPTURE_H
 
@@ -15,8 +16,10 @@ int capture_iface(struct capture *c, int end, const char *name);
 /* 0 or -errno of the first failed write. */
 int capture_close(struct capture *c);
 void capture_add(struct capture *c, const struct link_sent *s);
-/* Write what left up to `now`: a frame waiting for the rate is held back, so that the file is in order of time. */
+/* Write what arrived before `now`, as far as nothing that left earlier is still under way, so that the file is in order of time. */
 void capture_flush(struct capture *c, int64_t now);
+/* The frame that has this id (pkt_meta.id) and came over the link from end `end` was dropped by `node` (kept: it outlives the capture). */
+void capture_dropped(struct capture *c, int end, uint64_t id, enum drop why, const char *node);
 /* The comment of a frame; empty when there is nothing to say. */
 void capture_comment(const struct link_sent *s, char out[CAPTURE_COMMENT]);
 

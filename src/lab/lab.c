@@ -43,6 +43,22 @@ static void on_sent(struct link_env *e, const struct link_sent *s)
 		story_add(l->story, s);
 }
 
+/* A stack looks at a frame, or drops one: the one it looks at, or, later, one that it had kept. */
+static void on_trace(void *ctx, const struct trace_event *e)
+{
+	struct lab_node *n = ctx;
+	struct lab *l = n->lab;
+	if (e->kind == TRACE_RX) {
+		n->rx_id = e->pkt->m.id;
+		n->rx_ifindex = e->ifindex;
+	}
+	if (e->kind != TRACE_DROP || (e->pkt && e->pkt->m.id != n->rx_id))
+		return;
+	for (int k = 0; k < n->t->n_ends; k++)
+		if (l->end_ifindex[n->t->ends[k]] == n->rx_ifindex)
+			capture_dropped(l->capture, n->t->ends[k] ^ 1, n->rx_id, (enum drop)e->reason, n->t->name);
+}
+
 static void on_wake(struct link_env *e, int node, int64_t when)
 {
 	sched_lower(&((struct lab *)e)->sched, node, when);
@@ -118,6 +134,20 @@ static int add_interfaces(struct lab *l, struct lab_node *n, struct lab_error *e
 	return 0;
 }
 
+/* What the file says of the stack's settings. */
+static int set_up(struct lab *l, struct lab_node *n, struct lab_error *err)
+{
+	via_sysctl(n->stack, "tcp_fastopen", "1"); /* programs expect Linux's default */
+	if (n->t->no_icmp)
+		via_configure(n->stack, &(struct via_change){.kind = VIA_SET, .setting = VIA_SET_ICMP_ERRORS});
+	for (int i = 0; i < n->t->n_sysctls; i++) {
+		const struct topo_sysctl *c = &n->t->sysctls[i];
+		if (via_sysctl(n->stack, c->name, c->value))
+			return topo_fail(err, l->topo->file, c->mark, "'%s' is no value of %s", c->value, c->name);
+	}
+	return 0;
+}
+
 static int make_stack(struct lab *l, struct lab_node *n, struct lab_error *err)
 {
 	uint8_t seed[32];
@@ -128,12 +158,13 @@ static int make_stack(struct lab *l, struct lab_node *n, struct lab_error *err)
 	size_t arena = (size_t)(l->topo->n_nodes <= FEW_NODES ? ARENA_MIB : ARENA_MANY_MIB) << 20;
 	if (l->opts.arena_bytes)
 		arena = l->opts.arena_bytes;
+	n->trace = (struct trace){on_trace, n};
 	n->stack = host_stack_new(&(struct host_stack_opts){.name = n->t->name, .arena_bytes = arena, .mem = l->mem, .seed = seed,
-		.now = l->env.now, .forwarding = n->t->kind == TOPO_ROUTER});
+		.now = l->env.now, .forwarding = n->t->kind == TOPO_ROUTER, .trace = l->capture ? &n->trace : NULL});
 	if (!n->stack)
 		return fail(l, n->t->mark, err, -errno, "cannot make node", n->t->name);
 	n->hn.stack = n->stack;
-	return add_interfaces(l, n, err);
+	return set_up(l, n, err) ? -EINVAL : add_interfaces(l, n, err);
 }
 
 static int make_switch(struct lab *l, struct lab_node *n, struct lab_error *err)

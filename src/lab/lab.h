@@ -92,6 +92,8 @@ int lab_link_set(struct lab *l, const char *end, const struct lab_impair *i);
 json_t *lab_inspect(struct lab *l);
 /* What `via ss` shows: {"sockets": [...], "counters": {NODE: {...}}} of one node, or of all (node NULL). Gives. */
 json_t *lab_sockets(struct lab *l, const char *node);
+/* The same of one stack that is in no lab. */
+json_t *stack_sockets(struct via *v, const char *name);
 /* The sentence of a drop's name, as in lab_inspect()'s `drops` ("arp.queue_full"); "" if there is none. */
 const char *lab_drop_text(const char *name);
 /* Everything the demo tells: connections, handshakes, per-path counts, ports, drops, ladder events. Gives. */

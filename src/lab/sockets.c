@@ -60,19 +60,32 @@ static json_t *counters_json(struct via *v)
 	return o;
 }
 
+/* v's sockets behind those in the list. */
+static void add_sockets(json_t *sockets, struct via *v, const char *name)
+{
+	struct via_tcp_info i = {0};
+	union tcp_cc_info cc = {0};
+	struct via_sock_info s = {.size = sizeof s, .tcp_info = &i, .tcp_info_len = sizeof i, .cc_info = &cc, .cc_info_len = sizeof cc};
+	for (uint64_t cursor = 0; via_sock_next(v, &cursor, &s); s.tcp_info_len = sizeof i, s.cc_info_len = sizeof cc)
+		json_array_append_new(sockets, socket_json(name, &s));
+}
+
+json_t *stack_sockets(struct via *v, const char *name)
+{
+	json_t *sockets = json_array();
+	add_sockets(sockets, v, name);
+	return json_pack("{s:o, s:{s:o}}", "sockets", sockets, "counters", name, counters_json(v));
+}
+
 json_t *lab_sockets(struct lab *l, const char *node)
 {
 	json_t *sockets = json_array(), *counters = json_object();
 	for (int n = 0; n < l->topo->n_nodes; n++) {
 		struct via *v = l->nodes[n].stack;
 		const char *name = l->nodes[n].t->name;
-		struct via_tcp_info i = {0};
-		union tcp_cc_info cc = {0};
-		struct via_sock_info s = {.size = sizeof s, .tcp_info = &i, .tcp_info_len = sizeof i, .cc_info = &cc, .cc_info_len = sizeof cc};
 		if (!v || (node && strcmp(node, name) != 0))
 			continue;
-		for (uint64_t cursor = 0; via_sock_next(v, &cursor, &s); s.tcp_info_len = sizeof i, s.cc_info_len = sizeof cc)
-			json_array_append_new(sockets, socket_json(name, &s));
+		add_sockets(sockets, v, name);
 		json_object_set_new(counters, name, counters_json(v));
 	}
 	return json_pack("{s:o, s:o}", "sockets", sockets, "counters", counters);

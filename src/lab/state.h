@@ -12,6 +12,7 @@
 #include "lab/story.h"
 #include "lab/switch.h"
 #include "lab/topo.h"
+#include "pkt/trace.h"
 
 struct lab_node {
 	struct host_node hn; /* first */
@@ -22,6 +23,9 @@ struct lab_node {
 	int64_t spin_at;            /* polled again and again at this time: see run.c */
 	uint32_t spins;
 	struct via *stack;          /* host, router */
+	struct trace trace;         /* what the stack drops, for a capture */
+	uint64_t rx_id;             /* pkt_meta.id of the frame it looks at */
+	int rx_ifindex;
 	struct lab_switch *sw;      /* switch */
 	struct via_driver *tap;     /* tap */
 	struct gate *gate;          /* wan, while attached to a loop */

@@ -32,6 +32,11 @@ void topo_free(struct topo *t)
 			free(n->services[s].root);
 		free(n->services);
 		free(n->wan.forwards);
+		for (int s = 0; s < n->n_sysctls; s++) {
+			free(n->sysctls[s].name);
+			free(n->sysctls[s].value);
+		}
+		free(n->sysctls);
 		free(n->routes);
 		free(n->ends);
 		free(n->name);

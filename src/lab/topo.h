@@ -28,6 +28,12 @@ struct topo_route {
 	struct topo_mark mark;
 };
 
+/* A setting of a node's stack by Linux's name. */
+struct topo_sysctl {
+	char *name, *value;
+	struct topo_mark mark;
+};
+
 struct topo_service {
 	enum topo_service_kind kind;
 	uint16_t port;
@@ -63,6 +69,9 @@ struct topo_node {
 	int n_routes;
 	struct topo_service *services;
 	int n_services;
+	bool no_icmp;         /* sends no ICMP errors and forwards none */
+	struct topo_sysctl *sysctls;
+	int n_sysctls;
 	char tap[16];
 	struct topo_wan wan;
 	int *ends; /* indices of topo.ends, in the order of the links */

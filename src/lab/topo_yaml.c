@@ -145,10 +145,12 @@ static int read_services(struct yaml_tree *y, const ynode *n, struct topo_node *
 	return 0;
 }
 
-enum { NODE_KIND, NODE_ADDRESS, NODE_MTU, NODE_ROUTES, NODE_SERVICES, NODE_TAP, NODE_LOOPBACK, NODE_DNS, NODE_TCP, NODE_UDP };
+enum { NODE_KIND, NODE_ADDRESS, NODE_MTU, NODE_ROUTES, NODE_SERVICES, NODE_TAP, NODE_LOOPBACK, NODE_DNS, NODE_TCP, NODE_UDP, NODE_ICMP,
+	NODE_SYSCTL };
 static const char *const node_keys[] = {[NODE_KIND] = "kind", [NODE_ADDRESS] = "address", [NODE_MTU] = "mtu",
 	[NODE_ROUTES] = "routes", [NODE_SERVICES] = "services", [NODE_TAP] = "tap",
-	[NODE_LOOPBACK] = "loopback", [NODE_DNS] = "dns", [NODE_TCP] = "tcp", [NODE_UDP] = "udp", NULL};
+	[NODE_LOOPBACK] = "loopback", [NODE_DNS] = "dns", [NODE_TCP] = "tcp", [NODE_UDP] = "udp",
+	[NODE_ICMP] = "icmp", [NODE_SYSCTL] = "sysctl", NULL};
 
 #define NODE_OF_WAN (1u << NODE_LOOPBACK | 1u << NODE_DNS | 1u << NODE_TCP | 1u << NODE_UDP)
 
@@ -190,6 +192,10 @@ static int read_node(struct yaml_tree *y, const ynode *key, const ynode *n, stru
 		return -EINVAL;
 	node->mtu = (uint32_t)mtu;
 	if (m.val[NODE_ROUTES] && read_routes(y, m.val[NODE_ROUTES], node))
+		return -EINVAL;
+	if (m.val[NODE_ICMP] && topo_icmp(y, m.val[NODE_ICMP], node))
+		return -EINVAL;
+	if (m.val[NODE_SYSCTL] && topo_sysctls(y, m.val[NODE_SYSCTL], node))
 		return -EINVAL;
 	if (m.val[NODE_SERVICES] && read_services(y, m.val[NODE_SERVICES], node))
 		return -EINVAL;

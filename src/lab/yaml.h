@@ -48,6 +48,10 @@ int yaml_rate(struct yaml_tree *y, const ynode *n, const char *what, uint64_t *b
 int yaml_ip4(struct yaml_tree *y, const ynode *n, const char *what, uint32_t *addr);
 int yaml_prefix(struct yaml_tree *y, const ynode *n, const char *what, struct topo_prefix *out); /* a length must be given */
 
+/* --- topo_settings.c: the values of a node's keys icmp and sysctl --- */
+int topo_icmp(struct yaml_tree *y, const ynode *n, struct topo_node *node);
+int topo_sysctls(struct yaml_tree *y, const ynode *n, struct topo_node *node);
+
 /* The word of `words` (NULL-terminated) nearest to `word`, or NULL when none is near. */
 const char *nearest_word(const char *word, const char *const words[]);
 /* Edit distance with swaps of neighbours (Damerau, restricted), at most `limit` + 1. */

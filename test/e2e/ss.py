@@ -109,6 +109,37 @@ def tests(work):
     case("no lab up: one sentence", "no lab is up" in run(VIA, "ss", status=1))
 
 
+def tests_run(work):
+    """No lab is up: the program of a `via run` is asked."""
+    run_it = [VIA, "-q", "run", "--", sys.executable, "-c",
+              "import socket, sys\n"
+              "l = socket.socket(); l.bind(('127.0.0.1', 8080)); l.listen(5)\n"
+              "c = socket.create_connection(('127.0.0.1', 8080)); s, _ = l.accept(); c.sendall(b'x' * 1000)\n"
+              "print(len(s.recv(1000)), flush=True); sys.stdin.read()"]
+    first = subprocess.Popen(run_it, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    first.stdout.readline()
+    out = words(run(VIA, "ss", "-tan"))
+    case("via ss finds the only via run", sorted(r[0] for r in out[1:]) == ["ESTAB", "ESTAB", "LISTEN"], out)
+    case("its TCP_INFO", "bytes_sent:1000" in run(VIA, "ss", "-tin"))
+    folder = os.path.join(work, "run-export")
+    run(VIA, "ss", "--export", folder)
+    real = {"PROC_ROOT": folder, "TCPDIAG_FILE": os.path.join(folder, "tcp.diag")}
+    ours, theirs = words(run(VIA, "ss", "-tain")), words(run("ss", "-tain", env=real))
+    case("and the real ss reads its export", ours[1:] == theirs[1:] and len(ours) > 3, "ours:", ours, "ss:", theirs)
+    case("it is no lab", run(VIA, "lab", "ls") == "", run(VIA, "lab", "ls"))
+    err = run(VIA, "lab", "down", f"run-{first.pid}", status=1)
+    case("and cannot be taken down as one", "not a lab" in err and first.poll() is None, err)
+    second = subprocess.Popen(run_it, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    second.stdout.readline()
+    err = run(VIA, "ss", status=1)
+    case("of two, one must be named", "2 programs" in err and err.count("\n") == 1, err)
+    case("by its number", "ESTAB" in run(VIA, "-n", f"run-{second.pid}:", "ss", "-tn"))
+    for p in (first, second):
+        p.stdin.close()
+        p.wait(10)
+    case("afterwards there is none", "no lab is up" in run(VIA, "ss", status=1))
+
+
 def main():
     work = tempfile.mkdtemp()
     os.mkdir(os.path.join(work, "run"), 0o700)
@@ -120,6 +151,7 @@ def main():
     try:
         run(VIA, "-q", "lab", "up", "-d", "-t", topology)
         tests(work)
+        tests_run(work)
     finally:
         subprocess.run([VIA, "-q", "lab", "down", "sstest"], stderr=subprocess.DEVNULL, timeout=20, check=False)
         shutil.rmtree(work)

@@ -185,6 +185,7 @@ static void write_page(FILE *f, const struct outcome *o)
 	      "max(RFC 9438 eq. 5, sqrt(1.5/p)).\n\n", f);
 	fprintf(f, "The bottleneck sends %g Mbit/s of frames of %d bytes, %d of them payload: %.2f Mbit/s at most. A cell lasts 20 to 300 "
 		"s.\n\n", GOODPUT_RATE / 1e6, GOODPUT_FRAME, GOODPUT_MSS, GOODPUT_PAYLOAD_RATE / 1e6);
+	fputs("![Part of the payload rate by round trip, loss and algorithm](goodput.svg)\n\n", f);
 	fprintf(f, "## Random loss\n\n");
 	page_table(f, o, false);
 	fprintf(f, "\n## Every 1/p-th data segment lost\n\n");

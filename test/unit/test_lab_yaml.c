@@ -22,8 +22,9 @@ static void topo__reads_everything(void **state)
 	struct lab_error err;
 	struct topo *t = parse("name: all\nseed: 77\ntopology:\n  nodes:\n"
 			       "    h1: {kind: host, address: 10.9.0.2/24, services: {http: {root: /, port: 8080}, echo: {}}}\n"
-			       "    r1: {kind: router, mtu: 9000}\n"
-			       "    r2:\n      kind: router\n      routes:\n        - {to: default, via: 10.0.1.1}\n"
+			       "    r1: {kind: router, mtu: 9000, icmp: off}\n"
+			       "    r2:\n      kind: router\n      sysctl: {net.ipv4.tcp_rmem: 4096 16384 32768, ip_default_ttl: 9}\n"
+			       "      routes:\n        - {to: default, via: 10.0.1.1}\n"
 			       "    x: {kind: tap, tap: tap0}\n"
 			       "  links:\n"
 			       "    - endpoints: [\"h1:eth0\", \"r1:eth1\"]\n      ipv4: [~, 10.9.0.1/24]\n"
@@ -38,6 +39,12 @@ static void topo__reads_everything(void **state)
 	assert_int_equal(t->nodes[0].services[0].port, 8080);
 	assert_int_equal(t->nodes[0].services[1].port, 7);
 	assert_string_equal(t->nodes[3].tap, "tap0");
+	assert_true(t->nodes[1].no_icmp);
+	assert_false(t->nodes[2].no_icmp);
+	assert_int_equal(t->nodes[2].n_sysctls, 2);
+	assert_string_equal(t->nodes[2].sysctls[0].name, "tcp_rmem");
+	assert_string_equal(t->nodes[2].sysctls[0].value, "4096 16384 32768");
+	assert_string_equal(t->nodes[2].sysctls[1].name, "ip_default_ttl");
 	assert_int_equal(t->ends[0].addr.addr, 0x0a090002);
 	assert_int_equal(t->ends[1].addr.addr, 0x0a090001);
 	assert_int_equal(t->links[0].mtu, 9000);
@@ -105,6 +112,13 @@ static const struct {
 	 "address is '10.0.0.1', but must be an IPv4 address with a prefix length such as 10.0.1.1/24"},
 	{"  nodes:\n    a: {kind: host, address: 10.0.0.1/24}\n", 4, 30,
 	 "'address' is for a node with one link, but 'a' has 0; give addresses on the links (ipv4)"},
+	{"  nodes:\n    a: {kind: router, icmp: maybe}\n", 4, 29,
+	 "icmp is on or off, not 'maybe': whether the node sends and forwards ICMP errors"},
+	{"  nodes:\n    a: {kind: switch, icmp: off}\n", 4, 29, "a switch has no 'icmp'"},
+	{"  nodes:\n    a: {kind: host, sysctl: {tcp_sak: 0}}\n", 4, 30, "a stack has no setting 'tcp_sak', did you mean 'tcp_sack'?"},
+	{"  nodes:\n    a: {kind: host, sysctl: {net.ipv4.quux: 0}}\n", 4, 30, "a stack has no setting 'quux'"},
+	{"  nodes:\n    a: {kind: host, sysctl: [tcp_sack]}\n", 4, 29,
+	 "sysctl is a mapping of settings to values, such as {tcp_fastopen: 3}"},
 	{"  nodes: [a, b]\n", 3, 10, "nodes is a mapping of names to nodes"},
 	{"  nodes: {}\n", 3, 10, "a topology needs a node (at most 65536)"},
 	{"  links: []\n", 3, 3, "the topology has no 'nodes'"},
