@@ -4,6 +4,7 @@
  * network between the two is 192.0.0.0/29, which RFC 7335 keeps for the inside of such translators: no network outside has it. */
 #include "cmd/run_wan.h"
 #include "cmd/lab_host.h"
+#include "cmd/linger.h"
 #include "cmd/program.h"
 #include "cmd/tell.h"
 #include "lab/lab.h"
@@ -14,17 +15,13 @@
 
 #define ADDRESS "192.0.0.2/29"
 #define GATEWAY "192.0.0.1"
-#define LINGER_NS (5 * NS_PER_S)
-#define LINGER_LOOK_NS (5 * NS_PER_MS)
 
 struct session {
 	struct loop *loop;
 	struct lab *lab;
 	struct program *program;
 	struct tell *tell;
-	struct loop_task linger; /* the program has ended; what it sent is still on its way */
-	int64_t until;
-	int status;
+	struct linger linger;
 };
 
 /* --- the lab's file --- */
@@ -110,24 +107,10 @@ static struct lab *load(const struct cmd_args *a, int *status)
 
 /* --- the program --- */
 
-/* What a program sent before it ended goes out, as the kernel would see to. */
-static int64_t on_linger(void *ctx, int64_t now)
-{
-	struct session *s = ctx;
-	if (now < s->until && lab_is_busy(s->lab))
-		return now + LINGER_LOOK_NS;
-	loop_task_del(s->loop, &s->linger);
-	loop_stop(s->loop, s->status);
-	return TIME_NEVER;
-}
-
 static void on_ended(void *ctx, int status)
 {
 	struct session *s = ctx;
-	s->status = status;
-	s->until = loop_now() + LINGER_NS;
-	s->linger = (struct loop_task){.run = on_linger, .ctx = s};
-	loop_task_add(s->loop, &s->linger);
+	linger_begin(&s->linger, s->loop, s->lab, status);
 }
 
 static void on_signal(void *ctx, int signo)

@@ -127,7 +127,7 @@ void gate_free(struct gate *g)
 		return;
 	gate_doors_close(g);
 	while (g->streams)
-		gate_stream_free(g->streams, true);
+		gate_stream_free(g->streams, !g->streams->in_end); /* what the inside has ended, the kernel brings to its end */
 	while (g->flows.n)
 		flows_del(&g->flows, g->flows.oldest - 1);
 	via_sock all[] = {g->streams_all, g->dgram_all, g->ping_all};

@@ -23,7 +23,7 @@ struct gate_config {
 
 /* NULL with errno. */
 struct gate *gate_new(const struct gate_config *c);
-/* Before its stack goes: the machine's sockets are closed; those with connections that had not ended are reset. */
+/* Before its stack goes: the machine's sockets are closed; connections that the inside had not ended are reset. */
 void gate_free(struct gate *g);
 
 /* A port of this machine's that leads to one inside. */

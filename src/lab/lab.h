@@ -67,7 +67,7 @@ void lab_run(struct lab *l, int64_t until, bool (*done)(void *ctx), void *ctx);
 int64_t lab_now(const struct lab *l);
 /* Real time: make it a task of the loop. 0, or -errno, in errno too: of interfaces, or ports that a wan node forwards. */
 int lab_attach(struct lab *l, struct loop *loop);
-/* Is something under way: on a link, in a send queue, or at a gateway not yet taken outside? */
+/* Is something under way, on a link, in a send queue or at a wan node, that may be meant for the outside? Without a wan node: no. */
 bool lab_is_busy(struct lab *l);
 void lab_detach(struct lab *l);
 

@@ -175,8 +175,18 @@ static bool stack_is_busy(struct via *v)
 	return false;
 }
 
+static bool has_gate(const struct lab *l)
+{
+	for (int i = 0; i < l->topo->n_nodes; i++)
+		if (l->nodes[i].gate)
+			return true;
+	return false;
+}
+
 bool lab_is_busy(struct lab *l)
 {
+	if (!has_gate(l))
+		return false;
 	for (int i = 0; i < 2 * l->topo->n_links; i++)
 		if (l->links[i / 2].dir[i % 2].q.n)
 			return true;
