@@ -40,7 +40,7 @@ VIA_API int via_iface_remove(struct via *v, int ifindex);
 VIA_API void via_iface_updown(struct via *v, int ifindex);
 
 /* Configuration changes only through this one call; each raises the stack's configuration generation. */
-enum via_change_kind { VIA_ADDR_ADD, VIA_ADDR_DEL, VIA_ROUTE_ADD, VIA_ROUTE_DEL, VIA_NEIGH_SET, VIA_SET };
+enum via_change_kind { VIA_ADDR_ADD, VIA_ADDR_DEL, VIA_ROUTE_ADD, VIA_ROUTE_DEL, VIA_NEIGH_SET, VIA_SET, VIA_ADDR_PROBE };
 enum via_setting {
 	VIA_SET_FORWARDING = 1,
 	VIA_SET_TTL,
@@ -122,6 +122,17 @@ struct via_iface_info {
 	bool up;
 	uint64_t rx_packets, rx_bytes, tx_packets, tx_bytes, rx_dropped, tx_dropped;
 };
+/* VIA_ADDR_PROBE: as VIA_ADDR_ADD, but the address is used only once three ARP probes, five to seven seconds, found nobody who has
+ * it (RFC 5227). What became of it; VIA_ADDR_DEL forgets it. One in conflict is not used: choose another. At most 16. */
+enum via_acd_state { VIA_ACD_PROBING, VIA_ACD_IN_USE, VIA_ACD_CONFLICT };
+struct via_acd_info {
+	uint32_t size;
+	int ifindex;
+	struct via_addr addr;
+	uint8_t plen;
+	enum via_acd_state state;
+};
+VIA_API bool via_acd_get(struct via *v, int n, struct via_acd_info *out);
 struct via_addr_info {
 	uint32_t size;
 	int ifindex;

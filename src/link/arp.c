@@ -63,3 +63,10 @@ struct pkt *arp_announce_build(struct pktmem *m, const struct arp_iface *i, uint
 	memcpy(a.sha, i->mac, 6);
 	return arp_build(m, i, mac_broadcast, &a);
 }
+
+struct pkt *arp_probe_build(struct pktmem *m, const struct arp_iface *i, uint32_t addr)
+{
+	struct arp_pkt a = {.op = ARP_REQUEST, .tpa = addr};
+	memcpy(a.sha, i->mac, 6);
+	return arp_build(m, i, mac_broadcast, &a);
+}

@@ -20,4 +20,6 @@ struct pkt *arp_reply_build(struct pktmem *m, const struct arp_iface *i, const s
 struct pkt *arp_request_build(struct pktmem *m, const struct arp_iface *i, const struct neigh_ask *ask, uint32_t src);
 /* Tells everybody that `addr` is at our MAC (RFC 5227 §2.3). */
 struct pkt *arp_announce_build(struct pktmem *m, const struct arp_iface *i, uint32_t addr);
+/* Asks who has `addr` without claiming it: the sender's address is 0.0.0.0 (RFC 5227 §1.1). */
+struct pkt *arp_probe_build(struct pktmem *m, const struct arp_iface *i, uint32_t addr);
 #endif

@@ -137,3 +137,12 @@ void addrs_free(struct arena *a, struct addrs *t)
 		arena_buf_give(a, t->v, t->cap * sizeof(struct addr_entry));
 	*t = (struct addrs){0};
 }
+
+bool addrs_conflict(struct arena *a, struct addrs *t, const struct via_addr *addr, int64_t now, int64_t interval)
+{
+	struct addr_entry *e = (struct addr_entry *)(uintptr_t)addrs_find(a, t, addr);
+	bool is_rare = e->conflict_ns == 0 || now - e->conflict_ns >= interval;
+	if (is_rare)
+		e->conflict_ns = now;
+	return is_rare;
+}

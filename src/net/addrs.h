@@ -14,6 +14,7 @@ struct addr_entry {
 	uint16_t ifindex;
 	uint8_t plen;
 	uint32_t order; /* smaller: added earlier; the first of an interface is its primary one */
+	int64_t conflict_ns; /* when another host claimed it and we answered, or 0 */
 };
 /* Lives in the arena, inside the stack's state. */
 struct addrs {
@@ -37,5 +38,7 @@ bool addrs_is_broadcast(const struct arena *a, const struct addrs *t, uint16_t i
 const struct addr_entry *addrs_source(const struct arena *a, const struct addrs *t, uint16_t ifindex, const struct via_addr *next);
 /* The first address of any interface but `except`, or NULL. */
 const struct addr_entry *addrs_any(const struct arena *a, const struct addrs *t, uint16_t except);
+/* Another host claims `addr`, which is in the table. True: it is to be answered, for the last time was `interval` ago or never. */
+bool addrs_conflict(struct arena *a, struct addrs *t, const struct via_addr *addr, int64_t now, int64_t interval);
 void addrs_free(struct arena *a, struct addrs *t);
 #endif

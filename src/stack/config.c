@@ -47,7 +47,7 @@ static bool config_prefix_is_shared(const struct via *v, int ifindex, const stru
 	return false;
 }
 
-static int config_addr_del(struct via *v, const struct via_change *c)
+int addr_remove(struct via *v, const struct via_change *c)
 {
 	struct via_state *st = v->st;
 	struct fib_hop hop = {.gateway = via_addr_v4(0), .ifindex = (uint16_t)c->ifindex};
@@ -60,6 +60,19 @@ static int config_addr_del(struct via *v, const struct via_change *c)
 		fib_del(v->arena, st->fib, &c->addr, plen, &hop);
 	stack_changed(v);
 	return 0;
+}
+
+static int config_addr_del(struct via *v, const struct via_change *c)
+{
+	bool was_probed = acd_forget(v, &c->addr);
+	int err = addr_remove(v, c);
+	return was_probed && err == -EADDRNOTAVAIL ? 0 : err;
+}
+
+static int config_addr_probe(struct via *v, const struct via_change *c)
+{
+	struct iface *i = iface_at(v, (uint32_t)c->ifindex);
+	return i ? acd_start(v, i, &c->addr, c->plen) : -ENODEV;
 }
 
 /* The hop a route change names. The interface of a gateway is that of the connected route to it. */
@@ -317,6 +330,8 @@ int via_configure(struct via *v, const struct via_change *c)
 		return config_addr_add(v, c);
 	case VIA_ADDR_DEL:
 		return config_addr_del(v, c);
+	case VIA_ADDR_PROBE:
+		return config_addr_probe(v, c);
 	case VIA_ROUTE_ADD:
 	case VIA_ROUTE_DEL:
 		return config_route(v, c);

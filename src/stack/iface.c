@@ -91,6 +91,7 @@ int via_iface_remove(struct via *v, int ifindex)
 	if (!i)
 		return -ENODEV;
 	iface_flush(v, i);
+	acd_forget_iface(v, (uint16_t)ifindex);
 	fib_del_ifindex(v->arena, st->fib, (uint16_t)ifindex);
 	for (uint32_t n = st->addrs.n; n-- > 0;) {
 		const struct addr_entry *e = addrs_get(v->arena, &st->addrs, n);

@@ -46,7 +46,7 @@ bool via_counter_get(struct via *v, int n, const char **name, uint64_t *value)
 		[COUNT_IP_IN] = "ip.in", [COUNT_IP_LOCAL] = "ip.local", [COUNT_IP_FORWARDED] = "ip.forwarded", [COUNT_IP_OUT] = "ip.out",
 		[COUNT_ICMP_ECHO] = "icmp.echo_answered", [COUNT_ICMP_ERRORS_OUT] = "icmp.errors_sent", [COUNT_ARP_IN] = "arp.in",
 		[COUNT_TCP_IN] = "tcp.in_segs", [COUNT_TCP_OUT] = "tcp.out_segs", [COUNT_TCP_RST_OUT] = "tcp.out_rsts",
-		[COUNT_UDP_IN] = "udp.in", [COUNT_UDP_OUT] = "udp.out",
+		[COUNT_UDP_IN] = "udp.in", [COUNT_UDP_OUT] = "udp.out", [COUNT_ARP_CONFLICTS] = "arp.conflicts",
 		[COUNT_REASM_JOINED] = "frag.joined", [COUNT_REASM_WHOLE] = "frag.datagrams", [COUNT_FRAG_CUT] = "frag.cut",
 		[COUNT_FRAG_MADE] = "frag.made",
 	};

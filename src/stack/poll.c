@@ -68,6 +68,9 @@ static int poll_timers(struct via *v, int budget)
 		case WHEEL_NEIGH:
 			poll_neigh_timeout(v, r);
 			break;
+		case WHEEL_ACD:
+			acd_fires(v, r);
+			break;
 		case WHEEL_REASM:
 			frag_timeout(v, r);
 			break;

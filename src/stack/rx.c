@@ -50,6 +50,7 @@ static enum drop rx_arp(struct via *v, struct iface *in, struct pkt *p)
 	st->counts[COUNT_ARP_IN]++;
 	if (pkt_pullup(v->mem, p, MIN(p->len, ARP_LEN)) || arp_parse(pkt_data(p), p->head_len, &a))
 		return DROP_ARP_BAD;
+	acd_hears(v, in, &a);
 	struct via_addr spa = via_addr_v4(a.spa), tpa = via_addr_v4(a.tpa);
 	const struct addr_entry *mine = addrs_find(v->arena, &st->addrs, &tpa);
 	bool tpa_ours = mine && mine->ifindex == in->ifindex;

@@ -60,6 +60,8 @@ static int stack_tables(struct via *v, const struct via_config *cfg)
 	struct reasm_env re = stack_reasm_env(v);
 	reasm_init(&re, &st->reasm, prf_derive(cfg->seed, "reassembly"), WHEEL_REASM);
 	st->frag_ids.key = prf_derive(cfg->seed, "fragment id");
+	pool_init(v->arena, &st->acd_pool, "acd", sizeof(struct acd), ACD_MAX);
+	st->acd_random.key = prf_derive(cfg->seed, "acd");
 	return stack_loopback(v);
 }
 
@@ -134,6 +136,7 @@ void via_fini(struct via *v)
 	neigh_flush(&ne, &st->neigh, 0, &waiting);
 	pktq_clear(v->mem, &waiting);
 	reasm_fini(&re, &st->reasm);
+	acd_forget_iface(v, 0);
 	for (uint32_t i = 0; i < st->iface_end; i++)
 		if (iface_at(v, i))
 			ifq_clear(v, iface_at(v, i));

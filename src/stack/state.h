@@ -5,6 +5,7 @@
 #ifndef STACK_STATE_H
 #define STACK_STATE_H
 
+#include "link/acd.h"
 #include "link/arp.h"
 #include "net/addrs.h"
 #include "net/frag4.h"
@@ -76,7 +77,7 @@ struct path {
 enum stack_count {
 	COUNT_IP_IN, COUNT_IP_LOCAL, COUNT_IP_FORWARDED, COUNT_IP_OUT, COUNT_ICMP_ECHO, COUNT_ICMP_ERRORS_OUT, COUNT_ARP_IN,
 	COUNT_TCP_IN, COUNT_TCP_OUT, COUNT_TCP_RST_OUT, COUNT_UDP_IN, COUNT_UDP_OUT,
-	COUNT_REASM_JOINED, COUNT_REASM_WHOLE, COUNT_FRAG_CUT, COUNT_FRAG_MADE, COUNT_STACK
+	COUNT_ARP_CONFLICTS, COUNT_REASM_JOINED, COUNT_REASM_WHOLE, COUNT_FRAG_CUT, COUNT_FRAG_MADE, COUNT_STACK
 };
 
 struct via_state {
@@ -117,6 +118,10 @@ struct via_state {
 	struct icmp_limit icmp;
 	struct reasm reasm;
 	struct frag4_ids frag_ids;
+	struct pool acd_pool;
+	ref_t acds;               /* struct acd, linked */
+	uint32_t acd_conflicts;   /* in a row */
+	struct prf_stream acd_random;
 };
 
 static inline struct iface *iface_at(const struct via *v, uint32_t ifindex)
@@ -197,6 +202,20 @@ void rx_packet(struct via *v, struct iface *in, struct pkt *p); /* takes */
 enum drop icmp_arrives(struct via *v, struct pkt *p, const struct ip4_hdr *h, bool to_broadcast);
 /* What a failed neighbour means to the local sender of p, a packet of ours: its socket is told, as by ICMP. */
 void icmp_tell_local(struct via *v, struct pkt *p, int err);
+
+/* acd.c */
+#define ACD_MAX 16
+/* Probe for an address and use it if nobody has it. -EINVAL, -EEXIST, -ENOSPC. */
+int acd_start(struct via *v, struct iface *i, const struct via_addr *addr, uint8_t plen);
+/* Forget what is known of an address; true if it was probed for. Of an interface (0: of all) the same. */
+bool acd_forget(struct via *v, const struct via_addr *addr);
+void acd_forget_iface(struct via *v, uint16_t ifindex);
+void acd_fires(struct via *v, ref_t timer);
+/* An ARP packet came by i. */
+void acd_hears(struct via *v, const struct iface *i, const struct arp_pkt *a);
+
+/* config.c: VIA_ADDR_DEL, but what is known of conflicts stays. */
+int addr_remove(struct via *v, const struct via_change *c);
 
 /* ip_options.c */
 /* p passes by interface `out` to `next`: what its options ask of a router is written into them. */

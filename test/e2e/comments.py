@@ -87,7 +87,7 @@ def check(rows):
     by = {m[3] or m[2] for _, m in held}
     case("held by cwnd, by the peer's window, by Nagle", {"the congestion window", "the peer's window", "Nagle's algorithm"} <= by, by)
     nagle = [float(m[1]) for r, m in held if r[2] == "1" and m[2] == "Nagle's algorithm"]
-    case("Nagle held the second write for what was left of a round trip of 30 ms", len(nagle) == 1 and 15 < nagle[0] < 400, nagle)
+    case("Nagle held the second write for what was left of a round trip of 30 ms", len(nagle) == 1 and 1 < nagle[0] < 400, nagle)
     wnd = [float(m[1]) for r, m in held if r[2] == "2" and (m[3] or m[2]) == "the peer's window"]
     case("the sleeping reader's window held for a second", wnd and 500 < max(wnd) < 5000, sorted(wnd)[-3:])
     drops = [(r, m) for r in rows if (m := DROPPED.search(r[1]))]

@@ -23,7 +23,7 @@ topology:
     plain: {kind: host, sysctl: {tcp_fastopen: 0}}
   links:
     - endpoints: ["home:eth1", "far:eth1"]
-      impairments: {delay: 20ms}
+      impairments: {delay: 100ms}
     - endpoints: ["plain:eth1", "far:eth2"]
 """
 SERVER = r"""
@@ -104,9 +104,9 @@ def check(out, capture):
     for name, (result, answer) in want.items():
         case(f"{name}: returns {result}, far got {answer[0] if answer else 'nothing'}, text on the SYN: {bool(answer and answer[2])}",
              out[name][:2] == [result, answer], out[name])
-    case("who does not block, does not wait for the answer", out["nonblocking with one"][2] < 0.03, out["nonblocking with one"])
+    case("who does not block, does not wait for the answer", out["nonblocking with one"][2] < 0.15, out["nonblocking with one"])
     case("who blocks waits for the handshake, as in Linux",
-         all(0.038 < out[w][2] < 2 for w in ("blocking with one", "more than a SYN holds")), out)
+         all(0.195 < out[w][2] < 5 for w in ("blocking with one", "more than a SYN holds")), out)
     case("a connected socket: EISCONN", out["connected"] == "EISCONN", out["connected"])
     with open(capture, "rb") as f:
         syns = f.read().count(b"syn-data: ")

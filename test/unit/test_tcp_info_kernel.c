@@ -285,8 +285,8 @@ static void beside_the_kernel__after_the_handshake(void **state)
 	BOTH(max_pacing_rate);
 	BOTH(rcv_rtt);
 	BOTH(rcv_space);
-	NEAR(client, AT_OPEN, last_data_sent, 60);
-	NEAR(server, AT_OPEN, last_data_recv, 60);
+	NEAR(client, AT_OPEN, last_data_sent, 2000); /* since the handshake, not since the beginning of time; a busy machine sleeps long */
+	NEAR(server, AT_OPEN, last_data_recv, 2000);
 #undef BOTH
 }
 
@@ -340,10 +340,11 @@ static void beside_the_kernel__fin(void **state)
 static void beside_the_kernel__a_shut_window(void **state)
 {
 	need_kernel();
-	NEAR(client, AT_STALL, busy_time, 60000 + kernel.client[AT_STALL].tcpi_busy_time / 10);
-	NEAR(client, AT_STALL, rwnd_limited, 60000 + kernel.client[AT_STALL].tcpi_rwnd_limited / 10);
+	int64_t slept = kernel.stall_ns / NS_PER_US;
+	assert_in_range(ours.client[AT_STALL].tcpi_rwnd_limited, slept - 10000, slept + 10000);
+	NEAR(client, AT_STALL, busy_time, 150000); /* on a busy machine the kernel's reader wakes and reads late */
+	NEAR(client, AT_STALL, rwnd_limited, 150000);
 	SAME(client, AT_STALL, sndbuf_limited);
-	assert_true(ours.client[AT_STALL].tcpi_rwnd_limited >= STALL_MS * 900);
 	assert_true(ours.client[AT_STALL].tcpi_busy_time >= ours.client[AT_STALL].tcpi_rwnd_limited);
 	SAME(server, AT_STALL, busy_time);
 }
