@@ -269,7 +269,10 @@ def inside_many(port, count, wait):
     socks = []
     poll = select.poll()
     for _ in range(count):
-        s = socket.socket()
+        try:
+            s = socket.socket()
+        except OSError:  # its own descriptors, or via's
+            continue
         s.setblocking(False)
         try:
             s.connect((PUBLISHED, port))
@@ -458,6 +461,9 @@ def cases_of_spaces():
     served = [sys.executable, os.path.abspath(__file__), "served", "53"]
     r = program("names", "one.test", "large.test", wrap=[*SPACE, *served])
     case("names by the machine's resolver at 127.0.0.1", r.stdout.split() == ["192.0.2.1", "192.0.2.1"], r.stdout, r.stderr)
+    two = [*SPACE[:4], SETUP.replace('echo "nameserver 127.0.0.1"', 'printf "nameserver 127.0.0.2\\nnameserver 127.0.0.1\\n"'), "sh"]
+    r = program("names", "one.test", wrap=[*two, *served])
+    case("names by its second server, when the first one is not there", r.stdout.split() == ["192.0.2.1"], r.stdout, r.stderr)
     if not shutil.which("ping"):
         return
     r = via("ping", "-n", "-c2", "-i0.2", "-W5", PUBLISHED, wrap=SPACE, options=["--link", "delay=5ms"])
@@ -572,6 +578,17 @@ def cases_of_many():
     case("killing the program closes all of them", up and gone and p.wait(20) == 137, up, gone, told.open, len(told.ends))
 
 
+def cases_of_want():
+    """Too few descriptors, for the program's ends in via and the gateway's sockets: each may be the one that is refused."""
+    told = Told()
+    r = subprocess.run(["sh", "-c", 'ulimit -n 160; exec "$@"', "sh", VIA, "run", "--host-loopback", PUBLISHED, "--", sys.executable,
+                        os.path.abspath(__file__), "many", str(Server(told.serve).port), "120", "0"], stdout=subprocess.PIPE,
+                       stderr=subprocess.PIPE, text=True, timeout=100, check=False)
+    good = int((r.stdout.split() or ["0"])[0])
+    case("what the descriptors do not suffice for is refused, the other connections stand", r.returncode == 0 and 0 < good < 120 and
+         told.wait(lambda t: len(t.ends) == good), r, told.ends)
+
+
 def cases_of_ends():
     got = []
     done = threading.Event()
@@ -604,7 +621,7 @@ def main():
         return
     os.environ.pop("http_proxy", None)
     for cases in (cases_of_bytes, cases_of_errors, cases_of_datagrams, cases_of_names, cases_of_spaces, cases_of_forwards,
-                  cases_of_labs, cases_of_many, cases_of_ends):
+                  cases_of_labs, cases_of_many, cases_of_want, cases_of_ends):
         try:
             cases()
         except (OSError, subprocess.SubprocessError, ValueError) as e:
