@@ -265,6 +265,28 @@ def inside_resets(port):
     s.close()
 
 
+def fill(s):
+    """Bytes that a peer who reads nothing lets us send."""
+    s.settimeout(2)
+    total = 0
+    try:
+        while total < BIG:
+            total += s.send(b"x" * 65536)
+    except socket.timeout:
+        pass
+    return total
+
+
+def inside_fills(port):
+    print(fill(socket.create_connection((PUBLISHED, port), timeout=20)))
+
+
+def inside_silent(port):
+    s = socket.create_connection((PUBLISHED, port), timeout=20)
+    s.sendall(b"go")
+    time.sleep(4)
+
+
 def inside_many(port, count, wait):
     socks = []
     poll = select.poll()
@@ -474,6 +496,18 @@ def cases_of_spaces():
     case("ping, where the machine allows none: a sentence says so", "ping_group_range" in r.stderr, r.stdout, r.stderr)
 
 
+def cases_of_pressure():
+    r = program("fills", Server(lambda c: time.sleep(10)).port)
+    case("who reads nothing outside stops the sender inside", 0 < int(r.stdout or 0) < BIG, r.stdout, r.stderr)
+    sent = []
+
+    def serve(c):
+        c.recv(2)
+        sent.append(fill(c))
+    r = program("silent", Server(serve).port)
+    case("and the other way round", sent and 0 < sent[0] < BIG, sent, r.stderr)
+
+
 def free_port():
     with socket.socket() as s, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as u:
         s.bind(("127.0.0.1", 0))
@@ -611,7 +645,7 @@ def cases_of_ends():
 INSIDE = {"up": inside_up, "down": inside_down, "connect": inside_connect, "reset": inside_reset, "resets": inside_resets,
           "many": inside_many, "last": inside_last, "datagrams": inside_datagrams, "unreached": inside_unreached, "names": inside_names,
           "served": inside_served, "serves": inside_serves,
-          "greets": inside_greets}
+          "greets": inside_greets, "fills": inside_fills, "silent": inside_silent}
 
 
 def main():
@@ -620,8 +654,8 @@ def main():
         INSIDE[sys.argv[1]](*(int(a) if a.isdigit() else a for a in args))
         return
     os.environ.pop("http_proxy", None)
-    for cases in (cases_of_bytes, cases_of_errors, cases_of_datagrams, cases_of_names, cases_of_spaces, cases_of_forwards,
-                  cases_of_labs, cases_of_many, cases_of_want, cases_of_ends):
+    for cases in (cases_of_bytes, cases_of_pressure, cases_of_errors, cases_of_datagrams, cases_of_names, cases_of_spaces,
+                  cases_of_forwards, cases_of_labs, cases_of_many, cases_of_want, cases_of_ends):
         try:
             cases()
         except (OSError, subprocess.SubprocessError, ValueError) as e:
