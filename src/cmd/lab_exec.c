@@ -4,6 +4,7 @@
 #include "cmd/cmd.h"
 #include "cmd/control.h"
 #include "cmd/lab_host.h"
+#include "cmd/linger.h"
 #include "cmd/program.h"
 #include "lab/lab.h"
 #include <errno.h>
@@ -26,13 +27,15 @@ static const struct cmd_option options[] = {
 
 struct session {
 	struct loop *loop;
+	struct lab *lab;
 	struct program *program;
+	struct linger linger;
 };
 
 static void on_ended(void *ctx, int status)
 {
 	struct session *s = ctx;
-	loop_stop(s->loop, status);
+	linger_begin(&s->linger, s->loop, s->lab, status);
 }
 
 static void on_signal(void *ctx, int signo)
@@ -47,6 +50,7 @@ static int run_program(struct session *s, struct lab *lab, const struct cmd_args
 	const char *name = a->words[0];
 	struct host_node *node = lab_node(lab, name);
 	char err[256];
+	s->lab = lab;
 	if (!node)
 		return lab_host_no_node(lab, name);
 	const struct door_config c = {.loop = s->loop,

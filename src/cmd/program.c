@@ -8,7 +8,7 @@
 struct program {
 	struct door *door;
 	struct via *stack;
-	uint64_t retrans_before, segments_before;
+	uint64_t retrans_before;
 	int64_t started;
 };
 
@@ -30,8 +30,7 @@ int program_start(const struct door_config *c, struct program **out, char err[25
 	if (!p)
 		return -ENOMEM;
 	p->stack = c->node->stack;
-	p->retrans_before = counter(p->stack, "tcp.retransmitted");
-	p->segments_before = counter(p->stack, "tcp.sent");
+	p->retrans_before = counter(p->stack, "tcp.retrans_segs");
 	p->started = loop_now();
 	int e = door_spawn(c, &p->door, err);
 	if (e) {
@@ -64,7 +63,7 @@ json_t *program_summary(const struct program *p)
 		"calls", "notified", (json_int_t)s.notifications, "sendmsg_recvmsg", (json_int_t)s.sendmsg_recvmsg,
 		"bytes", "sent", (json_int_t)s.bytes_out, "received", (json_int_t)s.bytes_in,
 		"connects", (json_int_t)s.connects, "accepts", (json_int_t)s.accepts, "dns_questions", (json_int_t)s.dns_questions,
-		"retransmissions", (json_int_t)(counter(p->stack, "tcp.retransmitted") - p->retrans_before),
+		"retransmissions", (json_int_t)(counter(p->stack, "tcp.retrans_segs") - p->retrans_before),
 		"processes_left", (json_int_t)s.processes_left, "sync_wake_up", s.has_sync_wake_up,
 		"seconds", (double)(loop_now() - p->started) / 1e9);
 }

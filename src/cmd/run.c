@@ -23,6 +23,8 @@ static const struct cmd_option options[] = {
 	[RUN_MTU] = {'m', "mtu", "BYTES", "of the link to the gateway (default: 1500)"},
 	[RUN_DNS] = {0, "dns", "ADDR[:PORT]", "name server to ask (default: the machine's; with -i: none)"},
 	[RUN_LOOPBACK] = {0, "host-loopback", "ADDR", "let ADDR mean the machine's 127.0.0.1, which cannot be reached otherwise"},
+	[RUN_TCP] = {'t', "tcp-ports", "HOST:GUEST,...", "lead TCP ports of this machine to the program: 8080:80 or ADDR/8080:80"},
+	[RUN_UDP] = {'u', "udp-ports", "HOST:GUEST,...", "the same for UDP"},
 	[RUN_SEED] = {'s', "seed", "N", "seed of loss, delay and all randomness of the link (default: 1)"},
 	[RUN_PCAPNG] = {0, "pcapng", "FILE", "capture the link to the gateway into FILE"},
 	[RUN_REPORT] = {0, "report", NULL, "tell in full what was taken and what not, even under -q"},
@@ -122,7 +124,7 @@ static int run_program(struct session *s, const struct cmd_args *a)
 static int run(const struct cmd_args *a)
 {
 	struct session s = {0};
-	static const int of_gateway[] = {RUN_LINK, RUN_MTU, RUN_LOOPBACK, RUN_SEED, RUN_PCAPNG};
+	static const int of_gateway[] = {RUN_LINK, RUN_MTU, RUN_LOOPBACK, RUN_TCP, RUN_UDP, RUN_SEED, RUN_PCAPNG};
 	if (!a->opt[RUN_DEVICE])
 		return run_wan(a);
 	for (size_t i = 0; i < ARRAY_LEN(of_gateway); i++)

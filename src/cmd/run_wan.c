@@ -4,26 +4,24 @@
  * network between the two is 192.0.0.0/29, which RFC 7335 keeps for the inside of such translators: no network outside has it. */
 #include "cmd/run_wan.h"
 #include "cmd/lab_host.h"
+#include "cmd/linger.h"
 #include "cmd/program.h"
 #include "cmd/tell.h"
 #include "lab/lab.h"
 #include <errno.h>
+#include <inttypes.h>
 #include <signal.h>
 #include <stdlib.h>
 
 #define ADDRESS "192.0.0.2/29"
 #define GATEWAY "192.0.0.1"
-#define LINGER_NS (5 * NS_PER_S)
-#define LINGER_LOOK_NS (5 * NS_PER_MS)
 
 struct session {
 	struct loop *loop;
 	struct lab *lab;
 	struct program *program;
 	struct tell *tell;
-	struct loop_task linger; /* the program has ended; what it sent is still on its way */
-	int64_t until;
-	int status;
+	struct linger linger;
 };
 
 /* --- the lab's file --- */
@@ -77,6 +75,8 @@ static int put_file(FILE *f, const struct cmd_args *a)
 	fputs("}]}\n    gateway: {kind: wan", f);
 	put_key(f, "loopback", a->opt[RUN_LOOPBACK]);
 	put_key(f, "dns", a->opt[RUN_DNS]);
+	put_key(f, "tcp", a->opt[RUN_TCP]);
+	put_key(f, "udp", a->opt[RUN_UDP]);
 	fputs("}\n  links:\n    - endpoints: ['program:eth0', 'gateway:eth0']\n      ipv4: [", f);
 	put_value(f, address, strlen(address));
 	fprintf(f, ", '%s%s']\n", gw, slash);
@@ -107,24 +107,10 @@ static struct lab *load(const struct cmd_args *a, int *status)
 
 /* --- the program --- */
 
-/* What a program sent before it ended goes out, as the kernel would see to. */
-static int64_t on_linger(void *ctx, int64_t now)
-{
-	struct session *s = ctx;
-	if (now < s->until && lab_is_busy(s->lab))
-		return now + LINGER_LOOK_NS;
-	loop_task_del(s->loop, &s->linger);
-	loop_stop(s->loop, s->status);
-	return TIME_NEVER;
-}
-
 static void on_ended(void *ctx, int status)
 {
 	struct session *s = ctx;
-	s->status = status;
-	s->until = loop_now() + LINGER_NS;
-	s->linger = (struct loop_task){.run = on_linger, .ctx = s};
-	loop_task_add(s->loop, &s->linger);
+	linger_begin(&s->linger, s->loop, s->lab, status);
 }
 
 static void on_signal(void *ctx, int signo)
@@ -132,6 +118,19 @@ static void on_signal(void *ctx, int signo)
 	struct session *s = ctx;
 	if (!loop_signal_by_terminal(s->loop)) /* a key reaches the whole foreground group, the program too */
 		program_signal(s->program, signo);
+}
+
+/* What the gateway could not do, and why. */
+static void tell_denied(struct lab *lab)
+{
+	struct lab_wan_stats w;
+	if (cmd_global.quiet || !lab_wan_get(lab, "gateway", &w))
+		return;
+	if (w.ping_denied)
+		fputs("via: this machine allows no echo requests to you (sysctl net.ipv4.ping_group_range): ping was told \"prohibited\"\n",
+		      stderr);
+	if (w.refused)
+		fprintf(stderr, "via: %" PRIu64 " connections were refused for want of descriptors or memory (ulimit -n)\n", w.refused);
 }
 
 static json_t *on_ss(void *ctx, const char *node)
@@ -157,6 +156,7 @@ static int run_program(struct session *s, const struct cmd_args *a)
 	json_t *summary = program_summary(s->program);
 	program_tell(summary, a->opt[RUN_REPORT] != NULL);
 	json_decref(summary);
+	tell_denied(s->lab);
 	program_free(s->program);
 	return status;
 }

@@ -303,6 +303,7 @@ static void notify_ready(void *ctx, uint32_t events)
 	struct door *d = ctx;
 	for (int i = 0; i < NOTIFY_BATCH && (events & EPOLLIN); i++) {
 		struct call c;
+		host_node_present(d->node);
 		bool came = notify_receive(d, &c);
 		door_ends_run(d); /* a close or a write before this call is seen before it */
 		if (came)
@@ -317,7 +318,9 @@ static void notify_ready(void *ctx, uint32_t events)
 
 static void notify_ends(void *ctx, uint32_t events)
 {
-	door_ends_run(ctx);
+	struct door *d = ctx;
+	host_node_present(d->node);
+	door_ends_run(d);
 }
 
 int door_notify_start(struct door *d)

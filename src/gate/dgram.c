@@ -99,7 +99,7 @@ static void on_outside(void *ctx, uint32_t events)
 	struct gate *g = e->g;
 	struct sockaddr_storage from;
 	struct via_sockaddr a;
-	gate_touched(g);
+	gate_woken(g);
 	for (int i = 0; i < 2; i++) {
 		for (int k = 0; k < ERRORS_MAX && events & EPOLLERR && e->fd[i] >= 0 && error_came(g, e, e->fd[i]); k++)
 			;
@@ -135,6 +135,15 @@ static int end_socket(struct gate *g, struct gate_end *e, const struct via_addr 
 	return *fd = made;
 }
 
+/* The end of the flow's source. */
+static struct gate_end *end_at(struct gate *g, enum via_type type, uint32_t flow)
+{
+	struct gate_end *e = &g->ends[flow_at(g, flow)->source];
+	if (!e->g)
+		*e = (struct gate_end){.g = g, .type = type, .fd = {-1, -1}};
+	return e;
+}
+
 /* 0 or -errno. */
 static int send_out(struct gate *g, struct gate_end *e, const struct via_sockaddr *out, size_t n)
 {
@@ -149,6 +158,34 @@ static int send_out(struct gate *g, struct gate_end *e, const struct via_sockadd
 			break;
 	}
 	return fd < 0 ? fd : err;
+}
+
+void gate_dgram_enters(struct gate *g, struct gate_door *d, size_t n, const struct via_sockaddr *peer)
+{
+	struct via_sockaddr name = {gate_name_of(g, &peer->addr), peer->port};
+	bool is_new;
+	uint32_t flow = flows_get(&g->flows, VIA_DGRAM, &d->f.guest, &name, loop_now(), &is_new);
+	if (is_new)
+		end_at(g, VIA_DGRAM, flow);
+	flow_at(g, flow)->door = d;
+	flows_set_out(&g->flows, flow, peer);
+	flows_answered(&g->flows, flow, loop_now());
+	g->stats.flows += is_new;
+	via_sendfrom(g->v, g->dgram_all, g->scratch, (uint32_t)n, &name, &d->f.guest);
+}
+
+/* What the guest says to somebody who came in by a door goes out by it. False: nobody did. */
+static bool pass_by_door(struct gate *g, enum via_type type, const struct via_sockaddr *src, const struct via_sockaddr *dst, size_t n)
+{
+	struct sockaddr_storage to;
+	uint32_t flow;
+	if (!flows_find(&g->flows, type, src, dst, &flow) || !flow_at(g, flow)->door)
+		return false;
+	const struct gate_door *d = flow_at(g, flow)->door;
+	socklen_t len = gate_sockaddr(&flow_at(g, flow)->out, &to);
+	flows_answered(&g->flows, flow, loop_now());
+	sendto(d->fd, g->scratch, n, MSG_DONTWAIT | MSG_NOSIGNAL, (struct sockaddr *)&to, len);
+	return true;
 }
 
 /* Another server's turn, if the one that was asked says nothing. */
@@ -166,6 +203,8 @@ static void question_again(struct gate *g, struct gate_flow *w, int64_t now)
 static void pass_out(struct gate *g, enum via_type type, const struct via_sockaddr *src, const struct via_sockaddr *dst, size_t n)
 {
 	struct via_sockaddr out;
+	if (pass_by_door(g, type, src, dst, n))
+		return;
 	enum gate_verdict verdict = gate_decide(g, dst, &out);
 	if (verdict != GATE_GO) {
 		int code = verdict == GATE_NOBODY ? (int)UNREACH_PORT : gate_unreach_code(ENETUNREACH);
@@ -175,9 +214,7 @@ static void pass_out(struct gate *g, enum via_type type, const struct via_sockad
 	bool is_new;
 	uint32_t flow = flows_get(&g->flows, type, src, dst, loop_now(), &is_new);
 	struct gate_flow *w = flow_at(g, flow);
-	struct gate_end *e = &g->ends[w->source];
-	if (!e->g)
-		*e = (struct gate_end){.g = g, .type = type, .fd = {-1, -1}};
+	struct gate_end *e = end_at(g, type, flow);
 	if (is_new || w->out.port != out.port || !via_addr_eq(&w->out.addr, &out.addr))
 		flows_set_out(&g->flows, flow, &out);
 	g->stats.flows += is_new;

@@ -145,6 +145,14 @@ static uint32_t flow_find(const struct gate_flows *f, uint32_t source, const str
 	return i;
 }
 
+bool flows_find(const struct gate_flows *f, enum via_type type, const struct via_sockaddr *src, const struct via_sockaddr *dst,
+		uint32_t *flow)
+{
+	uint32_t source = source_find(f, type, src), i = source ? flow_find(f, source - 1, dst) : 0;
+	*flow = i - 1;
+	return i != 0;
+}
+
 uint32_t flows_get(struct gate_flows *f, enum via_type type, const struct via_sockaddr *src, const struct via_sockaddr *dst, int64_t now,
 		   bool *is_new)
 {

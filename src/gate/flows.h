@@ -26,6 +26,7 @@ struct gate_flow {
 	struct via_sockaddr out;     /* what that is outside */
 	int64_t used;                /* last datagram, either way */
 	int64_t asked;               /* the first one that was not answered */
+	void *door;                  /* the owner's: how it came in; NULL: it went out */
 	bool is_answered, is_used;
 	uint32_t in_next, out_next;  /* hash chains, index + 1: by (source, dst), by (source, out) */
 	uint32_t older, newer;       /* index + 1 */
@@ -50,10 +51,13 @@ void flows_init(struct gate_flows *f, void *mem, uint32_t cap, struct prf_key ke
 /* The flow from src to dst; made, with is_new, if there is none: `out` is then the caller's to set by flows_set_out(). */
 uint32_t flows_get(struct gate_flows *f, enum via_type type, const struct via_sockaddr *src, const struct via_sockaddr *dst, int64_t now,
 		   bool *is_new);
+/* False: there is none. */
+bool flows_find(const struct gate_flows *f, enum via_type type, const struct via_sockaddr *src, const struct via_sockaddr *dst,
+		uint32_t *flow);
 void flows_set_out(struct gate_flows *f, uint32_t flow, const struct via_sockaddr *out);
 /* The flow of this source whose far end outside is `out`; false: nobody asked it. */
 bool flows_find_out(const struct gate_flows *f, uint32_t source, const struct via_sockaddr *out, uint32_t *flow);
-/* Something came back. */
+/* Something came, or came back. */
 void flows_answered(struct gate_flows *f, uint32_t flow, int64_t now);
 void flows_del(struct gate_flows *f, uint32_t flow);
 /* Forget what is idle; when to come again. */

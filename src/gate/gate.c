@@ -31,8 +31,9 @@ static int64_t on_turn(void *ctx, int64_t now)
 	if (now - g->swept >= SWEEP_NS) {
 		g->swept = now;
 		gate_dgram_sweep(g, now);
+		gate_doors_sweep(g);
 	}
-	return g->flows.n ? g->swept + SWEEP_NS : TIME_NEVER;
+	return g->flows.n || g->doors ? g->swept + SWEEP_NS : TIME_NEVER;
 }
 
 static void on_stream(struct via_handler *h, struct via *v, via_sock s, uint32_t edges)
@@ -124,8 +125,9 @@ void gate_free(struct gate *g)
 {
 	if (!g)
 		return;
+	gate_doors_close(g);
 	while (g->streams)
-		gate_stream_free(g->streams, true);
+		gate_stream_free(g->streams, !g->streams->in_end); /* what the inside has ended, the kernel brings to its end */
 	while (g->flows.n)
 		flows_del(&g->flows, g->flows.oldest - 1);
 	via_sock all[] = {g->streams_all, g->dgram_all, g->ping_all};

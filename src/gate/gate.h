@@ -23,8 +23,17 @@ struct gate_config {
 
 /* NULL with errno. */
 struct gate *gate_new(const struct gate_config *c);
-/* Before its stack goes: the machine's sockets are closed; those with connections that had not ended are reset. */
+/* Before its stack goes: the machine's sockets are closed; connections that the inside had not ended are reset. */
 void gate_free(struct gate *g);
+
+/* A port of this machine's that leads to one inside. */
+struct gate_forward {
+	enum via_type type;             /* VIA_STREAM, VIA_DGRAM */
+	struct via_sockaddr host;       /* where the machine's socket listens */
+	struct via_sockaddr guest;      /* where that goes. Who comes keeps his address, or, from the machine's loopback, has the gateway's */
+};
+/* 0 or -errno (of bind(): EADDRINUSE, EACCES, ...). */
+int gate_forward(struct gate *g, const struct gate_forward *f);
 
 struct gate_stats {
 	uint64_t streams, flows;        /* so far */

@@ -10,6 +10,7 @@
 enum gate_phase {
 	GATE_ASKS,    /* connecting outside, the SYN inside is held */
 	GATE_ANSWERS, /* the SYN-ACK is under way inside */
+	GATE_DIALS,   /* it came from outside, and connects inside */
 	GATE_OPEN,    /* bytes go both ways */
 	GATE_ENDS,    /* one side was reset: what came before it goes on its way, then a reset */
 };
@@ -36,6 +37,15 @@ struct gate_end {
 	int fd[2];                        /* IPv4, IPv6; -1: not made */
 };
 
+/* A port of the machine's that leads inside. */
+struct gate_door {
+	struct gate_door *next;
+	struct gate *g;
+	struct gate_forward f;
+	int fd;
+	bool is_stuck;                    /* nothing could be taken for want of descriptors: the sweep tries again */
+};
+
 struct gate_names {
 	struct via_sockaddr servers[3];
 	int n, at;                        /* the one that is asked now */
@@ -53,6 +63,7 @@ struct gate {
 	struct gate_names names;
 	struct gate_flows flows;
 	struct gate_end *ends;            /* by gate_flows' sources */
+	struct gate_door *doors;
 	int64_t swept;
 	struct gate_stats stats;
 	uint8_t *scratch;                 /* a datagram */
@@ -64,6 +75,12 @@ struct gate {
 static inline void gate_touched(struct gate *g)
 {
 	g->cfg.node->touched(g->cfg.node);
+}
+/* One of the machine's descriptors is ready: calls follow, now. */
+static inline void gate_woken(struct gate *g)
+{
+	host_node_present(g->cfg.node);
+	gate_touched(g);
 }
 
 /* --- outside.c --- */
@@ -77,6 +94,8 @@ int gate_unreach_code(int err);
 /* --- stream.c --- */
 void gate_stream_accept(struct gate *g);
 void gate_stream_free(struct gate_stream *s, bool reset);
+/* fd (taken) has come from `peer`, for `guest`. */
+void gate_stream_dial(struct gate *g, int fd, const struct via_sockaddr *peer, const struct via_sockaddr *guest);
 /* Those that had more to do. */
 void gate_stream_more(struct gate *g, int64_t now);
 
@@ -84,6 +103,15 @@ void gate_stream_more(struct gate *g, int64_t now);
 void gate_dgram_arrived(struct gate *g, enum via_type type);
 void gate_dgram_sweep(struct gate *g, int64_t now);
 void gate_end_close(struct gate_end *e);
+
+/* n bytes in g->scratch came to door d from `peer`. */
+void gate_dgram_enters(struct gate *g, struct gate_door *d, size_t n, const struct via_sockaddr *peer);
+
+/* --- forward.c --- */
+void gate_doors_sweep(struct gate *g);
+void gate_doors_close(struct gate *g);
+/* By which address somebody outside is known inside. */
+struct via_addr gate_name_of(struct gate *g, const struct via_addr *peer);
 
 /* --- names.c --- */
 /* Where questions go now; false: the machine has no resolver. */

@@ -5,6 +5,7 @@
  * OPEN: bytes are read from one right into the buffer of the other, so each way goes as fast as its slower half and holds no more
  * than their buffers. An end goes on as an end, a reset as a reset; one of the outside waits, at most ENDS_NS, until what came
  * before has arrived inside, as it would have on the wire.
+ * DIALS: the other way round, a connection to a forwarded port (forward.c) is taken and one inside begins; if that fails, it is reset.
  * The machine's sockets are watched for edges, so a wake-up costs no change of the watch; who has more to do than a turn allows
  * comes back in the next. Urgent data goes on in line. RFC 9293 §3.5, §3.6. */
 #include "gate/inside.h"
@@ -216,7 +217,7 @@ static void asked(struct gate_stream *s)
 static void on_outside(void *ctx, uint32_t events)
 {
 	struct gate_stream *s = ctx;
-	gate_touched(s->g);
+	gate_woken(s->g);
 	if (s->phase == GATE_ASKS) {
 		if (events & (EPOLLOUT | EPOLLERR | EPOLLHUP))
 			asked(s);
@@ -226,6 +227,8 @@ static void on_outside(void *ctx, uint32_t events)
 	s->can_write |= (events & (EPOLLOUT | EPOLLHUP | EPOLLERR)) != 0;
 	if (s->phase == GATE_OPEN)
 		pump(s);
+	else if (s->phase == GATE_DIALS && events & EPOLLERR) /* he has given up */
+		gate_stream_free(s, true);
 }
 
 static void on_inside(struct via_handler *h, struct via *v, via_sock sock, uint32_t edges)
@@ -240,10 +243,53 @@ static void on_inside(struct via_handler *h, struct via *v, via_sock sock, uint3
 		gate_stream_free(s, true);
 		return;
 	}
-	if (s->phase == GATE_ANSWERS && ready & VIA_OUT)
+	if ((s->phase == GATE_ANSWERS || s->phase == GATE_DIALS) && ready & VIA_OUT)
 		s->phase = GATE_OPEN;
 	if (s->phase == GATE_OPEN)
 		pump(s);
+}
+
+/* Both may be missing; takes them, or, without memory or a place, refuses them. */
+static struct gate_stream *stream_new(struct gate *g, via_sock sock, int fd)
+{
+	struct gate_stream *s = g->stats.streams_now < g->cfg.streams_max ? calloc(1, sizeof(*s)) : NULL;
+	if (!s) {
+		struct linger now = {.l_onoff = 1, .l_linger = 0};
+		g->stats.refused++;
+		if (sock)
+			via_abort(g->v, sock);
+		if (fd >= 0) {
+			setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
+			close(fd);
+		}
+		return NULL;
+	}
+	*s = (struct gate_stream){.handler = {on_inside}, .g = g, .next = g->streams, .at = &g->streams, .sock = sock, .fd = fd};
+	if (s->next)
+		s->next->at = &s->next;
+	g->streams = s;
+	g->stats.streams++;
+	g->stats.streams_now++;
+	return s;
+}
+
+static void options_inside(struct gate_stream *s)
+{
+	int on = 1;
+	via_setsockopt(s->g->v, s->sock, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)); /* the far end has decided what goes together */
+	via_setsockopt(s->g->v, s->sock, SOL_SOCKET, SO_OOBINLINE, &on, sizeof(on));
+}
+
+static void options_outside(struct gate_stream *s)
+{
+	int on = 1;
+	setsockopt(s->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	setsockopt(s->fd, SOL_SOCKET, SO_OOBINLINE, &on, sizeof(on));
+}
+
+static int watch(struct gate_stream *s)
+{
+	return loop_fd_add(s->g->cfg.loop, s->fd, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, on_outside, s);
 }
 
 /* The machine's socket begins to connect. 0, or -errno. */
@@ -251,45 +297,23 @@ static int ask(struct gate_stream *s, const struct via_sockaddr *out)
 {
 	struct sockaddr_storage to;
 	socklen_t len = gate_sockaddr(out, &to);
-	int on = 1;
 	s->fd = gate_socket(&out->addr, SOCK_STREAM, 0);
 	if (s->fd < 0)
 		return s->fd;
-	setsockopt(s->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)); /* the program's stack has decided what goes together */
-	setsockopt(s->fd, SOL_SOCKET, SO_OOBINLINE, &on, sizeof(on));
+	options_outside(s);
 	if (connect(s->fd, (struct sockaddr *)&to, len) < 0 && errno != EINPROGRESS)
 		return -errno;
-	return loop_fd_add(s->g->cfg.loop, s->fd, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, on_outside, s);
-}
-
-static struct gate_stream *stream_new(struct gate *g, via_sock sock)
-{
-	uint32_t max = g->cfg.streams_max;
-	struct gate_stream *s = g->stats.streams_now < max ? calloc(1, sizeof(*s)) : NULL;
-	int on = 1;
-	if (!s) {
-		g->stats.refused++;
-		via_abort(g->v, sock);
-		return NULL;
-	}
-	*s = (struct gate_stream){.handler = {on_inside}, .g = g, .next = g->streams, .at = &g->streams, .sock = sock, .fd = -1};
-	if (s->next)
-		s->next->at = &s->next;
-	g->streams = s;
-	g->stats.streams++;
-	g->stats.streams_now++;
-	via_setsockopt(g->v, sock, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-	via_setsockopt(g->v, sock, SOL_SOCKET, SO_OOBINLINE, &on, sizeof(on));
-	via_set_cookie(g->v, sock, via_cookie(&s->handler));
-	return s;
+	return watch(s);
 }
 
 static void stream_begin(struct gate *g, via_sock sock)
 {
 	struct via_sockaddr to, out;
-	struct gate_stream *s = stream_new(g, sock);
+	struct gate_stream *s = stream_new(g, sock, -1);
 	if (!s || via_local(g->v, sock, &to))
 		return;
+	via_set_cookie(g->v, sock, via_cookie(&s->handler));
+	options_inside(s);
 	enum gate_verdict verdict = gate_decide(g, &to, &out);
 	int err = verdict == GATE_GO ? ask(s, &out) : verdict == GATE_NOBODY ? -ECONNREFUSED : -ENETUNREACH;
 	if (err) {
@@ -303,6 +327,34 @@ void gate_stream_accept(struct gate *g)
 	via_sock sock;
 	while (via_accept(g->v, g->streams_all, 0, &sock, NULL) == 0)
 		stream_begin(g, sock);
+}
+
+/* The connection inside, under the peer's name. 0 or -errno. */
+static int dial(struct gate_stream *s, const struct via_sockaddr *peer, const struct via_sockaddr *guest)
+{
+	struct via *v = s->g->v;
+	struct via_sockaddr name = {.addr = gate_name_of(s->g, &peer->addr)};
+	int on = 1, err = via_open(v, VIA_STREAM, via_cookie(&s->handler), &s->sock);
+	if (err)
+		return err;
+	via_setsockopt(v, s->sock, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof(on));
+	options_inside(s);
+	err = via_bind(v, s->sock, &name);
+	if (!err)
+		err = via_connect(v, s->sock, guest);
+	return err == -EINPROGRESS ? 0 : err;
+}
+
+void gate_stream_dial(struct gate *g, int fd, const struct via_sockaddr *peer, const struct via_sockaddr *guest)
+{
+	struct gate_stream *s = stream_new(g, 0, fd);
+	if (!s)
+		return;
+	s->phase = GATE_DIALS;
+	options_outside(s);
+	if (dial(s, peer, guest) < 0 || watch(s) < 0)
+		gate_stream_free(s, true);
+	gate_touched(g);
 }
 
 /* --- the next turn --- */

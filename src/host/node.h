@@ -33,7 +33,16 @@ struct host_node {
 	struct via *stack;
 	const char *name;
 	void (*touched)(struct host_node *n);
+	/* The stack's time becomes the present, and all that was due till then happens; NULL: it is. An idle stack's clock stands still,
+	 * and socket calls happen at its time: a connect() would be answered too late before it is sent. */
+	void (*present)(struct host_node *n);
 };
+/* Before socket calls that come from outside the runner's own turn. */
+static inline void host_node_present(struct host_node *n)
+{
+	if (n->present)
+		n->present(n);
+}
 
 /* Run one stack in a loop under the real clock: polls it each turn, watches the descriptors of its drivers, dispatches events. */
 struct host_runner;

@@ -40,12 +40,17 @@ static void runner_touched(struct host_node *n)
 	r->task.deadline = 0;
 }
 
+static void runner_present(struct host_node *n)
+{
+	via_flush(n->stack, loop_now());
+}
+
 struct host_runner *host_runner_new(struct loop *l, struct via *v, const char *name)
 {
 	struct host_runner *r = calloc(1, sizeof(*r));
 	if (!r)
 		return NULL;
-	r->node = (struct host_node){.stack = v, .name = name, .touched = runner_touched};
+	r->node = (struct host_node){.stack = v, .name = name, .touched = runner_touched, .present = runner_present};
 	r->l = l;
 	r->task = (struct loop_task){.run = runner_run, .ctx = r};
 	loop_task_add(l, &r->task);

@@ -188,14 +188,6 @@ static int make_tap(struct lab *l, struct lab_node *n, struct lab_error *err)
 	return rc ? fail(l, n->t->mark, err, rc, "cannot open the interface", n->t->tap) : 0;
 }
 
-/* Its stack; what carries it outside comes with the loop (lab/wan.c). */
-static int make_wan(struct lab *l, struct lab_node *n, struct lab_error *err)
-{
-	if (!l->opts.real_time)
-		return topo_fail(err, l->topo->file, n->t->mark, "node '%s' is a wan: a lab under virtual time has no real outside", n->t->name);
-	return make_stack(l, n, err);
-}
-
 static int make_node(struct lab *l, int i, struct lab_error *err)
 {
 	struct lab_node *n = &l->nodes[i];
@@ -204,13 +196,13 @@ static int make_node(struct lab *l, int i, struct lab_error *err)
 	n->t = &l->topo->nodes[i];
 	n->hn.name = n->t->name;
 	n->hn.touched = lab_node_touched;
+	n->hn.present = lab_node_present;
 	n->spin_at = -1;
 	switch (n->t->kind) {
 	case TOPO_HOST:
 	case TOPO_ROUTER:
+	case TOPO_WAN: /* what carries it outside comes with the loop (wan.c) */
 		return make_stack(l, n, err);
-	case TOPO_WAN:
-		return make_wan(l, n, err);
 	case TOPO_SWITCH:
 		return make_switch(l, n, err);
 	case TOPO_TAP:

@@ -65,9 +65,9 @@ struct via_addr lab_node_resolver(struct lab *l, const char *node);
 /* Virtual time: run until `until` (ns since start), or until nothing is left to happen, or done(ctx) says true (asked after each event). */
 void lab_run(struct lab *l, int64_t until, bool (*done)(void *ctx), void *ctx);
 int64_t lab_now(const struct lab *l);
-/* Real time: make it a task of the loop. */
+/* Real time: make it a task of the loop. 0, or -errno, in errno too: of interfaces, or ports that a wan node forwards. */
 int lab_attach(struct lab *l, struct loop *loop);
-/* Is something under way: on a link, in a send queue, or at a gateway not yet taken outside? */
+/* Is something under way, on a link, in a send queue or at a wan node, that may be meant for the outside? Without a wan node: no. */
 bool lab_is_busy(struct lab *l);
 void lab_detach(struct lab *l);
 
@@ -81,6 +81,11 @@ struct lab_link_stats {
 	struct lab_impair impair;
 };
 bool lab_link_get(struct lab *l, int n, struct lab_link_stats *out);
+/* What a wan node has carried. False: it is none, or not attached. */
+struct lab_wan_stats {
+	uint64_t streams, flows, refused, ping_denied; /* as struct gate_stats */
+};
+bool lab_wan_get(struct lab *l, const char *node, struct lab_wan_stats *out);
 /* Change a link's impairments now; both directions. -ENOENT. */
 int lab_link_set(struct lab *l, const char *end, const struct lab_impair *i);
 /* Everything `via lab inspect` shows, gives. */

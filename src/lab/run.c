@@ -125,6 +125,15 @@ static int64_t lab_turn(void *ctx, int64_t now)
 	return next == TIME_NEVER ? TIME_NEVER : next + l->start;
 }
 
+void lab_node_present(struct host_node *hn)
+{
+	struct lab_node *n = (struct lab_node *)hn;
+	if (!n->lab->loop || n->lab->is_running)
+		return;
+	lab_turn(n->lab, loop_now());
+	via_flush(n->stack, n->lab->env.now);
+}
+
 static void on_tap(void *ctx, uint32_t events)
 {
 	lab_node_touched(ctx);
@@ -149,6 +158,7 @@ int lab_attach(struct lab *l, struct loop *loop)
 	int rc = lab_wan_attach(l);
 	if (rc)
 		lab_detach(l);
+	errno = -rc;
 	return rc;
 }
 
@@ -165,8 +175,18 @@ static bool stack_is_busy(struct via *v)
 	return false;
 }
 
+static bool has_gate(const struct lab *l)
+{
+	for (int i = 0; i < l->topo->n_nodes; i++)
+		if (l->nodes[i].gate)
+			return true;
+	return false;
+}
+
 bool lab_is_busy(struct lab *l)
 {
+	if (!has_gate(l))
+		return false;
 	for (int i = 0; i < 2 * l->topo->n_links; i++)
 		if (l->links[i / 2].dir[i % 2].q.n)
 			return true;

@@ -65,6 +65,8 @@ static inline struct link_port *lab_port(struct lab *l, int end)
 /* Poll one node at env.now and note when it wants to be polled again. */
 void lab_node_run(struct lab_node *n);
 void lab_node_touched(struct host_node *hn);
+/* Under real time and between turns: the lab goes on to the present, and the node's clock with it. */
+void lab_node_present(struct host_node *hn);
 
 /* --- inspect.c --- */
 /* What the stacks dropped, so that no link lost it: a list of {node, name, count}. Gives. */

@@ -31,6 +31,7 @@ void topo_free(struct topo *t)
 		for (int s = 0; s < n->n_services; s++)
 			free(n->services[s].root);
 		free(n->services);
+		free(n->wan.forwards);
 		for (int s = 0; s < n->n_sysctls; s++) {
 			free(n->sysctls[s].name);
 			free(n->sysctls[s].value);
@@ -332,6 +333,21 @@ static int check_routes(const struct topo *t, struct lab_error *err)
 	return 0;
 }
 
+static int check_forwards(const struct topo *t, struct lab_error *err)
+{
+	struct via_sockaddr to;
+	for (int i = 0; i < t->n_nodes; i++)
+		for (int k = 0; k < t->nodes[i].wan.n_forwards; k++) {
+			const struct topo_forward *f = &t->nodes[i].wan.forwards[k];
+			if (topo_forward_guest(t, i, f, &to) && f->guest[0])
+				return topo_fail(err, t->file, f->mark, "'%s' is no node with an address", f->guest);
+			if (topo_forward_guest(t, i, f, &to))
+				return topo_fail(err, t->file, f->mark, "name the node that port %u leads to: %u:NODE:%u", f->host.port, f->host.port,
+						 f->port);
+		}
+	return 0;
+}
+
 int topo_address(struct topo *t, struct lab_error *err)
 {
 	int rc = check_ports(t, err);
@@ -350,5 +366,7 @@ int topo_address(struct topo *t, struct lab_error *err)
 		rc = number_ends(t, &t->domains[i], err);
 	if (!rc)
 		rc = check_overlap(t, err);
-	return rc ? rc : check_routes(t, err);
+	if (!rc)
+		rc = check_routes(t, err);
+	return rc ? rc : check_forwards(t, err);
 }

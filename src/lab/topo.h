@@ -41,10 +41,21 @@ struct topo_service {
 	struct topo_mark mark;
 };
 
+/* A port of the machine's that leads to one of a node. */
+struct topo_forward {
+	bool is_udp;
+	struct via_sockaddr host;
+	char guest[64];            /* a node's name or an address; empty: who is at the other end of the wan's first link */
+	uint16_t port;
+	struct topo_mark mark;
+};
+
 /* A gateway to the outside (gate/gate.h). */
 struct topo_wan {
 	struct via_addr loopback;  /* means the machine's 127.0.0.1; any: nothing does */
 	struct via_sockaddr dns;   /* who answers for names; any: the machine's resolver */
+	struct topo_forward *forwards;
+	int n_forwards;
 };
 
 struct topo_node {
@@ -116,6 +127,8 @@ void topo_free(struct topo *t);
 int topo_node_find(const struct topo *t, const char *name); /* index or -1 */
 /* Subnets and addresses. 0 or -EINVAL with *err. */
 int topo_address(struct topo *t, struct lab_error *err);
+/* Where forward f of node `wan` leads. 0, or -EINVAL: no such node or address, or it has none. */
+int topo_forward_guest(const struct topo *t, int wan, const struct topo_forward *f, struct via_sockaddr *out);
 /* "home:eth1" of an end. */
 void topo_end_name(const struct topo *t, int end, char out[TOPO_END_NAME]);
 
@@ -132,9 +145,9 @@ struct topo_path {
 };
 /* Called once per route of a node. */
 typedef void topo_route_cb(void *ctx, int node, const struct topo_path *p);
-/* Shortest paths (hops) from every host and router to every subnet, equal ones all kept, neighbouring prefixes with the
- * same next hops merged; a host's most used next hops become its default. Nodes with routes of their own and directly
- * connected subnets are passed over. 0 or -ENOMEM. */
+/* Shortest paths (hops) from every host, router and wan to every subnet, equal ones all kept, neighbouring prefixes with the
+ * same next hops merged; the default leads to the nearest wan, without one a host's most used next hops become its default.
+ * Nodes with routes of their own and directly connected subnets are passed over. 0 or -ENOMEM. */
 int topo_routes(const struct topo *t, topo_route_cb *cb, void *ctx);
 
 /* Fill err: file, place and a printf sentence. Returns -EINVAL. */

@@ -199,19 +199,47 @@ static void emit(const struct search *s, uint32_t net, uint8_t plen, int set, to
 	cb(ctx, s->src, &p);
 }
 
-/* What the search found, as few routes as are exact; a host's most used way becomes its default. */
+/* The end by which the nearest gateway to the outside stands in its subnet; -1: there is none, or the source is one. */
+static int nearest_wan(const struct search *s)
+{
+	const struct topo *t = s->t;
+	int best = -1, best_dist = 0;
+	for (int i = 0; i < t->n_nodes && t->nodes[s->src].kind != TOPO_WAN; i++)
+		for (int e = 0; t->nodes[i].kind == TOPO_WAN && e < t->nodes[i].n_ends; e++) {
+			int end = t->nodes[i].ends[e], dist = s->dom_dist[t->ends[end].domain];
+			if (dist >= 0 && (best < 0 || dist < best_dist)) {
+				best = end;
+				best_dist = dist;
+			}
+		}
+	return best;
+}
+
+static int most_used_set(const struct search *s)
+{
+	int most = -1;
+	for (int i = 0; i < s->n_sets; i++)
+		if (most < 0 || s->set_uses[i] > s->set_uses[most])
+			most = i;
+	return most;
+}
+
+/* What the search found, as few routes as are exact. The default leads to the outside; where there is none, a host's most used way is
+ * its default. */
 static void emit_routes(struct search *s, topo_route_cb *cb, void *ctx)
 {
 	const struct topo *t = s->t;
-	int dflt = -1;
+	int dflt = -1, wan = nearest_wan(s), wan_dom = wan >= 0 ? t->ends[wan].domain : -1;
 	s->n_sets = 0;
 	for (int i = 0; i < t->n_domains; i++)
 		if (s->dom_dist[i] > 0)
 			s->doms[i] = set_number(s, &s->dom_set[i]);
-	if (t->nodes[s->src].kind == TOPO_HOST)
-		for (int i = 0; i < s->n_sets; i++)
-			if (dflt < 0 || s->set_uses[i] > s->set_uses[dflt])
-				dflt = i;
+	if (wan >= 0 && s->dom_dist[wan_dom] > 0)
+		dflt = s->doms[wan_dom];
+	else if (wan < 0 && t->nodes[s->src].kind == TOPO_HOST)
+		dflt = most_used_set(s);
+	else if (wan >= 0)
+		cb(ctx, s->src, &(struct topo_path){.n_hops = 1, .hops = {{t->ends[wan].addr.addr, source_end(s, wan_dom)}}});
 	s->n_entries = 0;
 	for (int i = 0; i < t->n_domains; i++) {
 		const struct topo_domain *d = &t->domains[s->order[i]];

@@ -145,13 +145,14 @@ static int read_services(struct yaml_tree *y, const ynode *n, struct topo_node *
 	return 0;
 }
 
-enum { NODE_KIND, NODE_ADDRESS, NODE_MTU, NODE_ROUTES, NODE_SERVICES, NODE_TAP, NODE_LOOPBACK, NODE_DNS, NODE_ICMP,
+enum { NODE_KIND, NODE_ADDRESS, NODE_MTU, NODE_ROUTES, NODE_SERVICES, NODE_TAP, NODE_LOOPBACK, NODE_DNS, NODE_TCP, NODE_UDP, NODE_ICMP,
 	NODE_SYSCTL };
 static const char *const node_keys[] = {[NODE_KIND] = "kind", [NODE_ADDRESS] = "address", [NODE_MTU] = "mtu",
 	[NODE_ROUTES] = "routes", [NODE_SERVICES] = "services", [NODE_TAP] = "tap",
-	[NODE_LOOPBACK] = "loopback", [NODE_DNS] = "dns", [NODE_ICMP] = "icmp", [NODE_SYSCTL] = "sysctl", NULL};
+	[NODE_LOOPBACK] = "loopback", [NODE_DNS] = "dns", [NODE_TCP] = "tcp", [NODE_UDP] = "udp",
+	[NODE_ICMP] = "icmp", [NODE_SYSCTL] = "sysctl", NULL};
 
-#define NODE_OF_WAN (1u << NODE_LOOPBACK | 1u << NODE_DNS)
+#define NODE_OF_WAN (1u << NODE_LOOPBACK | 1u << NODE_DNS | 1u << NODE_TCP | 1u << NODE_UDP)
 
 /* Keys that mean nothing for the node's kind. */
 static int check_node_keys(struct yaml_tree *y, const struct topo_node *node, const struct yaml_map *m)
@@ -169,32 +170,6 @@ static int check_node_keys(struct yaml_tree *y, const struct topo_node *node, co
 		if (m->val[i] && !(fits[node->kind] >> i & 1))
 			return yaml_fail(y, m->val[i], "a %s has no '%s'", kinds[node->kind], node_keys[i]);
 	return 0;
-}
-
-/* "ADDRESS" or "ADDRESS:PORT". */
-static int read_server(struct yaml_tree *y, const ynode *n, struct via_sockaddr *out)
-{
-	const char *s;
-	char *end = NULL;
-	if (yaml_text(y, n, "dns", &s))
-		return -EINVAL;
-	const char *colon = strrchr(s, ':');
-	unsigned long port = colon ? strtoul(colon + 1, &end, 10) : 53;
-	if (via_addr_parse(s, colon ? (size_t)(colon - s) : strlen(s), &out->addr) || !port || port > 65535 || (end && *end))
-		return yaml_fail(y, n, "dns '%s' is no ADDRESS or ADDRESS:PORT of a name server", s);
-	out->port = (uint16_t)port;
-	return 0;
-}
-
-static int read_wan(struct yaml_tree *y, const struct yaml_map *m, struct topo_wan *w)
-{
-	uint32_t addr;
-	if (m->val[NODE_LOOPBACK]) {
-		if (yaml_ip4(y, m->val[NODE_LOOPBACK], "loopback", &addr))
-			return -EINVAL;
-		w->loopback = via_addr_v4(addr);
-	}
-	return m->val[NODE_DNS] ? read_server(y, m->val[NODE_DNS], &w->dns) : 0;
 }
 
 static int read_node(struct yaml_tree *y, const ynode *key, const ynode *n, struct topo_node *node)
@@ -225,7 +200,8 @@ static int read_node(struct yaml_tree *y, const ynode *key, const ynode *n, stru
 	if (m.val[NODE_SERVICES] && read_services(y, m.val[NODE_SERVICES], node))
 		return -EINVAL;
 	if (node->kind == TOPO_WAN)
-		return read_wan(y, &m, &node->wan);
+		return topo_wan_read(y, (const ynode *const[4]){m.val[NODE_LOOPBACK], m.val[NODE_DNS], m.val[NODE_TCP], m.val[NODE_UDP]},
+				     &node->wan);
 	if (node->kind != TOPO_TAP)
 		return 0;
 	if (!m.val[NODE_TAP])

@@ -1,7 +1,23 @@
-/* lab/wan.c - a wan node: a stack of the lab that stands for the outside (gate/). Real time only. */
+/* lab/wan.c - a wan node: a stack of the lab that stands for the outside (gate/). In a lab under virtual time
+ * there is no outside: it answers nothing. */
 #include "gate/gate.h"
 #include "lab/state.h"
 #include <errno.h>
+
+/* 0 or -errno. */
+static int open_forwards(struct lab *l, int wan)
+{
+	const struct topo_wan *w = &l->nodes[wan].t->wan;
+	int rc = 0;
+	for (int i = 0; i < w->n_forwards && !rc; i++) {
+		const struct topo_forward *f = &w->forwards[i];
+		struct gate_forward to = {.type = f->is_udp ? VIA_DGRAM : VIA_STREAM, .host = f->host};
+		rc = topo_forward_guest(l->topo, wan, f, &to.guest);
+		if (!rc)
+			rc = gate_forward(l->nodes[wan].gate, &to);
+	}
+	return rc;
+}
 
 int lab_wan_attach(struct lab *l)
 {
@@ -11,10 +27,10 @@ int lab_wan_attach(struct lab *l)
 			continue;
 		n->gate = gate_new(&(struct gate_config){.loop = l->loop, .node = &n->hn, .loopback = n->t->wan.loopback,
 			.resolver = n->t->wan.dns});
-		if (!n->gate) {
-			int e = errno;
+		int rc = n->gate ? open_forwards(l, i) : -errno;
+		if (rc) {
 			lab_wan_detach(l);
-			return -e;
+			return rc;
 		}
 	}
 	return 0;
@@ -26,4 +42,15 @@ void lab_wan_detach(struct lab *l)
 		gate_free(l->nodes[i].gate);
 		l->nodes[i].gate = NULL;
 	}
+}
+
+bool lab_wan_get(struct lab *l, const char *node, struct lab_wan_stats *out)
+{
+	struct gate_stats s;
+	int i = topo_node_find(l->topo, node);
+	if (i < 0 || !l->nodes[i].gate)
+		return false;
+	gate_stats_get(l->nodes[i].gate, &s);
+	*out = (struct lab_wan_stats){.streams = s.streams, .flows = s.flows, .refused = s.refused, .ping_denied = s.ping_denied};
+	return true;
 }

@@ -57,4 +57,8 @@ const char *nearest_word(const char *word, const char *const words[]);
 /* Edit distance with swaps of neighbours (Damerau, restricted), at most `limit` + 1. */
 unsigned nearest_distance(const char *a, const char *b, unsigned limit);
 
+/* --- topo_wan.c --- */
+/* A wan node's keys: the values of loopback, dns, tcp, udp; each may be NULL. 0 or -EINVAL with the tree's error. */
+int topo_wan_read(struct yaml_tree *y, const ynode *const val[4], struct topo_wan *w);
+
 #endif

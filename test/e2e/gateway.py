@@ -6,6 +6,7 @@ The servers listen at 127.0.0.1 and are published inside as 203.0.113.7. No netw
 table can bring about (unreachable, prohibited) happens in a network namespace of its own, and is left out where none can be made.
 """
 import hashlib
+import json
 import os
 import select
 import shutil
@@ -14,6 +15,7 @@ import socket
 import struct
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 
@@ -58,9 +60,10 @@ def big_sum():
 class Server:
     """A TCP server at loopback; handle(connection) in a thread each."""
 
-    def __init__(self, handle, backlog=1024):
+    def __init__(self, handle, backlog=1024, port=0):
         self.sock = socket.socket()
-        self.sock.bind(("127.0.0.1", 0))
+        self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self.sock.bind(("127.0.0.1", port))
         self.sock.listen(backlog)
         self.port = self.sock.getsockname()[1]
         self.handle = handle
@@ -88,6 +91,12 @@ def read_all(c):
         parts.append(d)
 
 
+def serve_page(c):
+    while b"\r\n\r\n" not in c.recv(4096):
+        pass
+    c.sendall(b"HTTP/1.0 200 OK\r\nContent-Length: 6\r\n\r\nhello\n")
+
+
 def serve_up(c):
     h = hashlib.sha256()
     while True:
@@ -108,6 +117,61 @@ def serve_reset(c):
     c.recv(1)
     c.sendall(b"last words")
     c.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+
+def name_answer(query, by_tcp):
+    """Of a name server: one.test is 192.0.2.1; large.test too, but only by TCP; it has nothing but addresses."""
+    labels, at = [], 12
+    while query[at]:
+        labels.append(query[at + 1:at + 1 + query[at]].decode().lower())
+        at += 1 + query[at]
+    question = query[12:at + 5]
+    kind = struct.unpack(">H", query[at + 1:at + 3])[0]
+    known = labels in (["one", "test"], ["large", "test"])
+    cut = known and labels[0] == "large" and not by_tcp
+    flags = 0x8180 | (0x0200 if cut else 0) | (0 if known else 3)
+    answers = [] if cut or not known or kind != 1 else [b"\xc0\x0c" + struct.pack(">HHIH", 1, 1, 60, 4) + bytes([192, 0, 2, 1])]
+    return query[:2] + struct.pack(">HHHHH", flags, 1, len(answers), 0, 0) + question + b"".join(answers)
+
+
+def name_server(port=0):
+    """At loopback, UDP and TCP. Its port, and what it was asked: b"udp", b"tcp"."""
+    asked = []
+    udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    udp.bind(("127.0.0.1", port))
+
+    def by_udp():
+        while True:
+            q, who = udp.recvfrom(2000)
+            asked.append("udp")
+            udp.sendto(name_answer(q, False), who)
+
+    def by_tcp(c):
+        while head := c.recv(2, socket.MSG_WAITALL):
+            q = c.recv(struct.unpack(">H", head)[0], socket.MSG_WAITALL)
+            asked.append("tcp")
+            a = name_answer(q, True)
+            c.sendall(struct.pack(">H", len(a)) + a)
+    threading.Thread(target=by_udp, daemon=True).start()
+    Server(by_tcp, port=udp.getsockname()[1])
+    return udp.getsockname()[1], asked
+
+
+class Datagrams:
+    """A UDP server at loopback that says what it was told, and from where it seemed to come."""
+
+    def __init__(self):
+        self.sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.sock.bind(("127.0.0.1", 0))
+        self.port = self.sock.getsockname()[1]
+        self.seen = []
+        threading.Thread(target=self.run, daemon=True).start()
+
+    def run(self):
+        while True:
+            d, who = self.sock.recvfrom(65536)
+            self.seen.append(who)
+            self.sock.sendto(b"to " + d, who)
 
 
 class Told:
@@ -232,6 +296,80 @@ def inside_last(port):
     s.sendall(b"z" * 300_000)
 
 
+def inside_datagrams(*ports):
+    """One socket asks several servers and is answered by each; the last port is closed."""
+    s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    s.settimeout(10)
+    for p in ports[:-1]:
+        s.sendto(b"%d" % p, (PUBLISHED, p))
+        d, who = s.recvfrom(2000)
+        print(d.decode(), who[0], who[1] == p)
+    c = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    c.settimeout(10)
+    c.connect((PUBLISHED, ports[-1]))
+    c.send(b"anybody?")
+    try:
+        print(c.recvfrom(100))  # not recv(): doc/door-limits.md
+    except OSError as e:
+        print(e.errno)
+
+
+def inside_unreached(*places):
+    """The errno that a datagram to each ADDRESS:PORT comes back with."""
+    for p in places:
+        host, port = p.rsplit(":", 1)
+        s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        s.settimeout(5)
+        s.connect((host, int(port)))
+        s.send(b"x")
+        try:
+            print(s.recvfrom(100))
+        except socket.timeout:
+            print("silence")
+        except OSError as e:
+            print(e.errno)
+
+
+def inside_names(*names):
+    for name in names:
+        try:
+            print(socket.gethostbyname(name))
+        except socket.gaierror as e:
+            print(e.errno)
+
+
+def inside_serves(port):
+    """A TCP and a UDP server on one port of the program's own host; each says who came, once."""
+    s = socket.socket()
+    s.bind(("0.0.0.0", port))
+    u = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    u.bind(("0.0.0.0", port))
+    s.listen(5)
+    print("ready", flush=True)
+    c, who = s.accept()
+    c.sendall(b"%s said %s" % (who[0].encode(), read_all(c)))
+    c.close()
+    for _ in range(2):
+        d, who = u.recvfrom(2000)
+        u.sendto(b"%s said %s" % (who[0].encode(), d), who)
+
+
+def inside_greets(port):
+    s = socket.socket()
+    s.bind(("0.0.0.0", port))
+    s.listen(5)
+    print("ready", flush=True)
+    c, _ = s.accept()
+    c.sendall(b"welcome")
+    c.close()
+
+
+def inside_served(port):
+    """A name server in the namespace this runs in, while what follows runs."""
+    name_server(port)
+    sys.exit(subprocess.run(sys.argv[3:], check=False).returncode)
+
+
 # --- the cases ---
 
 def via(*args, options=(), timeout=100, wrap=(), **kw):
@@ -244,11 +382,7 @@ def program(name, *args, **kw):
 
 
 def cases_of_bytes():
-    def page(c):
-        while b"\r\n\r\n" not in (d := c.recv(4096)):
-            pass
-        c.sendall(b"HTTP/1.0 200 OK\r\nContent-Length: 6\r\n\r\nhello\n")
-    web = Server(page)
+    web = Server(serve_page)
     r = via("curl", "-sS", f"http://{PUBLISHED}:{web.port}/")
     case("curl, unmodified, through the gateway", r.stdout == "hello\n" and r.returncode == 0, r.stdout, r.stderr)
     t = time.monotonic()
@@ -280,16 +414,146 @@ def cases_of_errors():
     case("reset inside is reset outside", told.wait(lambda t: t.ends) and told.ends == ["reset"], told.ends, r.stderr)
 
 
-def cases_of_routes():
-    """In a network namespace, where the routes say so."""
-    setup = ("ip link set lo up && ip route add unreachable 198.51.100.0/25 && ip route add prohibit 198.51.100.128/25")
-    shell = ["unshare", "-rn", "sh", "-c", f'{setup} && exec "$@"', "sh"]
-    if not shutil.which("unshare") or subprocess.run([*shell, "true"], stderr=subprocess.DEVNULL, check=False).returncode:
-        print("# no network namespace can be made: no cases of routes")
+def cases_of_datagrams():
+    a, b = Datagrams(), Datagrams()
+    closed = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    closed.bind(("127.0.0.1", 0))
+    port = closed.getsockname()[1]
+    closed.close()
+    r = program("datagrams", a.port, b.port, port, options=["--link", "delay=5ms"])
+    want = [f"to {a.port} {PUBLISHED} True", f"to {b.port} {PUBLISHED} True", "111"]
+    case("datagrams, each under the name that was asked; a closed port is one inside", r.stdout.splitlines() == want, r.stdout, r.stderr)
+    case("one socket inside is one outside, whoever it talks to", len(a.seen) == 1 and a.seen == b.seen, a.seen, b.seen)
+
+
+def cases_of_names():
+    port, asked = name_server()
+    r = program("names", "one.test", "none.test", options=["--dns", f"127.0.0.1:{port}"])
+    case("names by a server of this machine's", r.stdout.split() == ["192.0.2.1", "-2"] and set(asked) == {"udp"}, r, asked)
+    r = program("names", "large.test", options=["--dns", f"127.0.0.1:{port}"])
+    case("names by TCP where UDP is too small", r.stdout.split() == ["192.0.2.1"] and "tcp" in asked, r.stdout, r.stderr, asked)
+
+
+# A network namespace, where the routes say so, and a mount namespace, where /etc/resolv.conf does.
+SETUP = """ip link set lo up && ip route add unreachable 198.51.100.0/25 && ip route add prohibit 198.51.100.128/25 &&
+echo "0 0" > /proc/sys/net/ipv4/ping_group_range &&
+conf=$(mktemp) && echo "nameserver 127.0.0.1" > $conf && mount --bind $conf /etc/resolv.conf && rm $conf && exec "$@" """
+SPACE = ["unshare", "-rnm", "sh", "-c", SETUP, "sh"]
+
+
+def has_spaces():
+    """Can such namespaces be made?"""
+    return shutil.which("unshare") and not subprocess.run([*SPACE, "true"], stderr=subprocess.DEVNULL, check=False).returncode
+
+
+def cases_of_spaces():
+    if not has_spaces():
+        print("# no namespaces can be made: no cases of routes, of the machine's own name server, of echo")
         return
-    r = program("connect", "203.0.114.1:80", "198.51.100.1:80", "198.51.100.200:80", "224.0.0.1:80", wrap=shell)
+    r = program("connect", "203.0.114.1:80", "198.51.100.1:80", "198.51.100.200:80", "224.0.0.1:80", wrap=SPACE)
     case("no route: ENETUNREACH; host unreachable: EHOSTUNREACH; prohibited: EHOSTUNREACH, by ICMP",
          r.stdout.split() == ["101", "113", "113", "101"], r.stdout, r.stderr)
+    r = program("unreached", "203.0.114.1:80", "198.51.100.1:80", "198.51.100.200:80", wrap=SPACE)
+    case("the same of datagrams", r.stdout.split() == ["101", "113", "113"], r.stdout, r.stderr)
+    served = [sys.executable, os.path.abspath(__file__), "served", "53"]
+    r = program("names", "one.test", "large.test", wrap=[*SPACE, *served])
+    case("names by the machine's resolver at 127.0.0.1", r.stdout.split() == ["192.0.2.1", "192.0.2.1"], r.stdout, r.stderr)
+    if not shutil.which("ping"):
+        return
+    r = via("ping", "-n", "-c2", "-i0.2", "-W5", PUBLISHED, wrap=SPACE, options=["--link", "delay=5ms"])
+    case("ping", r.returncode == 0 and "2 received" in r.stdout and f"from {PUBLISHED}" in r.stdout, r.stdout, r.stderr)
+    denied = [*SPACE[:4], SETUP.replace('echo "0 0" > /proc/sys/net/ipv4/ping_group_range &&', ""), "sh"]
+    r = subprocess.run([*denied, VIA, "run", "--host-loopback", PUBLISHED, "--", "ping", "-n", "-c1", "-W1", PUBLISHED], text=True,
+                       stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=30, check=False)
+    case("ping, where the machine allows none: a sentence says so", "ping_group_range" in r.stderr, r.stdout, r.stderr)
+
+
+def free_port():
+    with socket.socket() as s, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as u:
+        s.bind(("127.0.0.1", 0))
+        u.bind(s.getsockname())
+        return s.getsockname()[1]
+
+
+def cases_of_forwards():
+    port = free_port()
+    p = subprocess.Popen([VIA, "-q", "run", "-t", f"{port}:5000", "-u", f"{port}:5000", "--link", "delay=5ms", "--", sys.executable,
+                          os.path.abspath(__file__), "serves", "5000"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    ready = p.stdout.readline()
+    with socket.create_connection(("127.0.0.1", port), timeout=10) as s:
+        s.sendall(b"hello")
+        s.shutdown(socket.SHUT_WR)
+        got = read_all(s)
+    case("-t: a port of the machine's leads to the program", ready and got == b"192.0.0.1 said hello", ready, got)
+    said = []
+    for word in (b"one", b"two"):
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as u:
+            u.settimeout(10)
+            u.connect(("127.0.0.1", port))
+            u.send(word)
+            said.append(u.recv(2000))
+    case("-u: the same for datagrams, each answered where it came from", said == [b"192.0.0.1 said one", b"192.0.0.1 said two"], said)
+    case("the program ends", p.wait(20) == 0, p.stderr.read())
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", port))
+        s.listen(1)
+        r = via("true", options=["-t", f"{port}:80"])
+        case("a port that is taken", r.returncode == 125 and "Address already in use" in r.stderr, r)
+    r = via("true", options=["-t", "80:http"])
+    case("a forward that is none", r.returncode == 125 and "must be HOSTPORT:PORT" in r.stderr, r)
+    p = subprocess.Popen([VIA, "-q", "run", "-t", f"{port}", "--", "sleep", "20"])
+    end = ""
+    for _ in range(100):
+        try:
+            with socket.create_connection(("127.0.0.1", port), timeout=10) as s:
+                end = s.recv(10)
+        except ConnectionRefusedError:
+            time.sleep(0.05)
+            continue
+        except ConnectionResetError:
+            end = "reset"
+        break
+    p.terminate()
+    p.wait(10)
+    case("nobody listens inside: reset outside", end == "reset", end)
+
+
+LAB = """name: outside
+topology:
+  nodes:
+    home: {kind: host}
+    server: {kind: host}
+    r1: {kind: router}
+    isp: {kind: wan, loopback: 203.0.113.7, tcp: "%d:server:80"}
+  links:
+    - endpoints: ["home:eth1", "r1:eth1"]
+      impairments: {delay: 5ms}
+    - endpoints: ["server:eth1", "r1:eth2"]
+    - endpoints: ["r1:eth3", "isp:eth1"]
+      impairments: {delay: 10ms, loss: 1%%}
+"""
+
+
+def cases_of_labs():
+    """A wan node of a lab: out through its router, and in to one of its hosts."""
+    port = free_port()
+    with tempfile.TemporaryDirectory() as d:
+        with open(f"{d}/lab.yaml", "w", encoding="utf-8") as f:
+            f.write(LAB % port)
+        me = [sys.executable, os.path.abspath(__file__)]
+        r = subprocess.run([VIA, "-q", "lab", "exec", "-t", f"{d}/lab.yaml", "home", "--", *me, "reset", str(Server(serve_reset).port)],
+                           stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=60, check=False)
+        case("a lab's host reaches the outside by its wan node", r.stdout.strip() == "last words 104", r.stdout, r.stderr)
+        p = subprocess.Popen([VIA, "-q", "lab", "exec", "-t", f"{d}/lab.yaml", "server", "--", *me, "greets", "80"], text=True,
+                             stdout=subprocess.PIPE)
+        p.stdout.readline()
+        with socket.create_connection(("127.0.0.1", port), timeout=10) as s:
+            got = read_all(s)
+        case("a port of the machine's leads to a lab's host", got == b"welcome" and p.wait(20) == 0, got)
+        for node, says in (("isp", "'isp' is a wan"), ("ips", "did you mean")):
+            r = subprocess.run([VIA, "lab", "exec", "-t", f"{d}/lab.yaml", node, "--", "true"], stderr=subprocess.PIPE, text=True,
+                               timeout=20, check=False)
+            case(f"no program runs on '{node}'", r.returncode == 2 and (says in r.stderr) == (node == "isp"), r)
 
 
 def cases_of_many():
@@ -317,20 +581,30 @@ def cases_of_ends():
         done.set()
     r = program("last", Server(serve).port, options=["--link", "delay=50ms,rate=20mbit"])
     case("what a program wrote before it ended arrives", done.wait(10) and got == [300_000] and r.returncode == 0, got, r.stderr)
+    web = Server(serve_page)
+    r = subprocess.run([VIA, "-j", "run", "--host-loopback", PUBLISHED, "--", "sh", "-c",
+                        f"sleep 1.5; exec curl -sS http://{PUBLISHED}:{web.port}/"],
+                       stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=30, check=False)
+    case("a connection after a rest is begun now, not when the rest began", r.stdout == "hello\n" and
+         json.loads(r.stderr)["retransmissions"] == 0, r)
     r = via("sh", "-c", "exit 7")
     case("the program's exit status is ours", r.returncode == 7, r)
 
 
 INSIDE = {"up": inside_up, "down": inside_down, "connect": inside_connect, "reset": inside_reset, "resets": inside_resets,
-          "many": inside_many, "last": inside_last}
+          "many": inside_many, "last": inside_last, "datagrams": inside_datagrams, "unreached": inside_unreached, "names": inside_names,
+          "served": inside_served, "serves": inside_serves,
+          "greets": inside_greets}
 
 
 def main():
     if len(sys.argv) > 1:
-        INSIDE[sys.argv[1]](*(int(a) if a.isdigit() else a for a in sys.argv[2:]))
+        args = sys.argv[2:3] if sys.argv[1] == "served" else sys.argv[2:]
+        INSIDE[sys.argv[1]](*(int(a) if a.isdigit() else a for a in args))
         return
     os.environ.pop("http_proxy", None)
-    for cases in (cases_of_bytes, cases_of_errors, cases_of_routes, cases_of_many, cases_of_ends):
+    for cases in (cases_of_bytes, cases_of_errors, cases_of_datagrams, cases_of_names, cases_of_spaces, cases_of_forwards,
+                  cases_of_labs, cases_of_many, cases_of_ends):
         try:
             cases()
         except (OSError, subprocess.SubprocessError, ValueError) as e:

@@ -93,18 +93,20 @@ static void check_pair(const struct topo *t, const struct table *tables, int n, 
 	assert_int_equal(p->n_hops, MIN(expected, TOPO_PATHS_MAX));
 }
 
-static char *random_text(struct rng *r)
+/* last: what the fifth kind is. */
+static char *random_text(struct rng *r, const char *last)
 {
 	char *text;
 	size_t len;
 	FILE *f = open_memstream(&text, &len);
 	int n = 4 + (int)rng_below(r, 14), links = n + (int)rng_below(r, 12);
-	static const char *const kinds[] = {"router", "router", "router", "host", "switch"};
+	const char *const kinds[] = {"router", "router", "router", "host", last};
+	bool has_switches = !strcmp(last, "switch");
 	int tree[32]; /* of switches: the number of the tree a node stands in; -1: no switch */
 	fprintf(f, "name: r\ntopology:\n  nodes:\n");
 	for (int i = 0; i < n; i++) {
 		uint64_t kind = rng_below(r, 5);
-		tree[i] = kind == 4 ? i : -1;
+		tree[i] = kind == 4 && has_switches ? i : -1;
 		fprintf(f, "    n%d: {kind: %s}\n", i, kinds[kind]);
 	}
 	fprintf(f, "  links:\n");
@@ -127,7 +129,7 @@ static void routes__equal_the_naive_model(void **state)
 	rng_seed(&r, 2024);
 	for (int round = 0; round < 300; round++) {
 		struct lab_error err;
-		char *text = random_text(&r);
+		char *text = random_text(&r, "switch");
 		struct topo *t = topo_parse(text, strlen(text), "random", &err);
 		if (!t)
 			fail_msg("%s: %s", err.text, text);
@@ -144,6 +146,68 @@ static void routes__equal_the_naive_model(void **state)
 			free(tables[n].paths);
 		free(tables);
 		free(dist);
+		topo_free(t);
+		free(text);
+	}
+}
+
+/* Hops to the nearest subnet of a wan; 1000000: none can be reached. */
+static int naive_wan(const struct topo *t, int node)
+{
+	int best = 1000000;
+	int *dist = calloc((size_t)t->n_nodes, sizeof *dist);
+	for (int e = 0; e < 2 * t->n_links; e++) {
+		if (t->nodes[t->ends[e].node].kind != TOPO_WAN)
+			continue;
+		naive_dist(t, t->ends[e].domain, dist);
+		best = MIN(best, dist[node]);
+	}
+	free(dist);
+	return best;
+}
+
+/* Who a packet to the outside meets, step by step, until it stands before a wan. Returns the routers on its way; -1: it gets nowhere. */
+static int walk_outside(const struct topo *t, const struct table *tables, int node)
+{
+	for (int steps = 0; steps <= t->n_nodes; steps++) {
+		const struct topo_path *p = longest(&tables[node], 0xcb007107);
+		if (!p)
+			return -1;
+		int next = -1;
+		for (int e = 0; e < 2 * t->n_links; e++)
+			if (t->ends[e].addr.addr == p->hops[0].gateway && t->ends[e].domain == t->ends[p->hops[0].end].domain)
+				next = t->ends[e].node;
+		assert_true(next >= 0 && t->ends[p->hops[0].end].node == node);
+		if (t->nodes[next].kind == TOPO_WAN)
+			return steps;
+		assert_int_equal(t->nodes[next].kind, TOPO_ROUTER);
+		node = next;
+	}
+	return -1;
+}
+
+static void routes__lead_to_the_nearest_wan(void **state)
+{
+	struct rng r;
+	rng_seed(&r, 2025);
+	for (int round = 0; round < 200; round++) {
+		struct lab_error err;
+		char *text = random_text(&r, "wan");
+		struct topo *t = topo_parse(text, strlen(text), "random", &err);
+		if (!t)
+			fail_msg("%s: %s", err.text, text);
+		struct table *tables = calloc((size_t)t->n_nodes, sizeof *tables);
+		assert_int_equal(topo_routes(t, keep_route, tables), 0);
+		for (int n = 0; n < t->n_nodes; n++) {
+			int want = naive_wan(t, n);
+			if (t->nodes[n].kind != TOPO_WAN && want < 1000000)
+				assert_int_equal(walk_outside(t, tables, n), want);
+			else if (t->nodes[n].kind == TOPO_WAN)
+				assert_null(longest(&tables[n], 0xcb007107)); /* it is the outside */
+		}
+		for (int n = 0; n < t->n_nodes; n++)
+			free(tables[n].paths);
+		free(tables);
 		topo_free(t);
 		free(text);
 	}
@@ -214,6 +278,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(routes__equal_the_naive_model),
+		cmocka_unit_test(routes__lead_to_the_nearest_wan),
 		cmocka_unit_test(routes__of_a_long_line_are_few),
 		cmocka_unit_test(routes__given_ones_stay_alone),
 	};
