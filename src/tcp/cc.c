@@ -23,7 +23,5 @@ uint32_t tcp_cc_initial_window(uint32_t mss)
 
 uint32_t tcp_cc_slow_start(const struct tcp_cc_sample *s)
 {
-	uint32_t acks = MAX((s->acked + 2 * s->mss - 1) / (2 * s->mss), 1u);
-
-	return MIN(s->acked, acks * s->mss);
+	return MIN(s->acked, s->mss);
 }

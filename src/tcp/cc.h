@@ -72,10 +72,8 @@ const struct tcp_cc_algo *tcp_cc_at(uint8_t index);
 int tcp_cc_find(const char *name);
 /* RFC 6928 §2: min(10 SMSS, max(2 SMSS, 14600)). */
 uint32_t tcp_cc_initial_window(uint32_t mss);
-/* Bytes by which this ACK opens the window in slow start, RFC 5681 §3.1, so that dividing ACKs gains nothing (CC-008,
- * RFC 3465). Named deviation: the RFC adds at most one SMSS per ACK. Receivers of today, ours too, answer a whole
- * superframe with one ACK, so an ACK for k segments counts here as the ceil(k/2) ACKs that a receiver acknowledging
- * every second segment would have sent: never faster than RFC 5681 with such a receiver. */
+/* Bytes by which this ACK opens the window in slow start: min(N, SMSS), RFC 5681 §3.1, so that dividing ACKs gains nothing (CC-008).
+ * A peer that answers many segments with one ACK is opened to more slowly; CUBIC's first slow start has RFC 9406's own rule. */
 uint32_t tcp_cc_slow_start(const struct tcp_cc_sample *s);
 
 extern const struct tcp_cc_algo tcp_cc_cubic, tcp_cc_newreno, tcp_cc_bbr;

@@ -1,7 +1,7 @@
 /* tcp/cc_newreno.c - NewReno's window: slow start, congestion avoidance, halving (RFC 5681 §3, RFC 6582, RFC 6928).
  *
  * Growth counts bytes acknowledged, so dividing ACKs gains nothing (CC-008, RFC 3465), and only while cwnd is what held
- * the sender. What one ACK adds in slow start, and the deviation in it: tcp_cc_slow_start(). */
+ * the sender. What one ACK adds in slow start: tcp_cc_slow_start(). */
 #include "tcp/cc.h"
 
 struct newreno {

@@ -41,7 +41,7 @@
 #define TCP_WMEM_MAX (4u << 20)
 #define TCP_BUF_MIN 2304u
 #define TCP_BUF_MAX (1u << 29)
-#define TCP_OOO_MAX 512                      /* intervals in the reorder queue */
+#define TCP_OOO_MAX 4096                      /* intervals in the reorder queue */
 #define TCP_OOO_FIRST 16
 #define TCP_ORPHANS_MAX 8192
 #define TCP_SYNRCVD_MAX 65536
@@ -189,6 +189,13 @@ struct tcp_drs {
 	int64_t quiet_at;           /* kept until then although nothing comes */
 };
 
+/* Proportional rate reduction (prr.h), in bytes. */
+struct tcp_prr {
+	bool is_on;
+	uint32_t delivered, out;    /* prr_delivered, prr_out */
+	uint32_t recover_fs;        /* RecoverFS */
+};
+
 struct tcp_active {
 	struct tcp_ranges sent;     /* what is in flight */
 
@@ -202,6 +209,7 @@ struct tcp_active {
 	uint8_t probes;             /* zero-window probes unanswered */
 	uint32_t rto_ts;            /* our timestamp clock at the last expiry */
 	struct tcp_rack rack;
+	struct tcp_prr prr;
 	struct tcp_tlp tlp;
 
 	/* loss recovery */

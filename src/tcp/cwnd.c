@@ -21,6 +21,12 @@ static uint32_t newly_arrived(const struct tcp_conn *c, const struct tcp_active 
 	return x->acked > told + c->mss ? x->acked - told : MIN(x->acked, c->mss);
 }
 
+/* As many whole segments as a window lets out. */
+static uint32_t whole(uint32_t window, uint32_t mss)
+{
+	return window - window % mss;
+}
+
 void tcp_cwnd_event(struct tcp_env *env, struct tcp_conn *c, struct tcp_active *a, enum tcp_cc_event e, const struct tcp_ack_ctx *x,
 		    uint32_t flight)
 {
@@ -32,9 +38,10 @@ void tcp_cwnd_event(struct tcp_env *env, struct tcp_conn *c, struct tcp_active *
 	struct tcp_cc_out o = {.cwnd = c->cwnd, .ssthresh = c->ssthresh};
 
 	/* What is SACKed behind a hole counts in FlightSize but is no longer in flight: in a long recovery that is many windows, and each
-	 * loss would raise cwnd. FlightSize is taken instead of the window because it may be less (RFC 5681 §3.1), never more. */
+	 * loss would raise cwnd. FlightSize is taken instead of the window because it may be less (RFC 5681 §3.1), never more than the
+	 * window lets out: what limited transmit added is not counted (§3.2). */
 	if (e == TCP_CC_LOSS || e == TCP_CC_ECN || e == TCP_CC_RTO)
-		s.flight = MIN(s.flight, MAX(c->cwnd, c->ssthresh));
+		s.flight = MIN(s.flight, whole(MAX(c->cwnd, c->ssthresh), c->mss));
 	if (x) {
 		s.acked = newly_arrived(c, a, x);
 		s.rtt_us = x->rtt_us;

@@ -11,10 +11,10 @@
 #define CSS_ROUNDS 5u
 #define L 10u                 /* SMSS per ACK for a sender that does not pace */
 
-/* §4.2: min(N, L SMSS) an ACK; for a merged ACK what slow start always gives, if that is more. */
+/* §4.2: min(N, L SMSS) an ACK; L is infinite for who paces. */
 static uint32_t growth(const struct tcp_cc_sample *s)
 {
-	return s->is_paced ? s->acked : MAX(MIN(s->acked, L * s->mss), tcp_cc_slow_start(s));
+	return s->is_paced ? s->acked : MIN(s->acked, L * s->mss);
 }
 
 static void round_begin(struct tcp_hystart *h, uint32_t snd_nxt)

@@ -9,6 +9,7 @@
 #include "tcp/memory.h"
 #include "tcp/pacing.h"
 #include "tcp/pmtu.h"
+#include "tcp/prr.h"
 #include "tcp/recovery.h"
 #include "tcp/rtt.h"
 #include "tcp/tally.h"
@@ -318,6 +319,7 @@ static void launch(struct tcp_env *env, struct tcp_conn *c, struct tcp_active *a
 		c->quick = 0; /* the user answers: acknowledgements ride on data */
 	tcp_ack_sent(c);
 	tcp_pacing_sent(env, c, a, o->len);
+	tcp_prr_sent(a, o->len);
 	if (o->data)
 		c->tx_tick = tcp_tick_now(env);
 	env->ops->tx(env->ctx, o->p, c->e.node.path, conn_ttl(r), conn_tos(r));

@@ -14,7 +14,7 @@
 #include "base/ivset.h"
 #include "tcp/rate.h"
 
-#define TCP_RANGES_MAX 1024
+#define TCP_RANGES_MAX 8192
 #define TCP_RANGES_INLINE 4
 
 enum {

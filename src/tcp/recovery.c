@@ -4,6 +4,7 @@
 #include "tcp/cwnd.h"
 #include "tcp/ecn.h"
 #include "tcp/pmtu.h"
+#include "tcp/prr.h"
 #include "tcp/rack.h"
 #include "tcp/rtt.h"
 #include "tcp/scoreboard.h"
@@ -47,27 +48,33 @@ static void reduce_for_probe(struct tcp_env *env, struct tcp_conn *c, struct tcp
 	reduce(env, c, a, flight);
 }
 
-/* flight: FlightSize before the ACK or the timer that told. */
-static void recovery_enter(struct tcp_env *env, struct tcp_conn *c, struct tcp_active *a, uint32_t flight)
+/* x: the ACK that told, or NULL for a timer. */
+static void recovery_enter(struct tcp_env *env, struct tcp_conn *c, struct tcp_active *a, const struct tcp_ack_ctx *x)
 {
+	uint32_t flight = x ? x->flight_before : tcp_flight(c), news = x ? x->sacked : 0;
+
 	a->is_mtu = tcp_pmtu_only_probe_lost(env, c, a);
 	a->is_probe_only = a->is_mtu && c->rack;
-	bool is_reduction = !a->is_mtu && !tcp_ecn_has_reduced(c, a);
-
-	if (is_reduction)
+	bool reduces = !a->is_mtu && !tcp_ecn_has_reduced(c, a);
+	if (reduces)
 		tcp_undo_begin(env, c, a, false);
 	else
 		tcp_undo_forget(env, a);
+	a->prr.is_on = false;
 	a->ca = TCP_CA_RECOVERY;
 	a->recover = c->snd_nxt;
 	a->has_recover = true;
 	a->force = true;
 	a->is_partial = false;
 	/* FlightSize without what limited transmit added (RFC 5681 §3.2 step 2) */
-	if (is_reduction)
+	if (reduces)
 		reduce(env, c, a, a->dupacks ? MIN(a->dup_flight, flight) : flight);
 	if (!c->rack)
 		tcp_mark_first(env, c, a, c->sack_ok ? WHY_RETRANS_SACK : WHY_RETRANS_FAST);
+	if (reduces)
+		tcp_prr_begin(env, c, a, flight, a->sent.sacked - MIN(a->sent.sacked, news));
+	if (x)
+		tcp_prr_ack(c, a, a->sent.rate.s.newly_acked, false);
 }
 
 /* Something more was found lost while a recovery or the repair after a time-out goes on. */
@@ -132,6 +139,7 @@ static void recovery_exit(struct tcp_env *env, struct tcp_conn *c, struct tcp_ac
 {
 	if (a->ca == TCP_CA_RECOVERY && !a->is_mtu)
 		tcp_cwnd_event(env, c, a, TCP_CC_EXIT, NULL, tcp_flight(c));
+	tcp_prr_end(c, a);
 	if (c->rack)
 		tcp_rack_exit(c);
 	tcp_undo_exit(c, a);
@@ -183,14 +191,15 @@ void tcp_recovery_ack(struct tcp_env *env, struct tcp_conn *c, struct tcp_active
 	case TCP_CA_OPEN:
 		/* After a time-out, duplicates of old data do not begin recovery again (RFC 6582 §3.2 step 2, §4). */
 		if (lost || a->sent.lost || (dups && (c->sack_ok || !a->has_recover || seq_lt(a->recover, c->snd_una))))
-			recovery_enter(env, c, a, x->flight_before);
+			recovery_enter(env, c, a, x);
 		else if (repaired)
 			reduce_for_probe(env, c, a, probed);
-		is_reduced |= repaired;
+		is_reduced |= repaired || a->ca != TCP_CA_OPEN; /* nothing grows in recovery, nor does CUBIC's epoch begin there */
 		break;
 	case TCP_CA_RECOVERY:
 		if (lost)
 			lost_more(env, c, a, again, x->flight_before, x->pipe_before);
+		tcp_prr_ack(c, a, a->sent.rate.s.newly_acked, x->acked && !lost);
 		if (x->acked)
 			partial_ack(env, c, a, x);
 		if (a->is_mtu) /* nothing was reduced yet */
@@ -222,7 +231,7 @@ void tcp_recovery_reorder(struct tcp_env *env, struct tcp_conn *c, struct tcp_ac
 	if (!tcp_rack_detect(env, c, a, env->now, &again))
 		return;
 	if (a->ca == TCP_CA_OPEN)
-		recovery_enter(env, c, a, tcp_flight(c));
+		recovery_enter(env, c, a, NULL);
 	else
 		lost_more(env, c, a, again, tcp_flight(c), pipe);
 }
@@ -264,7 +273,7 @@ void tcp_recovery_rto(struct tcp_env *env, struct tcp_conn *c, struct tcp_active
 	tcp_ecn_reduced(c, a);
 	a->ece_waits = false;
 	a->ca = TCP_CA_LOSS;
-	a->is_mtu = false;
+	a->is_mtu = a->prr.is_on = false;
 	a->rto_ts = tcp_ts_now(env, c->ts_offset);
 	a->recover = a->reduced_at = c->snd_nxt;
 	a->has_recover = true;

@@ -69,7 +69,9 @@ void tcp_scoreboard_acked(struct tcp_env *env, struct tcp_conn *c, struct tcp_ac
 	}
 	if (ack == c->snd_una)
 		return;
-	tcp_undo_front(env, c, a, x);
+	/* Late and sent again, but not lost: where repetitions are quick, nothing else would ever show that the path reorders. */
+	if (tcp_undo_front(env, c, a, x) && seq_lt(c->snd_una, x->high))
+		note_late(c, c->snd_una, x->high);
 	arrived(env, c, a, x, c->snd_una, ack);
 }
 

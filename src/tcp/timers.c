@@ -93,7 +93,7 @@ static void watch_flight(struct tcp_env *env, struct tcp_conn *c, struct tcp_act
 		a->rtx_at = a->rack.reo_at;
 	} else if (tcp_tlp_may_arm(env, c, a)) {
 		a->rtx = TCP_RTX_PROBE;
-		a->rtx_at = MAX(tcp_tlp_deadline(c, a), env->now); /* what kept it back may have ended late */
+		a->rtx_at = MIN(MAX(tcp_tlp_deadline(c, a), env->now), a->rto_at); /* what kept it back may have ended late */
 	}
 	tcp_timers_arm(env, c);
 }

@@ -69,18 +69,20 @@ static void needless(struct tcp_env *env, struct tcp_active *a, uint32_t lo, uin
 		tcp_undo_forget(env, a);
 }
 
-void tcp_undo_front(struct tcp_env *env, const struct tcp_conn *c, struct tcp_active *a, const struct tcp_ack_ctx *x)
+bool tcp_undo_front(struct tcp_env *env, const struct tcp_conn *c, struct tcp_active *a, const struct tcp_ack_ctx *x)
 {
 	const struct tcp_hdr *h = &x->s->h;
 	const struct ivset *s = set_of(env, a);
 
 	if (!s || !a->sent.n || !c->ts_ok || !h->has_ts || !h->tsecr)
-		return;
+		return false;
 	const struct tcp_range *r = tcp_ranges_at(env->arena, &a->sent);
 	uint32_t end = seq_lt(h->ack, r->end) ? h->ack : r->end;
 	/* Of bytes sent more than once again, only what is older than all repetitions is the first copy's. */
-	if (seq_lt(h->tsecr, a->undo.is_twice ? a->undo.ts : r->ts) && ivset_covers(s, r->seq, end))
-		needless(env, a, r->seq, end);
+	if (!seq_lt(h->tsecr, a->undo.is_twice ? a->undo.ts : r->ts) || !ivset_covers(s, r->seq, end))
+		return false;
+	needless(env, a, r->seq, end);
+	return true;
 }
 
 /* RFC 5682 §2.1, §3.1 steps 2 and 3. True: the time-out was spurious. */
@@ -132,7 +134,7 @@ static void take_back(struct tcp_env *env, struct tcp_conn *c, struct tcp_active
 		a->signal = TCP_SIGNAL_NONE;
 	a->ca = TCP_CA_OPEN;
 	a->dupacks = 0;
-	a->force = a->is_partial = a->has_piece = false;
+	a->force = a->is_partial = a->has_piece = a->prr.is_on = false;
 	tcp_cwnd_event(env, c, a, TCP_CC_UNDO, NULL, tcp_flight(c));
 }
 

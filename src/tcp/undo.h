@@ -23,8 +23,8 @@ void tcp_undo_begin(struct tcp_env *env, struct tcp_conn *c, struct tcp_active *
 void tcp_undo_forget(struct tcp_env *env, struct tcp_active *a);
 /* [seq, end) is about to be sent again; range r holds it and still tells of the copy before. */
 void tcp_undo_resent(struct tcp_env *env, struct tcp_conn *c, struct tcp_active *a, const struct tcp_range *r, uint32_t end);
-/* SND.UNA is about to move to the segment's ACK: whose copy does it answer? */
-void tcp_undo_front(struct tcp_env *env, const struct tcp_conn *c, struct tcp_active *a, const struct tcp_ack_ctx *x);
+/* SND.UNA is about to move to the segment's ACK. True: what was sent again at the front came by its first copy. */
+bool tcp_undo_front(struct tcp_env *env, const struct tcp_conn *c, struct tcp_active *a, const struct tcp_ack_ctx *x);
 /* What the ACK says of the episode. True: it was needless; recovery is over, nothing counts as lost, cwnd is back. */
 bool tcp_undo_ack(struct tcp_env *env, struct tcp_conn *c, struct tcp_active *a, const struct tcp_ack_ctx *x);
 /* Recovery has ended without that: late D-SACKs are waited for. */

@@ -265,11 +265,36 @@ def inside_resets(port):
     s.close()
 
 
+def fill(s):
+    """Bytes that a peer who reads nothing lets us send."""
+    s.settimeout(2)
+    total = 0
+    try:
+        while total < BIG:
+            total += s.send(b"x" * 65536)
+    except socket.timeout:
+        pass
+    return total
+
+
+def inside_fills(port):
+    print(fill(socket.create_connection((PUBLISHED, port), timeout=20)))
+
+
+def inside_silent(port):
+    s = socket.create_connection((PUBLISHED, port), timeout=20)
+    s.sendall(b"go")
+    time.sleep(4)
+
+
 def inside_many(port, count, wait):
     socks = []
     poll = select.poll()
     for _ in range(count):
-        s = socket.socket()
+        try:
+            s = socket.socket()
+        except OSError:  # its own descriptors, or via's
+            continue
         s.setblocking(False)
         try:
             s.connect((PUBLISHED, port))
@@ -458,6 +483,9 @@ def cases_of_spaces():
     served = [sys.executable, os.path.abspath(__file__), "served", "53"]
     r = program("names", "one.test", "large.test", wrap=[*SPACE, *served])
     case("names by the machine's resolver at 127.0.0.1", r.stdout.split() == ["192.0.2.1", "192.0.2.1"], r.stdout, r.stderr)
+    two = [*SPACE[:4], SETUP.replace('echo "nameserver 127.0.0.1"', 'printf "nameserver 127.0.0.2\\nnameserver 127.0.0.1\\n"'), "sh"]
+    r = program("names", "one.test", wrap=[*two, *served])
+    case("names by its second server, when the first one is not there", r.stdout.split() == ["192.0.2.1"], r.stdout, r.stderr)
     if not shutil.which("ping"):
         return
     r = via("ping", "-n", "-c2", "-i0.2", "-W5", PUBLISHED, wrap=SPACE, options=["--link", "delay=5ms"])
@@ -466,6 +494,18 @@ def cases_of_spaces():
     r = subprocess.run([*denied, VIA, "run", "--host-loopback", PUBLISHED, "--", "ping", "-n", "-c1", "-W1", PUBLISHED], text=True,
                        stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=30, check=False)
     case("ping, where the machine allows none: a sentence says so", "ping_group_range" in r.stderr, r.stdout, r.stderr)
+
+
+def cases_of_pressure():
+    r = program("fills", Server(lambda c: time.sleep(10)).port)
+    case("who reads nothing outside stops the sender inside", 0 < int(r.stdout or 0) < BIG, r.stdout, r.stderr)
+    sent = []
+
+    def serve(c):
+        c.recv(2)
+        sent.append(fill(c))
+    r = program("silent", Server(serve).port)
+    case("and the other way round", sent and 0 < sent[0] < BIG, sent, r.stderr)
 
 
 def free_port():
@@ -572,6 +612,17 @@ def cases_of_many():
     case("killing the program closes all of them", up and gone and p.wait(20) == 137, up, gone, told.open, len(told.ends))
 
 
+def cases_of_want():
+    """Too few descriptors, for the program's ends in via and the gateway's sockets: each may be the one that is refused."""
+    told = Told()
+    r = subprocess.run(["sh", "-c", 'ulimit -n 160; exec "$@"', "sh", VIA, "run", "--host-loopback", PUBLISHED, "--", sys.executable,
+                        os.path.abspath(__file__), "many", str(Server(told.serve).port), "120", "0"], stdout=subprocess.PIPE,
+                       stderr=subprocess.PIPE, text=True, timeout=100, check=False)
+    good = int((r.stdout.split() or ["0"])[0])
+    case("what the descriptors do not suffice for is refused, the other connections stand", r.returncode == 0 and 0 < good < 120 and
+         told.wait(lambda t: len(t.ends) == good), r, told.ends)
+
+
 def cases_of_ends():
     got = []
     done = threading.Event()
@@ -594,7 +645,7 @@ def cases_of_ends():
 INSIDE = {"up": inside_up, "down": inside_down, "connect": inside_connect, "reset": inside_reset, "resets": inside_resets,
           "many": inside_many, "last": inside_last, "datagrams": inside_datagrams, "unreached": inside_unreached, "names": inside_names,
           "served": inside_served, "serves": inside_serves,
-          "greets": inside_greets}
+          "greets": inside_greets, "fills": inside_fills, "silent": inside_silent}
 
 
 def main():
@@ -603,8 +654,8 @@ def main():
         INSIDE[sys.argv[1]](*(int(a) if a.isdigit() else a for a in args))
         return
     os.environ.pop("http_proxy", None)
-    for cases in (cases_of_bytes, cases_of_errors, cases_of_datagrams, cases_of_names, cases_of_spaces, cases_of_forwards,
-                  cases_of_labs, cases_of_many, cases_of_ends):
+    for cases in (cases_of_bytes, cases_of_pressure, cases_of_errors, cases_of_datagrams, cases_of_names, cases_of_spaces,
+                  cases_of_forwards, cases_of_labs, cases_of_many, cases_of_want, cases_of_ends):
         try:
             cases()
         except (OSError, subprocess.SubprocessError, ValueError) as e:

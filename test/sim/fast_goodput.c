@@ -4,7 +4,8 @@
  *   full      without loss at least 97 % of the payload rate
  *   model     CUBIC and NewReno carry what a window-level model of their RFCs carries (model.h) that is given the same lost
  *             segments, within 10 %
- *   window    under periodic loss their average window is max(RFC 9438 eq. 5, sqrt(1.5/p)) within 10 %, where the rate allows it
+ *   window    under periodic loss their average window is max(RFC 9438 eq. 5, sqrt(1.5/p)) within 10 %, where the rate allows it;
+ *             told beside it is what the model's own window is of the same formula
  *   bbr       BBR carries at least 0.85 (1 - p) of the payload rate
  * A cell that does not hold stands in `known` with its value and the reason; it fails when it moves by more than 0.02, also to the
  * better. All figures are pinned by test/sim/goodput.txt, bit for bit, since a run is replayed by its seed: a change of TCP that
@@ -28,6 +29,7 @@ static const char *const rule_names[RULES] = {"full", "model", "window", "bbr"};
 struct outcome {
 	bool is_there;
 	double mbps, window, ratio[RULES]; /* to what is asked, NAN: not asked; at least 1, or 1 +- 0.1 */
+	double model_window;               /* the model's to the formula, where RULE_WINDOW is asked */
 	uint64_t queue_drops, retransmitted;
 };
 
@@ -59,10 +61,13 @@ static void judge(const struct goodput_cell *c, const struct goodput_result *r, 
 		o->ratio[RULE_BBR] = r->bps / (0.85 * (1 - c->loss) * GOODPUT_PAYLOAD_RATE);
 		return;
 	}
-	o->ratio[RULE_MODEL] = (double)r->bytes / (model_run(&m) * GOODPUT_MSS);
+	struct model_result by_model = model_run(&m);
+	o->ratio[RULE_MODEL] = (double)r->bytes / (by_model.delivered * GOODPUT_MSS);
 	double want = fmax(is_cubic ? model_cubic_window(m.rtt, c->loss) : 0, model_reno_window(c->loss));
-	if (c->is_periodic && want * 1.5 < most)
+	if (c->is_periodic && want * 1.5 < most) {
 		o->ratio[RULE_WINDOW] = r->window / want;
+		o->model_window = by_model.window / want;
+	}
 }
 
 static struct outcome run_cell(int i)
@@ -118,6 +123,8 @@ static const char *line_of(int i, const struct outcome *o, char out[LINE])
 	for (int k = 0; k < RULES; k++)
 		if (!isnan(o->ratio[k]))
 			n += snprintf(out + n, LINE - (size_t)n, "  %s %.3f", rule_names[k], o->ratio[k]);
+	if (!isnan(o->ratio[RULE_WINDOW]))
+		snprintf(out + n, LINE - (size_t)n, " (model's %.3f)", o->model_window);
 	return out;
 }
 
@@ -150,9 +157,9 @@ static FILE *open_source(const char *name, const char *mode)
 
 static void page_table(FILE *f, const struct outcome *o, bool is_periodic)
 {
-	const char *more = is_periodic ? " | window | to formula" : "";
+	const char *more = is_periodic ? " | window | to formula | the model's" : "";
 	fprintf(f, "| loss | round trip | CUBIC | to model%s | NewReno | to model%s |%s\n|---|---|---|---|---|---|%s\n", more, more,
-		is_periodic ? "" : " BBR |", is_periodic ? "---|---|---|---|" : "---|");
+		is_periodic ? "" : " BBR |", is_periodic ? "---|---|---|---|---|---|" : "---|");
 	for (int at = 0; at < PER_CC; at++) {
 		struct goodput_cell c = cell_at(at);
 		if (c.is_periodic != is_periodic)
@@ -162,9 +169,9 @@ static void page_table(FILE *f, const struct outcome *o, bool is_periodic)
 			const struct outcome *x = &o[k * PER_CC + at];
 			fprintf(f, " %.3f | %+.1f %% |", x->mbps, (x->ratio[RULE_MODEL] - 1) * 100);
 			if (is_periodic && isnan(x->ratio[RULE_WINDOW]))
-				fprintf(f, " %.1f | the rate ends it |", x->window);
+				fprintf(f, " %.1f | the rate ends it | |", x->window);
 			else if (is_periodic)
-				fprintf(f, " %.1f | %+.1f %% |", x->window, (x->ratio[RULE_WINDOW] - 1) * 100);
+				fprintf(f, " %.1f | %+.1f %% | %+.1f %% |", x->window, (x->ratio[RULE_WINDOW] - 1) * 100, (x->model_window - 1) * 100);
 		}
 		if (is_periodic)
 			fputc('\n', f);
@@ -180,9 +187,9 @@ static void write_page(FILE *f, const struct outcome *o)
 	fputs("# Goodput of one bulk connection\n\nMade by `make goodput` from a run of `test/sim/fast_goodput.c`, in virtual time: bit "
 	      "for bit the same on every\nmachine.\n\nThe way: a bottleneck whose queue holds a bandwidth-delay product, at least 100 "
 	      "packets; then half of the round trip; data\nsegments are lost behind the queue, ACKs never. Figures are Mbit/s of payload "
-	      "that the receiver read, from connect() on.\n\n*To model*: compared with a window-level model of the RFCs "
-	      "(`test/sim/model.c`) that loses the same segments. *To formula*:\nthe average window compared with "
-	      "max(RFC 9438 eq. 5, sqrt(1.5/p)).\n\n", f);
+	      "that the receiver read, from connect() on.\n\n*To model*: compared with a model of the RFCs "
+	      "(`test/sim/model.c`, written apart from the code) that\nloses the same segments. *To formula*: the average window compared with "
+	      "max(RFC 9438 eq. 5, sqrt(1.5/p)); *the model's*:\nits average window compared with the same.\n\n", f);
 	fprintf(f, "The bottleneck sends %g Mbit/s of frames of %d bytes, %d of them payload: %.2f Mbit/s at most. A cell lasts 20 to 300 "
 		"s.\n\n", GOODPUT_RATE / 1e6, GOODPUT_FRAME, GOODPUT_MSS, GOODPUT_PAYLOAD_RATE / 1e6);
 	fputs("![Part of the payload rate by round trip, loss and algorithm](goodput.svg)\n\n", f);
