@@ -22,8 +22,8 @@ struct known {
 	"3/8 W^2 + W/2 = 1/p, and the mean 1/p / (W/2 + 1) is "
 #define CYCLE_CUBIC "The formula knows no recovery. With one round trip of it per loss, which does not grow, a cycle from 0.7 W to W by " \
 	"0.53 a round trip has 0.48 W^2 + 0.7 W = 1/p segments, and its mean 1/p / (0.57 W + 1) is "
-#define WHOLE " of the formula. The rest is that only whole segments are sent (at 5 %, four of a window of 4.9), and that these are what a loss " \
-	"reduces. The model misses it, too: "
+#define WHOLE " of the formula. The rest is that only whole segments are sent (at 5 %, four of a window of 4.9), and that these are " \
+	"what a loss reduces. The model misses it, too: "
 
 static const struct known known[] = {
 	{"cubic", 20, 0.01, true, RULE_WINDOW, 0.899, CYCLE_CUBIC "0.93" WHOLE "0.899"},

@@ -1,9 +1,10 @@
 /* test/sim/model_path.h - of the model (model.h) what the sender cannot see: the way to the receiver, the receiver, the way back.
  *
  * The way: a queue that drops its tail, losses behind it by number, half of the round trip. The receiver: RFC 5681 §4.2 and RFC 1122
- * §4.2.3.2, at once for what is out of order or fills a hole, else for every second segment, or after Linux's 40 ms; the first 16 at
- * once, and what carries CWR, as Linux does (a sender that has reduced may have no second one). Back: half of the round trip, no ACK lost. As none is lost, an ACK need not carry SACK blocks: the number of the
- * segment that caused it tells the same. Times are in ns, segments are numbered from 0. */
+ * §4.2.3.2, at once for what is out of order or fills a hole, else for every second segment, or after Linux's 40 ms; at once, as Linux
+ * does, the first 16, and what carries CWR (a sender that has reduced may have no second one). Back: half of the round trip, no ACK
+ * lost. As none is lost, an ACK need not carry SACK blocks: the number of the segment that caused it tells the same. Times are in ns,
+ * segments are numbered from 0. */
 #ifndef SIM_MODEL_PATH_H
 #define SIM_MODEL_PATH_H
 
