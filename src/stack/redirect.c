@@ -6,13 +6,14 @@
  * forgotten when its route changes or after ten minutes. All kinds are taken as being about the one host (RFC 1122). */
 #include "stack/state.h"
 
+#include "wire/addr.h"
+
 /* Are both in one prefix of an address of that interface? */
-static bool share_a_prefix(const struct via *v, uint16_t ifindex, uint32_t a, uint32_t b)
+static bool share_a_prefix(const struct via *v, uint16_t ifindex, const struct via_addr *a, const struct via_addr *b)
 {
 	for (uint32_t n = 0; n < v->st->addrs.n; n++) {
 		const struct addr_entry *e = addrs_get(v->arena, &v->st->addrs, n);
-		uint32_t host = e->plen ? e->plen < 32 ? 0xffffffffu >> e->plen : 0 : 0xffffffffu, net = via_addr_to_v4(&e->addr);
-		if (e->ifindex == ifindex && ((a ^ net) & ~host) == 0 && ((b ^ net) & ~host) == 0)
+		if (e->ifindex == ifindex && addr_in_prefix(a, &e->addr, e->plen) && addr_in_prefix(b, &e->addr, e->plen))
 			return true;
 	}
 	return false;
@@ -20,9 +21,9 @@ static bool share_a_prefix(const struct via *v, uint16_t ifindex, uint32_t a, ui
 
 void redirect_send(struct via *v, struct pkt *p, const struct ip4_hdr *h, const struct fib_hop *hop)
 {
-	uint32_t next = via_addr_is_any(&hop->gateway) ? h->dst : via_addr_to_v4(&hop->gateway);
-	if (!v->st->no_redirects && p->m.ifindex == hop->ifindex && share_a_prefix(v, hop->ifindex, h->src, next))
-		tx_icmp_error(v, p, h, ICMP4_REDIRECT, 1, next);
+	struct via_addr src = via_addr_v4(h->src), next = via_addr_is_any(&hop->gateway) ? via_addr_v4(h->dst) : hop->gateway;
+	if (!v->st->no_redirects && p->m.ifindex == hop->ifindex && share_a_prefix(v, hop->ifindex, &src, &next))
+		tx_icmp_error(v, p, h, ICMP4_REDIRECT, 1, via_addr_to_v4(&next));
 }
 
 enum drop redirect_arrives(struct via *v, uint16_t ifindex, const struct via_addr *from, const struct icmp4_quote *q, uint32_t gateway)

@@ -1,11 +1,12 @@
 #!/bin/sh
 # frag_tap.sh - fragments between our stack and the kernel's over a TAP, in a network namespace of this test's own: echo of
-# 65,507 bytes and UDP datagrams up to 65,507 bytes, asked by either side, with an MTU of 1500 and one of 576.
+# 65,507 bytes and UDP datagrams up to 65,507 bytes, asked by either side, with an MTU of 1500 and one of 576. Also the IPv4 options
+# that the kernel's ping can ask for.
 # timeout: 120
 set -u
 SRC=${SRC:-$(cd "$(dirname "$0")/../.." && pwd)}
 VIA=${VIA:-$SRC/build/via}
-N=10
+N=12
 echo "1..$N"
 n=0
 result() { # status name [log]
@@ -119,6 +120,14 @@ for mtu in 1500 576; do
 	in_ns 5 ping -q -c 1 -W 2 10.77.0.2 > /dev/null 2>&1 # both know the other's address
 	in_ns 20 ping -q -c 5 -i 0.2 -W 3 -s 65507 10.77.0.2 > "$dir/log" 2>&1 && grep -q ' 5 received' "$dir/log"
 	result $? "the kernel's ping -s 65507 is answered, MTU $mtu" "$dir/log"
+	if [ "$mtu" -eq 1500 ]; then
+		in_ns 10 ping -n -c 1 -W 2 -R 10.77.0.2 > "$dir/log" 2>&1
+		[ "$(sed -n '/^RR:/,/^$/p' "$dir/log" | tr -d 'R:\t\n ')" = 10.77.0.110.77.0.210.77.0.1 ]
+		result $? "an echo's record route names both and the way back" "$dir/log"
+		in_ns 10 ping -n -c 1 -W 2 -T tsandaddr 10.77.0.2 > "$dir/log" 2>&1
+		grep -q '10\.77\.0\.2.*not-standard' "$dir/log"
+		result $? "an echo's timestamp option has our address, and a time that is said not to count from midnight" "$dir/log"
+	fi
 	kill -INT "$server"
 	wait "$server"
 

@@ -322,6 +322,7 @@ static void req_RT4_011__redirects_are_sent_to_whom_they_help(void **state)
 	assert_int_equal(net_counter(r, "ip.forwarded"), 1); /* and it was forwarded */
 	/* the same interface, but a sender that is not on its link; and one that goes on by another interface */
 	t->seen.last_icmp[2] = 0;
+	assert_int_equal(net_route(r, 0x0b000000, 24, A), 0);
 	h.src = 0x0b000001;
 	inject(t, 1, h, NULL, NULL, 0, body, 8);
 	h.src = A;
