@@ -64,6 +64,18 @@ static void req_CC_018__below_ssthresh_as_much_as_was_delivered(void **state)
 	th_finish(&t, c);
 }
 
+/* What waited for cwnd and came after all waits no more: a later repetition is not told to have been held since then. */
+static void tcp_output__what_came_after_all_was_not_held(void **state)
+{
+	fill(20);
+	for (uint32_t i = 15; i <= 18; i++)
+		SACK(0, 14, i);
+	assert_true(act()->held_first && act()->held_lost);
+	ack(19);
+	assert_int_equal(act()->held_first, HELD_NONE);
+	th_finish(&t, c);
+}
+
 /* A window of 5.97 segments lets five out. What limited transmit and SACK added is not FlightSize (RFC 5681 §3.2): half is 2.5. */
 static void req_CC_003__limited_transmit_is_not_counted(void **state)
 {
@@ -154,6 +166,7 @@ int main(void)
 		cmocka_unit_test_setup(req_CC_018__below_ssthresh_as_much_as_was_delivered, lh_6675),
 		cmocka_unit_test_setup(req_CC_018__no_burst_when_the_clock_tells, lh_sack),
 		cmocka_unit_test_setup(req_CC_018__a_second_reduction_begins_anew, lh_sack),
+		cmocka_unit_test_setup(tcp_output__what_came_after_all_was_not_held, lh_6675),
 		cmocka_unit_test_setup(req_CC_003__limited_transmit_is_not_counted, lh_6675),
 		cmocka_unit_test_setup(req_CC_018__not_for_a_model, lh_6675),
 		cmocka_unit_test_setup(req_CC_018__not_without_sack, lh_newreno),
