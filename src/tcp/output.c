@@ -576,6 +576,8 @@ void tcp_output(struct tcp_env *env, struct tcp_conn *c, bool override)
 		uint32_t nxt = c->snd_nxt;
 		a->pacing_waits = false;
 		a->held_now = 0;
+		if (a->held_lost && !a->sent.lost) /* it has come after all: nothing waits that could tell */
+			a->held_first = 0;
 		if (tcp_undo_asks(a) && c->snd_nxt == a->undo.point)
 			ask_with_new(env, c, a);
 		while (!tcp_undo_asks(a) && send_lost(env, c, a))

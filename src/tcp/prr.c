@@ -15,7 +15,7 @@ void tcp_prr_ack(struct tcp_conn *c, struct tcp_active *a, uint32_t delivered, b
 	struct tcp_prr *p = &a->prr;
 	uint32_t pipe = tcp_pipe(c, a), sndcnt;
 
-	if (!p->is_on || !delivered)
+	if (!p->is_on || (!delivered && p->out))
 		return;
 	p->delivered += delivered;
 	if (pipe > c->ssthresh) {

@@ -11,10 +11,11 @@
 
 #include "tcp/recovery.h"
 
-/* Recovery begins with a reduction (not by ECE before it), ssthresh is set. flight: FlightSize before it; sacked: bytes of it that were
- * SACKed before this ACK. */
+/* Recovery begins with a reduction (not by ECE before it), or a lost repetition asks for another; ssthresh is set. flight: FlightSize
+ * before it; sacked: bytes of it that were SACKed before this ACK. */
 void tcp_prr_begin(const struct tcp_env *env, const struct tcp_conn *c, struct tcp_active *a, uint32_t flight, uint32_t sacked);
-/* An ACK in recovery delivered `delivered` bytes; is_safe: it moved SND.UNA and told of no further loss. Sets cwnd. */
+/* An ACK in recovery delivered `delivered` bytes; is_safe: it moved SND.UNA and told of no further loss. Sets cwnd. 0 bytes: a timer found
+ * the loss; that lets the fast retransmit go, and no more. */
 void tcp_prr_ack(struct tcp_conn *c, struct tcp_active *a, uint32_t delivered, bool is_safe);
 /* n bytes leave, new or again. */
 static inline void tcp_prr_sent(struct tcp_active *a, uint32_t n) { a->prr.out += n; }

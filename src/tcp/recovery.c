@@ -30,8 +30,16 @@ static void reduce(struct tcp_env *env, struct tcp_conn *c, struct tcp_active *a
 	tcp_ecn_reduced(c, a);
 }
 
+/* x: the ACK that told, or NULL for a timer. */
+static void prr_begin(struct tcp_env *env, struct tcp_conn *c, struct tcp_active *a, const struct tcp_ack_ctx *x)
+{
+	uint32_t flight = x ? x->flight_before : tcp_flight(c), news = x ? x->sacked : 0;
+
+	tcp_prr_begin(env, c, a, flight, a->sent.sacked - MIN(a->sent.sacked, news));
+}
+
 /* A repetition was lost too: a second sign of congestion (RFC 5681 §4.3, RFC 8961 §4). */
-static void reduce_again(struct tcp_env *env, struct tcp_conn *c, struct tcp_active *a, uint32_t pipe)
+static void reduce_again(struct tcp_env *env, struct tcp_conn *c, struct tcp_active *a, const struct tcp_ack_ctx *x, uint32_t pipe)
 {
 	uint32_t cwnd = c->cwnd;
 
@@ -39,6 +47,8 @@ static void reduce_again(struct tcp_env *env, struct tcp_conn *c, struct tcp_act
 	a->force = true;
 	if (a->ca == TCP_CA_LOSS)
 		c->cwnd = MIN(c->cwnd, cwnd);
+	else
+		prr_begin(env, c, a, x); /* what left after the first reduction counts not against this one */
 }
 
 /* A probe repaired a loss: nothing that comes later shows that it did not. */
@@ -51,7 +61,7 @@ static void reduce_for_probe(struct tcp_env *env, struct tcp_conn *c, struct tcp
 /* x: the ACK that told, or NULL for a timer. */
 static void recovery_enter(struct tcp_env *env, struct tcp_conn *c, struct tcp_active *a, const struct tcp_ack_ctx *x)
 {
-	uint32_t flight = x ? x->flight_before : tcp_flight(c), news = x ? x->sacked : 0;
+	uint32_t flight = x ? x->flight_before : tcp_flight(c);
 
 	a->is_mtu = tcp_pmtu_only_probe_lost(env, c, a);
 	a->is_probe_only = a->is_mtu && c->rack;
@@ -72,19 +82,19 @@ static void recovery_enter(struct tcp_env *env, struct tcp_conn *c, struct tcp_a
 	if (!c->rack)
 		tcp_mark_first(env, c, a, c->sack_ok ? WHY_RETRANS_SACK : WHY_RETRANS_FAST);
 	if (reduces)
-		tcp_prr_begin(env, c, a, flight, a->sent.sacked - MIN(a->sent.sacked, news));
+		prr_begin(env, c, a, x);
 	if (x)
 		tcp_prr_ack(c, a, a->sent.rate.s.newly_acked, false);
 }
 
-/* Something more was found lost while a recovery or the repair after a time-out goes on. */
-static void lost_more(struct tcp_env *env, struct tcp_conn *c, struct tcp_active *a, bool again, uint32_t flight, uint32_t pipe)
+/* Something more was found lost while a recovery or the repair after a time-out goes on. x as above; pipe: before that. */
+static void lost_more(struct tcp_env *env, struct tcp_conn *c, struct tcp_active *a, bool again, const struct tcp_ack_ctx *x, uint32_t pipe)
 {
 	if (again) {
-		reduce_again(env, c, a, pipe);
+		reduce_again(env, c, a, x, pipe);
 	} else if (a->is_mtu && a->is_probe_only) {
 		if (!tcp_ecn_has_reduced(c, a))
-			reduce(env, c, a, flight);
+			reduce(env, c, a, x ? x->flight_before : tcp_flight(c));
 	} else {
 		return;
 	}
@@ -198,7 +208,7 @@ void tcp_recovery_ack(struct tcp_env *env, struct tcp_conn *c, struct tcp_active
 		break;
 	case TCP_CA_RECOVERY:
 		if (lost)
-			lost_more(env, c, a, again, x->flight_before, x->pipe_before);
+			lost_more(env, c, a, again, x, x->pipe_before);
 		tcp_prr_ack(c, a, a->sent.rate.s.newly_acked, x->acked && !lost);
 		if (x->acked)
 			partial_ack(env, c, a, x);
@@ -207,7 +217,7 @@ void tcp_recovery_ack(struct tcp_env *env, struct tcp_conn *c, struct tcp_active
 		return; /* no growth in recovery */
 	case TCP_CA_LOSS:
 		if (lost)
-			lost_more(env, c, a, again, x->flight_before, x->pipe_before);
+			lost_more(env, c, a, again, x, x->pipe_before);
 		if (x->acked)
 			partial_ack(env, c, a, x);
 		break;
@@ -233,7 +243,8 @@ void tcp_recovery_reorder(struct tcp_env *env, struct tcp_conn *c, struct tcp_ac
 	if (a->ca == TCP_CA_OPEN)
 		recovery_enter(env, c, a, NULL);
 	else
-		lost_more(env, c, a, again, tcp_flight(c), pipe);
+		lost_more(env, c, a, again, NULL, pipe);
+	tcp_prr_ack(c, a, 0, false);
 }
 
 void tcp_recovery_settle(struct tcp_env *env, struct tcp_conn *c, struct tcp_active *a)

@@ -64,6 +64,18 @@ static void req_CC_018__below_ssthresh_as_much_as_was_delivered(void **state)
 	th_finish(&t, c);
 }
 
+/* What waited for cwnd and came after all waits no more: a later repetition is not told to have been held since then. */
+static void tcp_output__what_came_after_all_was_not_held(void **state)
+{
+	fill(20);
+	for (uint32_t i = 15; i <= 18; i++)
+		SACK(0, 14, i);
+	assert_true(act()->held_first && act()->held_lost);
+	ack(19);
+	assert_int_equal(act()->held_first, HELD_NONE);
+	th_finish(&t, c);
+}
+
 /* A window of 5.97 segments lets five out. What limited transmit and SACK added is not FlightSize (RFC 5681 §3.2): half is 2.5. */
 static void req_CC_003__limited_transmit_is_not_counted(void **state)
 {
@@ -100,11 +112,61 @@ static void req_CC_018__not_without_sack(void **state)
 	th_finish(&t, c);
 }
 
+/* The clock may tell of the losses, when the path reorders; then no ACK says that anything was delivered, and one repetition leaves: what
+ * follows goes by the ACKs, as if one of them had told. */
+static void req_CC_018__no_burst_when_the_clock_tells(void **state)
+{
+	kept()->reordering_seen = 1;
+	fill(30);
+	th_run(&t, 100 * MS);
+	SACK(0, 15, 30);
+	th_expect_none(&t);
+	th_run(&t, 30 * MS);
+	assert_int_equal(act()->ca, TCP_CA_RECOVERY);
+	assert_int_equal(k()->ssthresh, 15 * MSS);
+	assert_int_equal(sent(), 1);
+	th_run(&t, 70 * MS);
+	ack(1);
+	assert_int_equal(sent(), 2); /* SafeACK */
+	th_finish(&t, c);
+}
+
+/* A repetition is lost, which is a second reduction: it begins anew, in proportion, from what is in flight then. What the first one has sent
+ * does not count against it, or nothing would leave until the pipe is at the new ssthresh. */
+static void req_CC_018__a_second_reduction_begins_anew(void **state)
+{
+	fill(40);
+	queue(100);
+	th_run(&t, 100 * MS);
+	SACK(0, 1, 4);
+	assert_int_equal(act()->ca, TCP_CA_RECOVERY);
+	for (uint32_t i = 5; i <= 40; i++) {
+		th_run(&t, MS);
+		SACK(0, 1, i);
+	}
+	th_drain(&t);
+	uint32_t ssthresh = k()->ssthresh, out = 0;
+	th_run(&t, 100 * MS);
+	SACK(0, 1, 43);
+	assert_true(k()->ssthresh <= ssthresh / 2 + MSS); /* the repetition of 0 was lost */
+	th_drain(&t);
+	assert_true(tcp_pipe(k(), act()) > k()->ssthresh + 4 * MSS);
+	for (uint32_t i = 44; i <= 49; i++) {
+		SACK(0, 1, i);
+		out += sent();
+	}
+	assert_in_range(out, 2, 4); /* of six delivered about half */
+	th_finish(&t, c);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(req_CC_018__the_pipe_shrinks_in_proportion, lh_6675),
 		cmocka_unit_test_setup(req_CC_018__below_ssthresh_as_much_as_was_delivered, lh_6675),
+		cmocka_unit_test_setup(req_CC_018__no_burst_when_the_clock_tells, lh_sack),
+		cmocka_unit_test_setup(req_CC_018__a_second_reduction_begins_anew, lh_sack),
+		cmocka_unit_test_setup(tcp_output__what_came_after_all_was_not_held, lh_6675),
 		cmocka_unit_test_setup(req_CC_003__limited_transmit_is_not_counted, lh_6675),
 		cmocka_unit_test_setup(req_CC_018__not_for_a_model, lh_6675),
 		cmocka_unit_test_setup(req_CC_018__not_without_sack, lh_newreno),
