@@ -38,5 +38,5 @@ PY
 echo
 echo "SHA-256 of all $(wc -l < "$work/sums" | tr -d ' ') files fetched is right, and both twins got the page."
 echo "Every figure above is in $out/demo.json. Every packet is in $out/demo.pcapng, with its reason as a comment:"
-echo "  tshark -r $out/demo.pcapng -Y 'frame.comment contains \"loss\"'      or      wireshark $out/demo.pcapng"
+echo "  tshark -r $out/demo.pcapng -Y 'frame.comment contains \"loss:\"'      or      wireshark $out/demo.pcapng"
 echo "  (each packet is captured once on every link it crossed: filter for one, frame.interface_name == \"sina:eth1\")"
