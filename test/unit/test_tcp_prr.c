@@ -131,7 +131,8 @@ static void req_CC_018__no_burst_when_the_clock_tells(void **state)
 	th_finish(&t, c);
 }
 
-/* A repetition is lost, which is a second reduction: it begins anew, in proportion, from what is in flight then. What the first one has sent
+/* A repetition is lost, which is a second reduction: it begins anew, in proportion, from what is in flight then. What the
+ * first one has sent
  * does not count against it, or nothing would leave until the pipe is at the new ssthresh. */
 static void req_CC_018__a_second_reduction_begins_anew(void **state)
 {
