@@ -54,8 +54,8 @@ def check_shapes():
     case("each host's line is mininet's", p.stdout.startswith("h1 -> h2 h3\nh2 -> h1 h3\nh3 -> h1 h2\n"), p.stdout)
     p = via("-j", "lab", "inspect", "--topo", "clos,2,4")
     nodes = {n["name"]: n for n in json.loads(p.stdout)["nodes"]}
-    ways = [r for r in nodes["leaf1"]["routes"] if r["via"] and r["to"] == [q["to"] for q in nodes["leaf1"]["routes"] if q["via"]][0]]
-    case("a clos has as many ways as spines", len(nodes) == 10 and len(ways) == 2, ways)
+    ways = [r["to"] for r in nodes["leaf1"]["routes"] if r["via"]]
+    case("a clos has as many ways as spines", len(nodes) == 10 and max(ways.count(to) for to in ways) == 2, ways)
     expect("a shape that is none", via("lab", "check", "--topo", "lime,3"), 2, "", "did you mean 'line'?")
     expect("a shape's numbers", via("lab", "up", "--topo", "tree,3"), 2, "", "tree,3: it is read as tree,DEPTH,FANOUT")
     expect("a file and a shape", via("lab", "exec", "-t", "x", "--topo", "line,2", "h1", "--", "true"), 2, "", "not both")
@@ -76,7 +76,8 @@ def check_tests():
     expect("without impairments they answer", via("lab", "test", "--no-impairments", "-t", broken, "pingall"), 0, "6 of 6")
     p = via("-j", "lab", "test", "-t", broken, "pingall")
     o = json.loads(p.stdout)
-    case("-j tells each", p.returncode == 1 and o["answered"] == 2 and o["results"][0] == {"from": "a", "to": ["b", "c"], "silent": ["c"]}, o)
+    want = {"from": "a", "to": ["b", "c"], "silent": ["c"]}
+    case("-j tells each", p.returncode == 1 and o["answered"] == 2 and o["results"][0] == want, o)
     expect("an unknown test names the nearest", via("lab", "test", "--topo", "line,2", "pingal"), 2, "", "did you mean 'pingall'?")
     expect("paced by the clock", via("lab", "test", "--speed", "1", "--topo", "ring,3", "pingall"), 0, "6 of 6")
     expect("no lab is named", via("lab", "test", "pingall"), 2, "", "usage: via lab test")
@@ -85,7 +86,8 @@ def check_tests():
 def check_running():
     expect("lab up --topo", via("lab", "up", "-d", "--topo", "ring,4"), 0, "lab ring-4 is up\n")
     p = via("lab", "test", "ring-4", "pingall")
-    case("a lab that is up is tested", p.returncode == 0 and last(p) == "pingall: 12 of 12 answered, 4 hosts, 4 routers", p.stdout, p.stderr)
+    want = "pingall: 12 of 12 answered, 4 hosts, 4 routers"
+    case("a lab that is up is tested", p.returncode == 0 and last(p) == want, p.stdout, p.stderr)
     expect("of it --seed means nothing", via("lab", "test", "--seed", "1", "ring-4", "pingall"), 2, "", "--seed")
     p = via("-q", "lab", "exec", "ring-4", "h1", "--", "python3", "-c", "import socket; print(socket.gethostbyname('h3.lab'))")
     case("a program runs on a host of it", p.returncode == 0 and p.stdout.startswith("10."), p.stdout, p.stderr)

@@ -36,9 +36,12 @@ static void shape__counts(void **state)
 		const char *words, *name;
 		int hosts, routers, links;
 	} want[] = {
-		{"line,3", "line-3", 3, 3, 5}, {"line,1", "line-1", 1, 1, 1}, {"line,4,2", "line-4-2", 8, 4, 11}, {"line,2,0", "line-2-0", 0, 2, 1},
-		{"ring,5", "ring-5", 5, 5, 10}, {"clos,2,4", "clos-2-4", 4, 6, 12}, {"clos,3,2,5", "clos-3-2-5", 10, 5, 16},
-		{"tree,1,2", "tree-1-2", 2, 1, 2}, {"tree,2,3", "tree-2-3", 9, 4, 12}, {"tree,3,10", "tree-3-10", 1000, 111, 1110},
+		{"line,3", "line-3", 3, 3, 5}, {"line,1", "line-1", 1, 1, 1}, {"line,4,2", "line-4-2", 8, 4, 11},
+		{"line,2,0", "line-2-0", 0, 2, 1},
+		{"ring,5", "ring-5", 5, 5, 10},
+		{"clos,2,4", "clos-2-4", 4, 6, 12}, {"clos,3,2,5", "clos-3-2-5", 10, 5, 16},
+		{"tree,1,2", "tree-1-2", 2, 1, 2},
+		{"tree,2,3", "tree-2-3", 9, 4, 12}, {"tree,3,10", "tree-3-10", 1000, 111, 1110},
 	};
 	for (size_t i = 0; i < ARRAY_LEN(want); i++) {
 		struct topo *t = shape(want[i].words);
@@ -76,10 +79,12 @@ static void shape__sentences(void **state)
 	static const struct {
 		const char *words, *says;
 	} bad[] = {
-		{"lin,3", "did you mean 'line'"}, {"", "one-line topologies are"}, {"star,3", "one-line topologies are"}, {"line", "line,N[,HOSTS]"},
+		{"lin,3", "did you mean 'line'"}, {"", "one-line topologies are"}, {"star,3", "one-line topologies are"},
+		{"line", "line,N[,HOSTS]"},
 		{"line,", "line,N[,HOSTS]"}, {"line,x", "line,N[,HOSTS]"}, {"line,-1", "line,N[,HOSTS]"}, {"line,3,1,1", "line,N[,HOSTS]"},
 		{"line,3x", "line,N[,HOSTS]"}, {"line,0", "from 1 to 65536"}, {"ring,2", "from 3 to"}, {"clos,2", "clos,SPINES,LEAVES[,HOSTS]"},
-		{"tree,0,2", "from 1 to"}, {"tree,2,62", "more than 62 links"}, {"line,3,62", "more than 62 links"}, {"tree,9,9", "more than 65536 nodes"},
+		{"tree,0,2", "from 1 to"}, {"tree,2,62", "more than 62 links"},
+		{"line,3,62", "more than 62 links"}, {"tree,9,9", "more than 65536 nodes"},
 		{"tree,1,99999999999999999999", "from 1 to 62"},
 	};
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
@@ -112,14 +117,13 @@ static void number__beside_given(void **state)
 	topo_free(t);
 }
 
-struct copy {
-	void (*cb)(void *ctx, int node, const struct topo_path *p);
+struct tally {
 	int *routes, most_hops;
 };
 
 static void count_route(void *ctx, int node, const struct topo_path *p)
 {
-	struct copy *c = ctx;
+	struct tally *c = ctx;
 	c->routes[node]++;
 	c->most_hops = MAX(c->most_hops, p->n_hops);
 }
@@ -128,14 +132,14 @@ static void count_route(void *ctx, int node, const struct topo_path *p)
 static void shape__routes_merge(void **state)
 {
 	struct topo *t = shape("tree,3,10");
-	struct copy c = {.routes = calloc((size_t)t->n_nodes, sizeof *c.routes)};
+	struct tally c = {.routes = calloc((size_t)t->n_nodes, sizeof *c.routes)};
 	assert_int_equal(topo_routes(t, count_route, &c), 0);
 	for (int n = 0; n < t->n_nodes; n++)
 		assert_in_range(c.routes[n], 1, t->nodes[n].kind == TOPO_HOST ? 1 : 130);
 	free(c.routes);
 	topo_free(t);
 	t = shape("clos,4,3");
-	c = (struct copy){.routes = calloc((size_t)t->n_nodes, sizeof *c.routes)};
+	c = (struct tally){.routes = calloc((size_t)t->n_nodes, sizeof *c.routes)};
 	assert_int_equal(topo_routes(t, count_route, &c), 0);
 	assert_int_equal(c.most_hops, 4);
 	free(c.routes);
@@ -248,7 +252,8 @@ static void pingall__sample_reaches_everybody(void **state)
 /* A host that does not answer is named by those that asked it, and the time that takes is three tries. */
 static void pingall__tells_who_is_silent(void **state)
 {
-	static const char text[] = "name: t\ntopology:\n  nodes: {a: {kind: host}, b: {kind: host}, c: {kind: host}, r: {kind: router}}\n  links:\n"
+	static const char text[] = "name: t\ntopology:\n  nodes: {a: {kind: host}, b: {kind: host}, c: {kind: host}, r: {kind: router}}\n"
+				   "  links:\n"
 				   "    - {endpoints: [\"a:1\", \"r:1\"]}\n    - {endpoints: [\"b:1\", \"r:2\"], impairments: {loss: 30%}}\n"
 				   "    - {endpoints: [\"c:1\", \"r:3\"], impairments: {loss: 100%}}\n";
 	struct lab_error err;
