@@ -365,7 +365,8 @@ void neigh_heard(struct neigh_env *e, struct neigh_cache *c, uint16_t ifindex, c
 	}
 	struct neigh *n = neigh_at(e->arena, r);
 	bool we_asked = n->state == NEIGH_INCOMPLETE || n->state == NEIGH_PROBE;
-	*out = neigh_update(e, c, r, &(struct neigh_claim){.mac = mac, .solicited = news == NEIGH_ANSWERED && we_asked, .override = true}, ready);
+	struct neigh_claim claim = {.mac = mac, .solicited = news == NEIGH_ANSWERED && we_asked, .override = true};
+	*out = neigh_update(e, c, r, &claim, ready);
 }
 
 void neigh_advertised(struct neigh_env *e, struct neigh_cache *c, uint16_t ifindex, const struct via_addr *addr,

@@ -164,7 +164,8 @@ bool addrs_age(struct arena *a, struct addrs *t, int64_t now, struct addr_entry 
 	return false;
 }
 
-void addrs_set_life(struct arena *a, struct addrs *t, const struct via_addr *addr, int64_t preferred_until, int64_t valid_until, int64_t now)
+void addrs_set_life(struct arena *a, struct addrs *t, const struct via_addr *addr, int64_t preferred_until, int64_t valid_until,
+		    int64_t now)
 {
 	struct addr_entry *e = (struct addr_entry *)(uintptr_t)addrs_find(a, t, addr);
 	if (!e)

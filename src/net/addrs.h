@@ -35,7 +35,8 @@ int64_t addrs_next(const struct arena *a, const struct addrs *t);
  * caller, who then calls again. False: none is. */
 bool addrs_age(struct arena *a, struct addrs *t, int64_t now, struct addr_entry *expired);
 /* Its lifetimes from now on. */
-void addrs_set_life(struct arena *a, struct addrs *t, const struct via_addr *addr, int64_t preferred_until, int64_t valid_until, int64_t now);
+void addrs_set_life(struct arena *a, struct addrs *t, const struct via_addr *addr, int64_t preferred_until, int64_t valid_until,
+		    int64_t now);
 /* -EADDRNOTAVAIL. */
 int addrs_del(struct arena *a, struct addrs *t, uint16_t ifindex, const struct via_addr *addr);
 /* The entry of exactly this address, or NULL. 127/8 is not special here. */

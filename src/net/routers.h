@@ -44,7 +44,8 @@ enum prefix_news { PREFIX_SAME, PREFIX_NEW, PREFIX_GONE };
 enum prefix_news routers_hear_prefix(struct routers *r, const struct nd_prefix *p, int64_t now);
 /* Is the prefix on link by a router's word? */
 bool routers_has_prefix(const struct routers *r, const struct via_addr *prefix, uint8_t plen);
-/* Take out routers whose time is over; then each call gives one prefix that ended. False: no more of them. *lost is set if a router went. */
+/* Take out routers whose time is over; then each call gives one prefix that ended. False: no more of them. *lost is set if a router
+ * went. */
 bool routers_expire(struct routers *r, int64_t now, bool *lost, struct router_prefix *gone);
 int64_t routers_next(const struct routers *r);
 #endif
