@@ -31,7 +31,8 @@ static void run(const uint8_t *data, size_t len, size_t piece, uint8_t choice, s
 	const char *text = texts[choice % 6];
 	for (int i = 0; i < RCPTS && !to[i].local[0]; i++)
 		to[i] = (struct smtp_path){"you there", "mail.lab"};
-	smtp_client_init(&c, &(struct smtp_client_config){.name = "home.lab", .from = &from, .to = to, .n_to = choice & 64 ? RCPTS : 1 + choice % 3u,
+	smtp_client_init(&c, &(struct smtp_client_config){.name = "home.lab", .from = &from, .to = to,
+		.n_to = choice & 64 ? RCPTS : 1 + choice % 3u,
 		.codes = codes, .size = strlen(text) + (choice & 32 ? 1000 : 0), .is_8bit = choice & 16});
 	o->n = 0;
 	for (size_t at = 0, k; at < len && !smtp_client_is_done(&c); at += k) {
