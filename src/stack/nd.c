@@ -10,7 +10,7 @@
 #include "link/arp.h"
 #include "wire/addr.h"
 
-enum { MSG_MAX = 1280 - IP6_HLEN };
+enum { MSG_MAX = 1280 - IP6_HLEN, READ_MAX = 2048 };
 
 /* ---- out ---- */
 
@@ -207,9 +207,9 @@ static enum drop nd_redirect_arrives(struct via *v, struct iface *i, const struc
 
 enum drop nd_arrives(struct via *v, const struct pkt *p, const struct ip_hdr *h)
 {
-	uint8_t bytes[MSG_MAX];
+	uint8_t bytes[READ_MAX];
 	struct iface *i = iface_at(v, p->m.ifindex);
-	const struct nd_from from = {.src = h->src, .dst = h->dst, .hop_limit = h->ttl, .was_cut = p->more || p->m.was_cut};
+	const struct nd_from from = {.src = h->src, .dst = h->dst, .hop_limit = h->ttl, .was_cut = p->more != 0};
 	struct nd_msg m;
 	v->st->counts[COUNT_ND_IN]++;
 	if (p->len > sizeof(bytes) || i->l2 != VIA_L2_ETHER)

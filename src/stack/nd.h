@@ -67,11 +67,12 @@ void nd_router_failed(struct via *v, struct iface *i, const struct via_addr *add
 void nd_router_answers(struct via *v, struct iface *i, const struct via_addr *addr);
 /* Make the best of all interfaces' routers the default route. */
 void nd_default_route(struct via *v);
-/* The address of c was probed for and is free; or it was somebody else's. */
+/* The address of c was probed for and is free. */
 int nd_claimed(struct via *v, struct acd *c);
-void nd_lost(struct via *v, const struct acd *c);
-/* Probe for the link-local address, the tries-th. */
-void nd_make_link_local(struct via *v, struct iface *i, uint8_t tries);
+/* It was somebody else's. True: c is another one now, to be probed for. */
+bool nd_lost(struct via *v, struct acd *c);
+/* Probe for a link-local address. */
+void nd_make_link_local(struct via *v, struct iface *i);
 /* Does this stack believe advertisements there? */
 bool nd_accepts(const struct via *v, const struct nd_iface *n);
 /* Solicit routers, from now on. */
@@ -86,6 +87,8 @@ void nd_rearm(struct via *v, struct nd_iface *n);
 /* A setting of an interface's IPv6. -ENODEV, -EINVAL, -ENOMEM, -ENOSPC, -ENOENT. */
 int nd_configure(struct via *v, const struct via_change *c);
 bool nd_is_setting(enum via_setting s);
+/* Advertise, or stop: only a router does (RFC 4861 §6.2.2), with IPv6 on, and asked to. */
+void nd_radv_follow(struct via *v, struct nd_iface *n);
 /* The interface came up, went down, is removed; forwarding was turned on or off (everywhere). */
 void nd_updown(struct via *v, struct iface *i);
 void nd_remove(struct via *v, struct iface *i);

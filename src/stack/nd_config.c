@@ -32,7 +32,7 @@ static void nd_turn_on(struct via *v, struct iface *i, struct nd_iface *n)
 		return;
 	n->is_on = true;
 	if (!nd_link_local(v, i->ifindex))
-		nd_make_link_local(v, i, 0);
+		nd_make_link_local(v, i);
 	else if (nd_accepts(v, n))
 		nd_solicit(v, n);
 }
@@ -142,10 +142,12 @@ static int nd_set_says(struct iface *i, struct nd_iface *n, const struct via_cha
 	}
 }
 
-/* Only a router advertises (§6.2.2), and with IPv6 on. */
-static void nd_radv_follow(struct via *v, struct nd_iface *n, bool wanted)
+void nd_radv_follow(struct via *v, struct nd_iface *n)
 {
-	if (wanted && v->st->forwarding && n->is_on)
+	bool is_router = n->wants_ra && v->st->forwarding && n->is_on;
+	if (is_router && !nd_link_local(v, n->ifindex))
+		return; /* when there is an address to speak from */
+	if (is_router)
 		radv_start(&n->radv, prf_next(&v->st->acd_random), v->now);
 	else
 		radv_stop(&n->radv, v->now);
@@ -170,10 +172,10 @@ int nd_configure(struct via *v, const struct via_change *c)
 	if (c->setting < VIA_SET_RA)
 		return nd_set_host(v, i, n, c);
 	if (c->setting == VIA_SET_RA) {
-		n->wants_ra = c->value != 0;
-		if (n->wants_ra && !(v->st->forwarding && n->is_on))
+		if (c->value && !(v->st->forwarding && n->is_on))
 			return -EINVAL;
-		nd_radv_follow(v, n, n->wants_ra);
+		n->wants_ra = c->value != 0;
+		nd_radv_follow(v, n);
 		return 0;
 	}
 	int err = nd_set_says(i, n, c);
@@ -219,6 +221,6 @@ void nd_forwarding(struct via *v)
 			nd_forget(v, i);
 		else if (!n->has_routers_word)
 			nd_solicit(v, n);
-		nd_radv_follow(v, n, n->wants_ra);
+		nd_radv_follow(v, n);
 	}
 }

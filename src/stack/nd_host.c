@@ -70,6 +70,7 @@ static void nd_age(struct via *v)
 	while (addrs_age(v->arena, &v->st->addrs, v->now, &gone)) {
 		struct via_change del = {.kind = VIA_ADDR_DEL, .ifindex = gone.ifindex, .addr = gone.addr};
 		addr_remove(v, &del);
+		path_local_gone(v, &gone.addr);
 	}
 }
 
@@ -159,23 +160,18 @@ static const struct addr_entry *nd_auto_addr(const struct via *v, uint16_t ifind
 	return found;
 }
 
-/* Probe for the tries-th address of a prefix. */
-static void nd_make_addr(struct via *v, struct iface *i, const struct via_addr *prefix, enum nd_origin origin, uint8_t tries,
-			 int64_t preferred_until, int64_t valid_until)
+/* Our tries-th address of a prefix. */
+static struct via_addr nd_stable_addr(const struct via *v, const struct iface *i, const struct via_addr *prefix, uint8_t tries)
 {
 	struct via_addr a = slaac_stable_addr(v->st->iid_secret, prefix, i->name, strlen(i->name), tries);
-	a = addr_on_link(&a, i->ifindex);
-	struct acd *c = acd_begin6(v, i, &a, 64, origin, tries);
-	if (!c)
-		return;
-	c->preferred_until = preferred_until;
-	c->valid_until = valid_until;
+	return addr_on_link(&a, i->ifindex);
 }
 
-void nd_make_link_local(struct via *v, struct iface *i, uint8_t tries)
+void nd_make_link_local(struct via *v, struct iface *i)
 {
 	static const struct via_addr prefix = {.b = {0xfe, 0x80}};
-	nd_make_addr(v, i, &prefix, ND_LINK_LOCAL, tries, TIME_NEVER, TIME_NEVER);
+	const struct via_addr a = nd_stable_addr(v, i, &prefix, 0);
+	acd_begin6(v, i, &a, 64, ND_LINK_LOCAL, 0);
 }
 
 /* An autonomous prefix was advertised (RFC 4862 §5.5.3). */
@@ -201,8 +197,12 @@ static void nd_hear_auto_prefix(struct via *v, struct iface *i, const struct nd_
 			return;
 		}
 	}
-	if (p->valid_s && n_all < ND_AUTO_ADDRS_MAX)
-		nd_make_addr(v, i, &p->prefix, ND_OF_PREFIX, 0, preferred, valid);
+	if (!p->valid_s || n_all >= ND_AUTO_ADDRS_MAX)
+		return;
+	const struct via_addr a = nd_stable_addr(v, i, &p->prefix, 0);
+	struct acd *c = acd_begin6(v, i, &a, 64, ND_OF_PREFIX, 0);
+	if (c)
+		c->preferred_until = preferred, c->valid_until = valid;
 }
 
 int nd_claimed(struct via *v, struct acd *c)
@@ -224,16 +224,17 @@ int nd_claimed(struct via *v, struct acd *c)
 	if (n && c->origin == ND_LINK_LOCAL && nd_accepts(v, n))
 		nd_solicit(v, n); /* now there is an address to ask from */
 	if (n)
-		nd_rearm(v, n);
+		nd_radv_follow(v, n);
 	return 0;
 }
 
-void nd_lost(struct via *v, const struct acd *c)
+bool nd_lost(struct via *v, struct acd *c)
 {
-	struct iface *i = iface_at(v, c->ifindex);
 	v->st->counts[COUNT_ND_CONFLICTS]++;
-	if (c->origin != ND_BY_USER && c->tries < SLAAC_IDGEN_RETRIES)
-		nd_make_addr(v, i, &c->addr, c->origin, (uint8_t)(c->tries + 1), c->preferred_until, c->valid_until);
+	if (c->origin == ND_BY_USER || c->tries == SLAAC_IDGEN_RETRIES)
+		return false;
+	c->addr = nd_stable_addr(v, iface_at(v, c->ifindex), &c->addr, ++c->tries);
+	return true;
 }
 
 /* ---- an advertisement ---- */
