@@ -123,7 +123,7 @@ def check_ping():
     expect("without a lab, and none is up", via("-n", "h1", "ping", "h3"), 2, "", "no lab is up")
     p = via("ping", "--link", "delay=20ms", "--host-loopback", "10.0.2.2", "-c", "2", "-i", "0.1", "10.0.2.2")
     times = [float(t) for t in re.findall(r"icmp_seq=\d [^\n]*time=([\d.]+) ms", p.stdout)]
-    case("from behind the gateway", (p.returncode == 0 and len(times) == 2 and min(times) >= 40) or "Prohibited" in p.stdout,
+    case("from behind the gateway", (p.returncode == 0 and len(times) == 2 and min(times) >= 40) or "Packet filtered" in p.stdout,
          p.stdout, p.stderr)
 
 

@@ -10,8 +10,8 @@
 #include "lab/state.h"
 #include <stdlib.h>
 
-#define HEAD "name: t\ntopology:\n  nodes: {a: {kind: host}, r: {kind: router}, s: {kind: router}, b: {kind: host, services: {echo: {}}}}\n" \
-	     "  links:\n"
+#define HEAD "name: t\ntopology:\n" \
+	     "  nodes: {a: {kind: host}, r: {kind: router}, s: {kind: router}, b: {kind: host, services: {echo: {}}}}\n  links:\n"
 static const struct lab_opts small = {.arena_bytes = 2u << 20, .packet_bytes = 64u << 20};
 static const char far[] = HEAD "    - {endpoints: [\"a:1\", \"r:1\"], impairments: {delay: 1ms}}\n"
 			       "    - {endpoints: [\"r:2\", \"s:1\"], impairments: {delay: 10ms}, mtu: 1400}\n"
