@@ -67,7 +67,8 @@ static int ask(struct world *w, uint8_t type, const struct ask *a)
 {
 	uint8_t msg[600];
 	struct dhcp_hdr h = {.op = a->op ? a->op : 1, .htype = a->htype ? a->htype : 1, .hlen = a->hlen ? a->hlen : 6,
-		.xid = 0x55aa0000u + a->who, .ciaddr = a->ciaddr, .giaddr = a->giaddr, .broadcast = a->broadcast, .chaddr = {2, 0, 0, 0, 0, a->who}};
+		.xid = 0x55aa0000u + a->who, .ciaddr = a->ciaddr, .giaddr = a->giaddr, .broadcast = a->broadcast,
+		.chaddr = {2, 0, 0, 0, 0, a->who}};
 	struct writer m = dhcp_begin(msg, sizeof(msg), &h, type);
 	if (a->addr)
 		dhcp_put_u32(&m, DHCP_OPT_ADDRESS, 4, a->addr);
