@@ -15,7 +15,8 @@ enum { MSG_MAX = 1280 - IP6_HLEN, READ_MAX = 2048 };
 /* ---- out ---- */
 
 /* m as a whole IPv6 packet, or NULL. */
-static struct pkt *nd_build(struct via *v, const struct iface *i, const struct via_addr *src, const struct via_addr *dst, const struct nd_msg *m)
+static struct pkt *nd_build(struct via *v, const struct iface *i, const struct via_addr *src, const struct via_addr *dst,
+			    const struct nd_msg *m)
 {
 	struct pkt *p = pkt_new(v->mem, PKT_HEADROOM);
 	if (!p)
