@@ -52,7 +52,8 @@ enum {
 VIA_API int via_open(struct via *v, enum via_type type, uint64_t cookie, via_sock *out);
 VIA_API int via_set_cookie(struct via *v, via_sock s, uint64_t cookie);
 
-/* Bind to a local address (any = 0.0.0.0, or :: for both families) and port (0: one is chosen, RFC 6056). -EADDRINUSE, -EADDRNOTAVAIL, -EINVAL. */
+/* Bind to a local address (any = 0.0.0.0, or :: for both families) and port (0: one is chosen, RFC 6056). -EADDRINUSE,
+ * -EADDRNOTAVAIL, -EINVAL. */
 VIA_API int via_bind(struct via *v, via_sock s, const struct via_sockaddr *local);
 /* TCP: -EINPROGRESS, then VIA_OUT, or VIA_ERR with the cause in SO_ERROR. -EISCONN, -EALREADY, -ENETUNREACH,
  * -EADDRNOTAVAIL. UDP and ping: fixes the peer, at once; an `any` address with port 0 undoes it. */
@@ -85,8 +86,9 @@ VIA_API int64_t via_recvfrom(struct via *v, via_sock s, void *data, uint32_t len
 /* The same from a socket of via_catch_all(), under the name of `from`. A ping socket may send echo replies so. */
 VIA_API int64_t via_sendfrom(struct via *v, via_sock s, const void *data, uint32_t len, const struct via_sockaddr *from,
 			     const struct via_sockaddr *to);
-/* Tell the host `remote` by an ICMP error (code: of IPv4's "destination unreachable", as the remote's family says it) that what it sent from that port to `local` did not
- * arrive. seq: a stream's, the number of its SYN (via_sock_info.irs). The rate limit of all ICMP errors holds. 0, -EINVAL, -ENOBUFS. */
+/* Tell the host `remote` by an ICMP error that what it sent from that port to `local` did not arrive. code: of IPv4's "destination
+ * unreachable", which IPv6 says in its own numbers. seq: a stream's, the number of its SYN (via_sock_info.irs). The rate limit of all
+ * ICMP errors holds. 0, -EINVAL, -ENOBUFS. */
 VIA_API int via_unreach(struct via *v, enum via_type type, uint8_t code, const struct via_sockaddr *local,
 			const struct via_sockaddr *remote, uint32_t seq);
 

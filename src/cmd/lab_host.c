@@ -308,6 +308,20 @@ static bool client_job(struct client *c, const json_t *msg)
 	return c->job != NULL;
 }
 
+/* {"link": "r1-r2", "words": [...], "one_way"}: applied in turn. */
+static json_t *link_change(struct lab *lab, const json_t *msg)
+{
+	const char *link = json_string_value(json_object_get(msg, "link")), *word;
+	bool one_way = json_is_true(json_object_get(msg, "one_way"));
+	const json_t *o;
+	size_t i;
+	char err[256];
+	json_array_foreach(json_object_get(msg, "words"), i, o)
+		if ((word = json_string_value(o)) && lab_link_change(lab, link ? link : "", word, one_way, err))
+			return json_pack("{s:s, s:i}", "error", err, "status", EXIT_USAGE);
+	return json_pack("{s:b}", "ok", 1);
+}
+
 /* For `via ss`; node NULL: of all. */
 static json_t *sockets_of(struct lab *lab, const char *node)
 {
@@ -342,6 +356,8 @@ static bool client_request(struct client *c, const json_t *msg)
 		answer = lab_inspect(c->server->lab);
 	else if (strcmp(op, "ss") == 0)
 		answer = sockets_of(c->server->lab, json_string_value(json_object_get(msg, "node")));
+	else if (strcmp(op, "link") == 0)
+		answer = link_change(c->server->lab, msg);
 	else if (strcmp(op, "down") == 0)
 		answer = json_pack("{s:i}", "pid", (int)getpid());
 	else

@@ -187,17 +187,19 @@ static json_t *impair_json(const struct lab_impair *i)
 	return o;
 }
 
-static json_t *link_json(const struct lab_link_stats *st, uint32_t mtu)
+static json_t *link_json(const struct lab_link_stats *st, const struct topo_link *t)
 {
-	json_t *o = json_pack("{s:s, s:s, s:I, s:o}", "from", st->from, "to", st->to, "mtu", (json_int_t)mtu, "impairments",
+	json_t *o = json_pack("{s:s, s:s, s:I, s:o}", "from", st->from, "to", st->to, "mtu", (json_int_t)t->mtu, "impairments",
 		impair_json(&st->impair));
 	const struct {
 		const char *name;
 		uint64_t value;
 	} v[] = {{"sent", st->sent}, {"bytes", st->bytes}, {"lost", st->lost}, {"limited", st->limited}, {"reordered", st->reordered},
-		{"duplicated", st->duplicated}, {"corrupted", st->corrupted}, {"delivered", st->delivered}, {"too_long", st->too_long}};
+		{"duplicated", st->duplicated},
+		{"corrupted", st->corrupted}, {"delivered", st->delivered}, {"too_long", st->too_long}, {"cut", st->cut}};
 	for (size_t i = 0; i < ARRAY_LEN(v); i++)
 		json_object_set_new(o, v[i].name, json_integer((json_int_t)v[i].value));
+	json_object_set_new(o, "up", json_boolean(!t->is_down));
 	return o;
 }
 
@@ -207,7 +209,7 @@ json_t *lab_inspect(struct lab *l)
 	for (int i = 0; i < l->topo->n_nodes; i++)
 		json_array_append_new(nodes, node_json(&l->nodes[i]));
 	for (int i = 0; i < 2 * l->topo->n_links; i++)
-		json_array_append_new(links, link_json(&l->links[i / 2].dir[i % 2].st, l->topo->links[i / 2].mtu));
+		json_array_append_new(links, link_json(&l->links[i / 2].dir[i % 2].st, &l->topo->links[i / 2]));
 	return json_pack("{s:s, s:I, s:I, s:o, s:o}", "name", l->topo->name, "seed", (json_int_t)l->seed, "now_ns", (json_int_t)l->env.now,
 			 "nodes", nodes, "links", links);
 }

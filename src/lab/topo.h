@@ -91,6 +91,7 @@ struct topo_link {
 	struct lab_impair impair[2]; /* [0]: from the first end to the second */
 	struct topo_prefix subnet;
 	uint32_t mtu;
+	bool is_down;         /* now, in a lab that runs: no route leads over it */
 	struct topo_mark mark;
 };
 

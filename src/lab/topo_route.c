@@ -78,6 +78,12 @@ static int new_hop(struct search *s, int from, int to)
 	return s->n_hops++;
 }
 
+/* Links that are down lead nowhere; a file's are all up. */
+static bool is_down(const struct topo *t, int end)
+{
+	return t->links[end / 2].is_down;
+}
+
 /* The subnets that this layer's nodes reach first. */
 static void reach_domains(struct search *s, int dist)
 {
@@ -86,6 +92,8 @@ static void reach_domains(struct search *s, int dist)
 		const struct topo_node *n = &s->t->nodes[s->layer[i]];
 		for (int e = 0; e < n->n_ends; e++) {
 			int d = s->t->ends[n->ends[e]].domain;
+			if (is_down(s->t, n->ends[e]))
+				continue;
 			if (s->dom_dist[d] < 0) {
 				s->dom_dist[d] = dist;
 				s->doms[s->n_doms++] = d;
@@ -101,7 +109,7 @@ static int source_end(const struct search *s, int d)
 {
 	const struct topo_node *n = &s->t->nodes[s->src];
 	for (int e = 0; e < n->n_ends; e++)
-		if (s->t->ends[n->ends[e]].domain == d)
+		if (s->t->ends[n->ends[e]].domain == d && !is_down(s->t, n->ends[e]))
 			return n->ends[e];
 	return -1;
 }
@@ -114,7 +122,7 @@ static int reach_nodes(struct search *s, int dist)
 		const struct topo_domain *d = &s->t->domains[s->doms[i]];
 		for (int e = 0; e < d->n_ends; e++) {
 			int n = s->t->ends[d->ends[e]].node;
-			if (s->t->nodes[n].kind != TOPO_ROUTER)
+			if (s->t->nodes[n].kind != TOPO_ROUTER || is_down(s->t, d->ends[e]))
 				continue;
 			if (s->node_dist[n] < 0) {
 				s->node_dist[n] = dist + 1;
@@ -206,7 +214,7 @@ static int nearest_wan(const struct search *s)
 	int best = -1, best_dist = 0;
 	for (int i = 0; i < t->n_nodes && t->nodes[s->src].kind != TOPO_WAN; i++)
 		for (int e = 0; t->nodes[i].kind == TOPO_WAN && e < t->nodes[i].n_ends; e++) {
-			int end = t->nodes[i].ends[e], dist = s->dom_dist[t->ends[end].domain];
+			int end = t->nodes[i].ends[e], dist = is_down(t, end) ? -1 : s->dom_dist[t->ends[end].domain];
 			if (dist >= 0 && (best < 0 || dist < best_dist)) {
 				best = end;
 				best_dist = dist;

@@ -309,6 +309,17 @@ static int read_impair(struct yaml_tree *y, const ynode *n, const struct yaml_ma
 	return 0;
 }
 
+int topo_impair(struct yaml_tree *y, const ynode *n, struct lab_impair *i)
+{
+	struct yaml_map m;
+	if (yaml_map_read(y, n, "impairments", impair_keys, &m))
+		return -EINVAL;
+	for (int k = IMP_AB; k <= IMP_BA; k++)
+		if (m.val[k])
+			return yaml_fail(y, m.val[k], "'%s' belongs into a file", impair_keys[k]);
+	return read_impair(y, n, &m, i);
+}
+
 static int read_impairments(struct yaml_tree *y, const ynode *n, struct topo_link *l)
 {
 	struct yaml_map m, side;

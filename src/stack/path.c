@@ -212,11 +212,12 @@ static int path_source(struct via *v, const struct via_addr *remote, struct via_
 		return 0;
 	}
 	const struct addr_entry *e = NULL;
+	bool by_gateway = via_addr_is_v4(remote); /* IPv6 compares sources with the destination (RFC 6724 §5) */
 	if (remote->scope)
 		e = addrs_source(v->arena, &st->addrs, (uint16_t)remote->scope, remote);
 	else if (fib_lookup(v->arena, st->fib, remote, 0, st->down, &hop))
 		e = addrs_source(v->arena, &st->addrs, hop.ifindex,
-				 via_addr_is_v4(remote) && !via_addr_is_any(&hop.gateway) ? &hop.gateway : remote);
+				 by_gateway && !via_addr_is_any(&hop.gateway) ? &hop.gateway : remote);
 	else if (!is_limited_broadcast(remote) && !is_group6(remote)) /* needs no route: without one our first address speaks */
 		return -ENETUNREACH;
 	if (!e)

@@ -180,7 +180,8 @@ void path_timeout(struct via *v, ref_t timer);
 void path_fini(struct via *v);
 
 /* tx.c. All take p. */
-/* p begins at its L4 header; proto is ICMP's 1 for ICMPv6, too, whose checksum is made here. may_broadcast: to a broadcast address, too. 0, -ENETUNREACH, -EMSGSIZE, -EACCES (multicast; a
+/* p begins at its L4 header; proto is ICMP's 1 for ICMPv6, too, whose checksum is made here. may_broadcast: to a broadcast address,
+ * too. 0, -ENETUNREACH, -EMSGSIZE, -EACCES (multicast; a
  * broadcast that may not), -ENOBUFS (queue full), -ENOMEM. */
 int tx_datagram(struct via *v, struct pkt *p, uint8_t proto, const struct via_addr *local, const struct via_addr *remote, uint8_t ttl,
 		uint8_t tos, bool may_broadcast);

@@ -25,7 +25,8 @@ enum drop tcp_seg_read(struct tcp_env *env, struct pkt *p, const struct via_addr
 	if (!header_is_linear(env, p))
 		return DROP_TCP_BAD; /* TCP-008 */
 	/* A partial checksum never was on a wire (RFC 9293 §3.1 MUST-3 is about what was). */
-	if (p->m.csum == PKT_CSUM_NONE && csum_fold(pkt_csum(env->mem, p, 0, p->len, addr_pseudo(remote, local, IPPROTO_N_TCP, p->len))) != 0xffff)
+	uint64_t pseudo = addr_pseudo(remote, local, IPPROTO_N_TCP, p->len);
+	if (p->m.csum == PKT_CSUM_NONE && csum_fold(pkt_csum(env->mem, p, 0, p->len, pseudo)) != 0xffff)
 		return DROP_TCP_CSUM;
 	if (tcp_parse(pkt_data(p), p->len, &s->h) < 0)
 		return DROP_TCP_BAD;

@@ -230,7 +230,7 @@ bool addr_in_prefix(const struct via_addr *a, const struct via_addr *prefix, uin
 
 bool addr_is_link_local(const struct via_addr *a)
 {
-	return (a->b[0] == 0xfe && (a->b[1] & 0xc0) == 0x80) || (a->b[0] == 0xff && ((a->b[1] & 15) == 1 || (a->b[1] & 15) == 2));
+	return addr_is_fe80(a) || (a->b[0] == 0xff && ((a->b[1] & 15) == 1 || (a->b[1] & 15) == 2));
 }
 
 struct via_addr addr_on_link(const struct via_addr *a, uint32_t ifindex)

@@ -94,6 +94,7 @@ def check_running():
     p = via("-q", "lab", "exec", "ring-4", "h1", "--", "python3", "-c", "import socket; print(socket.gethostbyname('h3.lab'))")
     case("a program runs on a host of it", p.returncode == 0 and p.stdout.startswith("10."), p.stdout, p.stderr)
     check_ping_running()
+    check_link_and_graph()
     expect("lab down", via("lab", "down", "ring-4"), 0, "lab ring-4 is down\n")
     expect("then it is not there", via("lab", "test", "ring-4", "pingall"), 1, "", "no lab named 'ring-4' is running")
 
@@ -144,6 +145,23 @@ def check_trace():
     case("a way that ends says why, and 1", p.returncode == 1 and "!N" in p.stdout and "r1" not in p.stdout, p.stdout, p.stderr)
     o = json.loads(via("-j", "-n", "h1", "trace", "--topo", "line,2", "h2").stdout)
     case("trace -j", o["reached"] and [h["addresses"][0]["name"] for h in o["hops"]] == ["r1", "r2", "h2"], o)
+
+
+def check_link_and_graph():
+    p = via("lab", "graph", "--topo", "line,2")
+    case("lab graph is DOT", p.returncode == 0 and p.stdout.startswith('graph "line-2" {\n') and p.stdout.endswith("}\n")
+         and '  "r1" -- "r2" [taillabel="10.0.2.1/24", headlabel="10.0.2.2/24", label=""];\n' in p.stdout, p.stdout, p.stderr)
+    hops = lambda: re.findall(r"(r\d) \(", via("-n", "h1", "trace", "-q", "1", "h2").stdout)
+    case("the short way", (got := hops()) == ["r1", "r2"], got)
+    expect("lab link down", via("lab", "link", "ring-4", "r1-r2", "down"), 0, "", "")
+    case("the long way", (got := hops()) == ["r1", "r4", "r3", "r2"], got)
+    case("the graph shows it", "style=dotted" in via("lab", "graph", "ring-4").stdout)
+    expect("lab link up, and slow", via("lab", "link", "ring-4", "r1-r2", "up", "delay=15ms,jitter=0ms"), 0, "", "")
+    p = via("-j", "-n", "h1", "ping", "-c2", "-i0.1", "h2")
+    case("its delay is there at once", p.returncode == 0 and json.loads(p.stdout)["min_us"] == 30000, p.stdout, p.stderr)
+    expect("lab link clean", via("lab", "link", "ring-4", "r2-r1", "clean"), 0, "", "")
+    expect("a link that is none", via("lab", "link", "ring-4", "r1-r3", "down"), 2, "", "has no link 'r1-r3'")
+    expect("an impairment that is none", via("lab", "link", "ring-4", "r1-r2", "los=1%"), 2, "", "did you mean 'loss'?")
 
 
 def check_ping_running():
