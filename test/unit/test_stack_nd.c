@@ -568,7 +568,8 @@ static void req_ND_011__a_router_redirects(void **state)
 {
 	const struct nd_sent *r;
 	struct via_addr ll = up(), target = ROUTER2, peer = PEER, far = FAR;
-	struct via_change route = {.kind = VIA_ROUTE_ADD, .ifindex = w.ifindex, .addr = net_name("2001:db8:ffff::"), .plen = 48, .gateway = ROUTER2};
+	struct via_change route = {.kind = VIA_ROUTE_ADD, .ifindex = w.ifindex, .addr = net_name("2001:db8:ffff::"), .plen = 48,
+				   .gateway = ROUTER2};
 	assert_int_equal(via_configure(w.a, &route), 0);
 	nd_know(&w, "fe80::8", mac_router);
 	nd_know(&w, "2001:db8:1::99", mac_other);
