@@ -19,19 +19,19 @@ static bool share_a_prefix(const struct via *v, uint16_t ifindex, const struct v
 	return false;
 }
 
-void redirect_send(struct via *v, struct pkt *p, const struct ip4_hdr *h, const struct fib_hop *hop)
+void redirect_send(struct via *v, struct pkt *p, const struct ip_hdr *h, const struct fib_hop *hop)
 {
-	struct via_addr src = via_addr_v4(h->src), next = via_addr_is_any(&hop->gateway) ? via_addr_v4(h->dst) : hop->gateway;
-	if (!v->st->no_redirects && p->m.ifindex == hop->ifindex && share_a_prefix(v, hop->ifindex, &src, &next))
-		tx_icmp_error(v, p, h, ICMP4_REDIRECT, 1, via_addr_to_v4(&next));
+	const struct via_addr *next = via_addr_is_any(&hop->gateway) ? &h->dst : &hop->gateway;
+	if (!h->is_v6 && !v->st->no_redirects && p->m.ifindex == hop->ifindex && share_a_prefix(v, hop->ifindex, &h->src, next))
+		tx_icmp_error(v, p, h, ICMP_SAY_REDIRECT, via_addr_to_v4(next));
 }
 
-enum drop redirect_arrives(struct via *v, uint16_t ifindex, const struct via_addr *from, const struct icmp4_quote *q, uint32_t gateway)
+enum drop redirect_arrives(struct via *v, uint16_t ifindex, const struct via_addr *from, const struct icmp_quote *q,
+			   const struct via_addr *gateway)
 {
-	struct via_addr local = via_addr_v4(q->src), remote = via_addr_v4(q->dst), gw = via_addr_v4(gateway);
 	if (!v->st->accepts_redirects || v->st->forwarding)
 		return DROP_ICMP_TYPE;
-	bool is_host = !via_addr_is_any(&gw) && gateway >> 24 != 127 && gateway >> 28 < 0xe && !stack_addr_is_ours(v, &gw) &&
-		       !addrs_is_broadcast(v->arena, &v->st->addrs, ifindex, &gw);
-	return is_host && path_redirect(v, &local, &remote, from, &gw, ifindex) ? DROP_NONE : DROP_ICMP_REDIRECT;
+	bool is_host = !via_addr_is_any(gateway) && !via_addr_is_multicast(gateway) && !stack_addr_is_ours(v, gateway) &&
+		       !(via_addr_is_v4(gateway) && gateway->b[12] >= 0xf0) && !addrs_is_broadcast(v->arena, &v->st->addrs, ifindex, gateway);
+	return is_host && path_redirect(v, &q->src, &q->dst, from, gateway, ifindex) ? DROP_NONE : DROP_ICMP_REDIRECT;
 }

@@ -40,8 +40,9 @@ static int stack_loopback(struct via *v)
 	lo->up = true;
 	st->ifaces[IFINDEX_LO] = r;
 	st->iface_end = IFINDEX_LO + 1;
-	struct via_addr a = via_addr_v4(0x7f000001);
-	return addrs_add(v->arena, &st->addrs, IFINDEX_LO, &a, 8);
+	struct via_addr a = via_addr_v4(0x7f000001), one = {.b = {[15] = 1}};
+	int err = addrs_add(v->arena, &st->addrs, IFINDEX_LO, &a, 8);
+	return err ? err : addrs_add(v->arena, &st->addrs, IFINDEX_LO, &one, 128);
 }
 
 static int stack_tables(struct via *v, const struct via_config *cfg)

@@ -13,7 +13,6 @@
 #include "stack/hook.h"
 #include "stack/via.h"
 #include "wire/eth.h"
-#include "wire/ip4.h"
 
 #define IFINDEX_LO 1
 #define IFQ_FLOWS 32
@@ -145,6 +144,9 @@ void stack_enter(struct via *v, int64_t now); /* every entry from outside: the t
 bool stack_addr_is_ours(const struct via *v, const struct via_addr *a); /* 127/8 included */
 /* The same, or VIA_SET_ANY_ADDRESS makes it so. */
 bool stack_addr_is_taken(const struct via *v, const struct via_addr *a);
+/* Does this stack take what is sent to that group on an interface? IPv6: all nodes, all routers if it is one, solicited nodes that have
+ * an address of ours (RFC 4291 §2.8). */
+bool stack_group_is_ours(const struct via *v, uint32_t ifindex, const struct via_addr *group);
 void stack_announce(struct via *v, const struct iface *i, const struct via_addr *a);
 /* The configuration changed: every path is looked at again, and TCP told. */
 void stack_changed(struct via *v);
@@ -167,7 +169,8 @@ void path_timeout(struct via *v, ref_t timer);
 void path_fini(struct via *v);
 
 /* tx.c. All take p. */
-/* p begins at its L4 header. may_broadcast: to a broadcast address, too. 0, -ENETUNREACH, -EMSGSIZE, -EACCES (multicast; a
+/* p begins at its L4 header; proto is ICMP's 1 for ICMPv6, too, whose checksum is made here. may_broadcast: to a broadcast address,
+ * too. 0, -ENETUNREACH, -EMSGSIZE, -EACCES (multicast; a
  * broadcast that may not), -ENOBUFS (queue full), -ENOMEM. */
 int tx_datagram(struct via *v, struct pkt *p, uint8_t proto, const struct via_addr *local, const struct via_addr *remote, uint8_t ttl,
 		uint8_t tos, bool may_broadcast);
@@ -180,9 +183,10 @@ void tx_ready(struct via *v, ref_t neigh, struct pktq *q);
 /* Packets the cache gave up: reason in m.drop; failures are reported to whoever sent them. */
 void tx_failed(struct via *v, struct pktq *q);
 void tx_ask(struct via *v, const struct neigh_ask *ask);
-void tx_forward(struct via *v, struct pkt *p, struct ip4_hdr *h);
-/* An ICMP error about p, if one is due and the limit allows it; p is borrowed and may stand anywhere behind its IP header. */
-void tx_icmp_error(struct via *v, struct pkt *p, const struct ip4_hdr *h, uint8_t type, uint8_t code, uint32_t rest);
+void tx_forward(struct via *v, struct pkt *p, struct ip_hdr *h);
+/* An ICMP error of p's family about it, if one is due and the limit allows it; rest as icmp.h says; p is borrowed and may stand anywhere
+ * behind its IP header. */
+void tx_icmp_error(struct via *v, struct pkt *p, const struct ip_hdr *h, enum icmp_say say, uint32_t rest);
 /* Bytes the way out would queue now for TCP. */
 uint32_t tx_room(struct via *v, struct path *pa);
 /* One drop path for all: counted, traced, its connection told (later), freed. */
@@ -199,9 +203,9 @@ void ifq_clear(struct via *v, struct iface *i);
 /* rx.c, icmp_in.c */
 void rx_packet(struct via *v, struct iface *in, struct pkt *p); /* takes */
 /* p begins at the ICMP header. Takes it unless a reason is returned. */
-enum drop icmp_arrives(struct via *v, struct pkt *p, const struct ip4_hdr *h, bool to_broadcast);
-/* What a failed neighbour means to the local sender of p, a packet of ours: its socket is told, as by ICMP. */
-void icmp_tell_local(struct via *v, struct pkt *p, int err);
+enum drop icmp_arrives(struct via *v, struct pkt *p, const struct ip_hdr *h, bool to_broadcast);
+/* What a failed neighbour means to the local sender of p, a packet of ours that begins at its IP header: its socket is told, as by ICMP. */
+void icmp_tell_local(struct via *v, struct pkt *p, const struct ip_hdr *h, int err);
 
 /* acd.c */
 #define ACD_MAX 16
@@ -225,14 +229,15 @@ void ip_options_turn(struct via *v, struct pkt *p, uint32_t here);
 
 /* redirect.c */
 /* p, which came by interface m.ifindex, goes on by `hop`: if its sender could have sent it there itself, it is told. */
-void redirect_send(struct via *v, struct pkt *p, const struct ip4_hdr *h, const struct fib_hop *hop);
+void redirect_send(struct via *v, struct pkt *p, const struct ip_hdr *h, const struct fib_hop *hop);
 /* A redirect came from `from` by interface ifindex: for the packet quoted, `gateway` is better. DROP_NONE or why it is not believed. */
-enum drop redirect_arrives(struct via *v, uint16_t ifindex, const struct via_addr *from, const struct icmp4_quote *q, uint32_t gateway);
+enum drop redirect_arrives(struct via *v, uint16_t ifindex, const struct via_addr *from, const struct icmp_quote *q,
+			   const struct via_addr *gateway);
 
 /* frag.c */
 /* The fragment *p, which begins at its IP header *h, is for us. *p becomes the whole datagram, *h its header, or NULL while some of
  * it is missing; or a reason why *p is dropped. */
-enum drop frag_arrives(struct via *v, struct pkt **p, struct ip4_hdr *h);
+enum drop frag_arrives(struct via *v, struct pkt **p, struct ip_hdr *h);
 void frag_timeout(struct via *v, ref_t timer);
 /* p, which begins at its IP header and may be cut, becomes fragments of at most mtu bytes in q. Takes p, also when there is no memory. */
 void frag_cut(struct via *v, struct pkt *p, uint32_t mtu, struct pktq *q);
