@@ -94,8 +94,10 @@ static json_t *interface_of(const json_t *f, bool with_addresses, bool with_stat
 	json_object_set_new(o, "broadcast", json_string(is_loopback(f) ? "00:00:00:00:00:00" : "ff:ff:ff:ff:ff:ff"));
 	if (with_addresses) {
 		addresses = json_array();
-		json_array_foreach(json_object_get(f, "addresses"), i, one)
-			json_array_append_new(addresses, address_of(f, json_string_value(one)));
+		for (int family = 0; family < 2; family++) /* ip tells inet before inet6 */
+			json_array_foreach(json_object_get(f, "addresses"), i, one)
+				if (family == (strchr(json_string_value(one), ':') != NULL))
+					json_array_append_new(addresses, address_of(f, json_string_value(one)));
 		json_object_set_new(o, "addr_info", addresses);
 	}
 	if (with_stats)

@@ -186,7 +186,7 @@ def check_ip():
          r"group default qlen 1000\n    link/ether ([0-9a-f]{2}:?){6} brd ff:ff:ff:ff:ff:ff\n"
          r"    RX: +bytes packets errors dropped  missed   mcast\n +\d+ +[1-9]\d* +0 +0 +0 +0\n"
          r"    TX: +bytes packets errors dropped carrier collsns\n", p.stdout), p.stdout, p.stderr)
-    case("and what was dropped", "dropped by r1:\n" in p.stdout and "TTL reached zero" in p.stdout, p.stdout)
+    case("and what was dropped", "dropped by r1:\n" in p.stdout and " ip.ttl: " in p.stdout, p.stdout)
     p = via("-n", "h1", "addr", "show", "dev", "eth1")
     want = "\n    inet 10.0.1.2/24 brd 10.0.1.255 scope global eth1\n       valid_lft forever preferred_lft forever\n"
     case("addr prints as ip addr", want in p.stdout, p.stdout, p.stderr)
