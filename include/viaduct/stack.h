@@ -168,6 +168,17 @@ struct via_route_info {
 	struct via_addr gateway;
 	int ifindex;
 };
+/* Who is known to have which MAC; state is RFC 4861's. */
+enum via_neigh_state { VIA_NEIGH_INCOMPLETE = 1, VIA_NEIGH_REACHABLE, VIA_NEIGH_STALE, VIA_NEIGH_DELAY, VIA_NEIGH_PROBE,
+	VIA_NEIGH_PERMANENT };
+struct via_neigh_info {
+	uint32_t size;
+	int ifindex;
+	struct via_addr addr;
+	uint8_t mac[6]; /* not of an INCOMPLETE one */
+	enum via_neigh_state state;
+};
+VIA_API bool via_neigh_get(struct via *v, int n, struct via_neigh_info *out);
 VIA_API bool via_iface_get(struct via *v, int n, struct via_iface_info *out);
 VIA_API bool via_addr_get(struct via *v, int n, struct via_addr_info *out);
 VIA_API bool via_route_get(struct via *v, int n, struct via_route_info *out);

@@ -49,6 +49,25 @@ bool via_route_get(struct via *v, int n, struct via_route_info *out)
 	return true;
 }
 
+bool via_neigh_get(struct via *v, int n, struct via_neigh_info *out)
+{
+	const struct neigh_cache *c = &v->st->neigh;
+	const struct list *const lists[] = {&c->permanent, &c->resolved, &c->unresolved};
+	_Static_assert((int)VIA_NEIGH_INCOMPLETE == NEIGH_INCOMPLETE && (int)VIA_NEIGH_PERMANENT == NEIGH_PERMANENT, "one numbering");
+	for (size_t k = 0; k < ARRAY_LEN(lists) && n >= 0; n -= (int)lists[k]->n, k++) {
+		if (n >= (int)lists[k]->n)
+			continue;
+		ref_t r = lists[k]->head;
+		while (n-- > 0)
+			r = list_next(v->arena, r, offsetof(struct neigh, link));
+		const struct neigh *e = neigh_at(v->arena, r);
+		*out = (struct via_neigh_info){.size = out->size, .ifindex = e->ifindex, .addr = e->addr, .state = (enum via_neigh_state)e->state};
+		memcpy(out->mac, e->mac, 6);
+		return true;
+	}
+	return false;
+}
+
 bool via_counter_get(struct via *v, int n, const char **name, uint64_t *value)
 {
 	static const char *const counts[COUNT_STACK] = {
