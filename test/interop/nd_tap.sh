@@ -156,7 +156,7 @@ stop
 # ---- our stack routes and advertises, the kernel is a host ----
 in_ns 5 ip link del tap0
 in_ns 5 ip tuntap add dev tap1 mode tap
-in_ns 5 sh -c 'echo 0 > /proc/sys/net/ipv6/conf/all/forwarding; cd /proc/sys/net/ipv6/conf/tap1; echo 0 > forwarding; echo 1 > accept_ra; echo 1 > autoconf'
+in_ns 5 sh -c 'cd /proc/sys/net/ipv6/conf; echo 0 > all/forwarding; cd tap1; echo 0 > forwarding; echo 1 > accept_ra; echo 1 > autoconf'
 in_ns 5 ip link set tap1 up
 start router tap1 2001:db8:77::1
 has() { in_ns 5 ip -6 "$1" show dev tap1 | grep -q "$2"; }
