@@ -149,7 +149,7 @@ static void req_ND_002__the_stack_believes_no_router_from_afar(void **state)
 /* Resolution: what is asked, of whom, how often, and what comes of it. */
 static void req_ND_005__resolution_then_address_unreachable(void **state)
 {
-	const struct nd_sent *ns;
+	const struct nd_sent *ns = NULL;
 	struct via_addr us = US, group = nd_solicited_node(&(struct via_addr){.b = {[15] = 0x99}});
 	up();
 	int before = w.n;
@@ -242,7 +242,7 @@ static void req_ND_006__a_neighbour_with_a_new_mac_is_found(void **state)
 
 static void nd__solicitations_are_answered(void **state)
 {
-	const struct nd_sent *na;
+	const struct nd_sent *na = NULL;
 	uint8_t mac[6];
 	struct via_addr ll = up(), us = US, peer = PEER;
 	int before = w.n;
@@ -428,7 +428,7 @@ static void nd__routers_are_not_believed_where_they_should_not(void **state)
 
 static void req_ND_010__a_router_advertises_itself(void **state)
 {
-	const struct nd_sent *ra;
+	const struct nd_sent *ra = NULL;
 	struct via_change prefix = {.kind = VIA_SET, .ifindex = w.ifindex, .setting = VIA_SET_RA_PREFIX, .value = 1,
 				    .addr = net_name("2001:db8:1::"), .plen = 64};
 	assert_int_equal(nd_world_set(&w, VIA_SET_RA, 1), -EINVAL); /* IPv6 is off */
@@ -566,7 +566,7 @@ static void req_ND_011__not_when_routing(void **state)
 /* A router tells a host that could have sent there itself. */
 static void req_ND_011__a_router_redirects(void **state)
 {
-	const struct nd_sent *r;
+	const struct nd_sent *r = NULL;
 	struct via_addr ll = up(), target = ROUTER2, peer = PEER, far = FAR;
 	struct via_change route = {.kind = VIA_ROUTE_ADD, .ifindex = w.ifindex, .addr = net_name("2001:db8:ffff::"), .plen = 48,
 				   .gateway = ROUTER2};
