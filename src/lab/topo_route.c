@@ -2,10 +2,11 @@
  *
  * From one source, breadth first in layers: routers at distance k reach the subnets they stand in, those reach the
  * routers of layer k + 1. Each carries the set of the source's first hops that lead there on a shortest path (at most
- * TOPO_PATHS_MAX, the lowest). Only routers carry on; hosts do not forward. Memory is one source's, time is
- * O(nodes + ends) a source; a host that hangs on one router needs no search. Routes to neighbouring prefixes with the same first hops are merged while the merged prefix
- * holds nothing else: exact, so an unknown address still has no route, and a line of 1,000 routers needs at most about
- * 20 routes in each. Subnets the source stands in merge with anything: its own route to them is longer. */
+ * TOPO_PATHS_MAX, the lowest). Only routers carry on; hosts do not forward. Memory is one source's, time is O(nodes +
+ * ends) a source; a host that hangs on one router needs no search. Routes to neighbouring prefixes with the same first
+ * hops are merged while the merged prefix holds nothing else: exact, so an unknown address still has no route, and a line
+ * of 1,000 routers needs at most about 20 routes in each. Subnets the source stands in merge with anything: its own route
+ * to them is longer. */
 #include "lab/topo.h"
 #include <errno.h>
 #include <stdlib.h>
