@@ -78,6 +78,8 @@ enum via_setting {
 	VIA_SET_ANY_ADDRESS, /* 1: every unicast address is one of ours, to receive at and to send from; a gateway (via_catch_all()) */
 	VIA_SET_ACCEPT_REDIRECTS,   /* 1: a host believes redirects of the gateway in use (RFC 1122 §3.2.2.2); default 0 */
 	VIA_SET_SEND_REDIRECTS,     /* 0: a router sends none (RFC 1812 §5.2.7.2); default 1 */
+	VIA_SET_IP6_HEADERS, /* most IPv6 extension headers of a packet, 0 to 255; default 8 */
+	VIA_SET_IP6_OPTIONS, /* most options of one of them, 0 to 255, padding not counted; default 8 (RFC 8504 §5.3) */
 };
 struct via_change {
 	enum via_change_kind kind;
