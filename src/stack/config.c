@@ -2,7 +2,7 @@
  *
  * An address brings its connected route and an announcement (RFC 5227 §2.3: one of the two). A gateway must be a neighbour:
  * it is looked up among the connected routes when a route is added, and the route goes by that interface from then on. */
-#include "stack/state.h"
+#include "stack/nd.h"
 
 #include <errno.h>
 
@@ -19,7 +19,7 @@ static bool has_prefix_route(int ifindex, const struct via_addr *a, uint8_t plen
 	return ifindex != IFINDEX_LO && plen < (via_addr_is_v4(a) ? 32 : 128) && !addr_is_link_local(a);
 }
 
-static int config_addr_add(struct via *v, const struct via_change *c)
+int addr_use(struct via *v, const struct via_change *c)
 {
 	struct via_state *st = v->st;
 	struct iface *i = iface_at(v, (uint32_t)c->ifindex);
@@ -46,12 +46,22 @@ static int config_addr_add(struct via *v, const struct via_change *c)
 	return 0;
 }
 
-/* Does another address of the interface have the same prefix? Then the connected route stays. */
-static bool config_prefix_is_shared(const struct via *v, int ifindex, const struct via_addr *a, uint8_t plen)
+/* With IPv6 on, every address is probed for (RFC 4862 §5.4). */
+static int config_addr_add(struct via *v, const struct via_change *c)
 {
+	struct iface *i = iface_at(v, (uint32_t)c->ifindex);
+	const struct nd_iface *n = nd_on(v, i);
+	return n && n->dad_transmits && !via_addr_is_v4(&c->addr) ? acd_start(v, i, &c->addr, c->plen) : addr_use(v, c);
+}
+
+bool addr_prefix_is_used(const struct via *v, int ifindex, const struct via_addr *a, uint8_t plen)
+{
+	const struct nd_iface *nd = nd_at(v, iface_at(v, (uint32_t)ifindex));
+	if (nd && routers_has_prefix(&nd->routers, a, plen))
+		return true;
 	for (uint32_t n = 0; n < v->st->addrs.n; n++) {
 		const struct addr_entry *e = addrs_get(v->arena, &v->st->addrs, n);
-		if (e->ifindex == ifindex && e->plen == plen && addr_in_prefix(a, &e->addr, plen))
+		if (e->ifindex == ifindex && !e->is_auto && e->plen == plen && addr_in_prefix(a, &e->addr, plen))
 			return true;
 	}
 	return false;
@@ -66,8 +76,9 @@ int addr_remove(struct via *v, const struct via_change *c)
 	if (!e || e->ifindex != c->ifindex)
 		return -EADDRNOTAVAIL;
 	uint8_t plen = e->plen;
+	bool is_auto = e->is_auto;
 	addrs_del(v->arena, &st->addrs, (uint16_t)c->ifindex, &addr);
-	if (has_prefix_route(c->ifindex, &addr, plen) && !config_prefix_is_shared(v, c->ifindex, &addr, plen))
+	if (!is_auto && has_prefix_route(c->ifindex, &addr, plen) && !addr_prefix_is_used(v, c->ifindex, &addr, plen))
 		fib_del(v->arena, st->fib, &addr, plen, &hop);
 	stack_changed(v);
 	return 0;
@@ -75,7 +86,8 @@ int addr_remove(struct via *v, const struct via_change *c)
 
 static int config_addr_del(struct via *v, const struct via_change *c)
 {
-	bool was_probed = acd_forget(v, &c->addr);
+	const struct via_addr addr = addr_on_link(&c->addr, (uint32_t)c->ifindex);
+	bool was_probed = acd_forget(v, &addr);
 	int err = addr_remove(v, c);
 	return was_probed && err == -EADDRNOTAVAIL ? 0 : err;
 }
@@ -292,6 +304,7 @@ static int config_setting(struct via *v, const struct via_change *c)
 	switch (c->setting) {
 	case VIA_SET_FORWARDING:
 		st->forwarding = c->value != 0;
+		nd_forwarding(v);
 		return 0;
 	case VIA_SET_TTL:
 		if (c->value < 1 || c->value > 255)
@@ -360,7 +373,7 @@ int via_configure(struct via *v, const struct via_change *c)
 	case VIA_NEIGH_SET:
 		return config_neigh(v, c);
 	case VIA_SET: {
-		int err = config_setting(v, c);
+		int err = nd_is_setting(c->setting) ? nd_configure(v, c) : config_setting(v, c);
 		if (!err)
 			v->st->gen++;
 		return err;

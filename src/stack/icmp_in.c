@@ -4,7 +4,7 @@
  * number itself (RFC 5927 §4) and lowers the path MTU, which is then kept for its life (PM-003). Redirects are redirect.c's.
  * Quench and unknown types are dropped silently (IC4-001, TCP-084), unknown ICMPv6 errors passed up (RFC 4443 §2.4). RFC 792;
  * RFC 1122 §3.2.2; RFC 1191 §3; RFC 4443; RFC 8201 §4. */
-#include "stack/state.h"
+#include "stack/nd.h"
 
 #include "base/csum.h"
 #include "wire/addr.h"
@@ -60,6 +60,8 @@ static enum drop icmp_other(struct via *v, const struct pkt *p, const struct ip_
 {
 	uint8_t bytes[ICMP_QUOTE_BYTES];
 	struct icmp_quote q;
+	if (h->is_v6 && ih->type >= ND_RS && ih->type <= ND_REDIRECT)
+		return nd_arrives(v, p, h);
 	if (h->is_v6 ? !icmp6_is_error(ih->type) : !icmp4_is_error(ih->type))
 		return DROP_ICMP_TYPE;
 	uint32_t n = pkt_copy_out(v->mem, p, ICMP4_HLEN, bytes, sizeof(bytes));

@@ -1,5 +1,5 @@
 /* stack/iface.c - interfaces come, go, and change between up and down; which addresses are ours. */
-#include "stack/state.h"
+#include "stack/nd.h"
 
 #include <errno.h>
 
@@ -25,6 +25,11 @@ static bool is_solicited(const struct via *v, uint32_t ifindex, const struct via
 	for (uint32_t n = 0; n < v->st->addrs.n; n++) {
 		const struct addr_entry *e = addrs_get(v->arena, &v->st->addrs, n);
 		if ((!ifindex || e->ifindex == ifindex) && !via_addr_is_v4(&e->addr) && memcmp(e->addr.b + 13, group->b + 13, 3) == 0)
+			return true;
+	}
+	for (ref_t r = v->st->acds; r; r = ((const struct acd *)arena_at(v->arena, r))->next) { /* and those that are probed for */
+		const struct acd *c = arena_at(v->arena, r);
+		if ((!ifindex || c->ifindex == ifindex) && !via_addr_is_v4(&c->addr) && memcmp(c->addr.b + 13, group->b + 13, 3) == 0)
 			return true;
 	}
 	return false;
@@ -118,6 +123,7 @@ int via_iface_remove(struct via *v, int ifindex)
 	if (!i)
 		return -ENODEV;
 	iface_flush(v, i);
+	nd_remove(v, i);
 	acd_forget_iface(v, (uint16_t)ifindex);
 	fib_del_ifindex(v->arena, st->fib, (uint16_t)ifindex);
 	for (uint32_t n = st->addrs.n; n-- > 0;) {
@@ -148,6 +154,7 @@ void via_iface_updown(struct via *v, int ifindex)
 		st->down |= UINT64_C(1) << ifindex;
 		iface_flush(v, i);
 	}
+	nd_updown(v, i);
 	stack_changed(v);
 	for (uint32_t n = 0; n < st->addrs.n && i->up; n++) {
 		const struct addr_entry *e = addrs_get(v->arena, &st->addrs, n);

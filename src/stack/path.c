@@ -116,7 +116,7 @@ static void path_link(struct via *v, struct path *pa)
 	pa->p.ifindex = (uint16_t)ifindex;
 	pa->p.is_onlink = true;
 	pa->p.is_multicast = via_addr_is_multicast(&pa->p.remote);
-	pa->p.mtu = i->mtu;
+	pa->p.mtu = iface_mtu(i, pa->p.ip_hlen == IP6_HLEN);
 }
 
 static bool is_group6(const struct via_addr *a)
@@ -124,12 +124,20 @@ static bool is_group6(const struct via_addr *a)
 	return a->b[0] == 0xff;
 }
 
+/* Is `a` a neighbour by interface ifindex? remote: what it is the way to; an IPv6 router may say of that that it is (RFC 4861 §8.3). */
+static bool path_is_neighbour(const struct via *v, const struct via_addr *a, uint16_t ifindex, const struct via_addr *remote)
+{
+	int n;
+	if (a->scope || (!via_addr_is_v4(a) && via_addr_eq(a, remote)))
+		return !a->scope || a->scope == ifindex;
+	const struct fib_hop *on = fib_match(v->arena, v->st->fib, a, v->st->down, &n);
+	return on && via_addr_is_any(&on->gateway) && on->ifindex == ifindex;
+}
+
 /* The route's hop is pa->hop: another gateway, if that one named it and it is still a neighbour there. */
 static void path_apply_redirect(struct via *v, struct path *pa)
 {
-	int n;
-	const struct fib_hop *on = fib_match(v->arena, v->st->fib, &pa->redirect, v->st->down, &n);
-	bool holds = on && via_addr_is_any(&on->gateway) && on->ifindex == pa->hop.ifindex && via_addr_eq(&pa->hop.gateway, &pa->redirector);
+	bool holds = path_is_neighbour(v, &pa->redirect, pa->hop.ifindex, &pa->p.remote) && via_addr_eq(&pa->hop.gateway, &pa->redirector);
 	if (!holds)
 		pa->redirect = via_addr_v4(0);
 	else
@@ -146,7 +154,7 @@ static void path_route(struct via *v, struct path *pa)
 	if (!hops)
 		return;
 	for (int i = 0; i < n; i++) /* equal paths may differ in MTU: the least is safe on all */
-		mtu = MIN(mtu, iface_at(v, hops[i].ifindex)->mtu);
+		mtu = MIN(mtu, iface_mtu(iface_at(v, hops[i].ifindex), pa->p.ip_hlen == IP6_HLEN));
 	pa->hop = *fib_choose(hops, n, hash, st->down);
 	if (!via_addr_is_any(&pa->redirect))
 		path_apply_redirect(v, pa);
@@ -177,6 +185,8 @@ bool path_refresh(struct via *v, struct path *pa)
 	} else {
 		path_route(v, pa);
 	}
+	if (!via_addr_is_v4(&pa->p.local) && !stack_addr_is_taken(v, &pa->p.local))
+		pa->p.ifindex = 0; /* an address whose life is over is no source (RFC 4862 §5.5.4) */
 	if (pa->p.local.scope && !pa->p.is_loopback && pa->p.ifindex != pa->p.local.scope)
 		pa->p.ifindex = 0; /* a link-local source stays on its link (RFC 4291 §2.5.6) */
 	if (!pa->p.mtu)
@@ -339,13 +349,11 @@ bool path_redirect(struct via *v, const struct via_addr *local, const struct via
 		   const struct via_addr *gateway, uint16_t ifindex)
 {
 	ref_t r;
-	int n;
 	if (path_get(v, local, remote, &r))
 		return false;
 	struct path *pa = path_at(v, r);
-	const struct fib_hop *on = fib_match(v->arena, v->st->fib, gateway, v->st->down, &n);
-	bool holds = !pa->is_multi && pa->p.ifindex == ifindex && via_addr_eq(&pa->hop.gateway, from) && on &&
-		     via_addr_is_any(&on->gateway) && on->ifindex == ifindex;
+	bool holds = !pa->is_multi && pa->p.ifindex == ifindex && via_addr_eq(&pa->hop.gateway, from) &&
+		     path_is_neighbour(v, gateway, ifindex, remote);
 	if (holds) {
 		if (via_addr_is_any(&pa->redirect))
 			pa->redirector = *from;
@@ -357,6 +365,20 @@ bool path_redirect(struct via *v, const struct via_addr *local, const struct via
 	}
 	path_drop(v, r);
 	return holds;
+}
+
+void path_local_gone(struct via *v, const struct via_addr *local)
+{
+	uint32_t bucket = 0;
+	for (ref_t r = path_next(v, &bucket, 0), next; r; r = next) {
+		struct path *pa = path_at(v, r);
+		next = path_next(v, &bucket, r);
+		if (!pa->p.refs || !via_addr_eq(&pa->p.local, local))
+			continue;
+		path_hold(v, r);
+		tcp_path_gone(&v->tcp, r, ECONNABORTED);
+		path_drop(v, r);
+	}
 }
 
 void path_timeout(struct via *v, ref_t timer)

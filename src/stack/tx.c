@@ -6,7 +6,7 @@
  *
  * Nothing here calls back into TCP while TCP is calling: what is lost locally waits in st->lost until via_flush() tells.
  * RFC 791, RFC 1122 §3.3, RFC 1812 §5.2, §5.3, RFC 8200. */
-#include "stack/state.h"
+#include "stack/nd.h"
 
 #include <errno.h>
 
@@ -67,7 +67,11 @@ static void tx_frame(struct via *v, struct iface *i, const uint8_t l2[ETH_HLEN],
 void tx_ask(struct via *v, const struct neigh_ask *ask)
 {
 	struct iface *i = ask->ask ? iface_at(v, ask->ifindex) : NULL;
-	const struct addr_entry *src = i && via_addr_is_v4(&ask->addr) ? addrs_source(v->arena, &v->st->addrs, ask->ifindex, &ask->addr) : NULL;
+	if (i && !via_addr_is_v4(&ask->addr)) {
+		nd_ask(v, i, ask);
+		return;
+	}
+	const struct addr_entry *src = i ? addrs_source(v->arena, &v->st->addrs, ask->ifindex, &ask->addr) : NULL;
 	if (!src)
 		return;
 	struct arp_iface ai = {.ifindex = i->ifindex};
@@ -250,13 +254,20 @@ static uint16_t tx_id(struct via *v, const struct pkt *p, struct path *pa, const
 	return id;
 }
 
+/* TTL or hop limit of what says nothing of it: for IPv6 a router may have told one (RFC 4861 §6.3.4). */
+static uint8_t tx_ttl(const struct via *v, const struct path *pa, bool is_v6)
+{
+	const struct iface *i = is_v6 ? iface_at(v, pa->p.ifindex) : NULL;
+	return i && i->hops6 ? i->hops6 : v->st->ttl;
+}
+
 /* Put the IP header for pa in front of p. */
 static void tx_header(struct via *v, struct pkt *p, struct path *pa, uint8_t proto, uint8_t ttl, uint8_t tos, struct ip_hdr *h)
 {
 	bool is_v6 = pa->p.ip_hlen == IP6_HLEN;
 	*h = (struct ip_hdr){.src = pa->p.local, .dst = pa->p.remote, .len = p->len + pa->p.ip_hlen,
 			     .hlen = (uint16_t)(pa->p.ip_hlen + p->m.ip_opts), .is_v6 = is_v6,
-			     .proto = is_v6 && proto == IPPROTO_N_ICMP ? IPPROTO_N_ICMP6 : proto, .ttl = ttl ? ttl : v->st->ttl,
+			     .proto = is_v6 && proto == IPPROTO_N_ICMP ? IPPROTO_N_ICMP6 : proto, .ttl = ttl ? ttl : tx_ttl(v, pa, is_v6),
 			     .tos = (uint8_t)((tos & 0xfc) | (p->m.ecn & 3)), .may_cut = tx_may_cut(p, pa)};
 	p->m.l4 = (uint16_t)(p->head + p->m.ip_opts);
 	flow_hash_of(v->st->flow_key, p, h);
@@ -395,9 +406,10 @@ void tx_forward(struct via *v, struct pkt *p, struct ip_hdr *h)
 		why = DROP_IP_BROADCAST; /* RFC 2644 */
 		goto drop;
 	}
-	bool is_large = forward_unit(p, h) > out->mtu;
+	uint32_t mtu = iface_mtu(out, h->is_v6);
+	bool is_large = forward_unit(p, h) > mtu;
 	if (is_large && (!h->may_cut || p->m.gso_size)) { /* RFC 1812 §5.2.6: only without "do not fragment"; IPv6 never */
-		tx_icmp_error(v, p, h, ICMP_SAY_TOO_BIG, out->mtu);
+		tx_icmp_error(v, p, h, ICMP_SAY_TOO_BIG, mtu);
 		why = DROP_IP_MTU;
 		goto drop;
 	}
@@ -415,7 +427,7 @@ void tx_forward(struct via *v, struct pkt *p, struct ip_hdr *h)
 	st->counts[COUNT_IP_FORWARDED] += p->m.gso_size ? p->m.gso_segs : 1;
 	struct pktq q = {0};
 	if (is_large)
-		frag_cut(v, p, h, out->mtu, &q);
+		frag_cut(v, p, h, mtu, &q);
 	else
 		pktq_push(v->mem, &q, p);
 	while ((p = pktq_pop(v->mem, &q)) != NULL)

@@ -306,6 +306,50 @@ static void jobs__leave_nothing(void **state)
 	lab_free(l);
 }
 
+/* What a stack tells of its neighbours: nobody at first, who answered, who does not. */
+static void neighbours__are_told(void **state)
+{
+	static const char apart[] = HEAD "    - {endpoints: [\"a:1\", \"r:1\"], impairments: {a-to-b: {loss: 100%}}}\n"
+					 "    - {endpoints: [\"r:2\", \"s:1\"]}\n    - {endpoints: [\"s:2\", \"b:1\"]}\n";
+	struct via_neigh_info n = {.size = sizeof n};
+	struct lab *l = load(far);
+	struct via *a = lab_node(l, "a")->stack;
+	assert_false(via_neigh_get(a, 0, &n));
+	struct heard h = job(l, ping_words("b", 1, 56, 0, -1));
+	done(&h);
+	assert_true(via_neigh_get(a, 0, &n));
+	assert_int_equal(n.state, VIA_NEIGH_DELAY); /* it had announced itself, was used, and is asked after five seconds */
+	lab_run(l, lab_now(l) + 6 * NS_PER_S, NULL, NULL);
+	assert_true(via_neigh_get(a, 0, &n));
+	assert_int_equal(n.state, VIA_NEIGH_REACHABLE);
+	assert_int_equal(n.ifindex, 2);
+	assert_int_equal(via_addr_to_v4(&n.addr), 0x0a000102);
+	assert_memory_equal(n.mac, lab_port(l, 1)->d.mac, 6);
+	assert_false(via_neigh_get(a, 1, &n) || via_neigh_get(a, -1, &n));
+	for (uint8_t i = 1; i <= 3; i++) {
+		uint8_t mac[6] = {2, 0, 0, 0, 0, i};
+		struct via_change c = {.kind = VIA_NEIGH_SET, .ifindex = 2, .addr = via_addr_v4(0x0a000100u + 100 + i)};
+		memcpy(c.mac, mac, 6);
+		assert_int_equal(via_configure(a, &c), 0);
+	}
+	for (int i = 0; i < 4; i++)
+		assert_true(via_neigh_get(a, i, &n) && n.state == (i < 3 ? VIA_NEIGH_PERMANENT : VIA_NEIGH_REACHABLE));
+	assert_false(via_neigh_get(a, 4, &n));
+	lab_free(l);
+	l = load(apart);
+	char err[256];
+	h = (struct heard){.events = json_array()};
+	json_t *what = ping_words("10.0.1.77", 1, 56, 0, -1);
+	struct lab_job *j = lab_job_new(l, what, on_message, &h, err);
+	lab_run(l, NS_PER_S / 2, NULL, NULL);
+	assert_true(via_neigh_get(lab_node(l, "a")->stack, 0, &n));
+	assert_int_equal(n.state, VIA_NEIGH_INCOMPLETE);
+	lab_job_free(j);
+	json_decref(what);
+	done(&h);
+	lab_free(l);
+}
+
 static void jobs__sentences(void **state)
 {
 	static const struct {
@@ -335,7 +379,7 @@ int main(void)
 		cmocka_unit_test(ping__times_are_the_links), cmocka_unit_test(ping__errors_name_their_sender),
 		cmocka_unit_test(ping__local_errors), cmocka_unit_test(ping__duplicates_and_silence), cmocka_unit_test(trace__kinds),
 		cmocka_unit_test(trace__silent_and_unreachable), cmocka_unit_test(trace__report), cmocka_unit_test(jobs__leave_nothing),
-		cmocka_unit_test(jobs__sentences),
+		cmocka_unit_test(jobs__sentences), cmocka_unit_test(neighbours__are_told),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
