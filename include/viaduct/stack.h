@@ -87,7 +87,7 @@ enum via_setting {
 	VIA_SET_ACCEPT_RA,          /* as Linux's accept_ra: 0 never, 1 unless forwarding (default), 2 always */
 	VIA_SET_AUTOCONF,           /* 0: no addresses from advertised prefixes; default 1 */
 	VIA_SET_DAD_TRANSMITS,      /* probes for an address, 0 to 16: DupAddrDetectTransmits; default 1 */
-	VIA_SET_RA,                 /* 1: a router (-EINVAL if it is none, or without VIA_SET_IPV6) advertises itself; 0: it stops, and says so */
+	VIA_SET_RA,                 /* 1: a router (-EINVAL if it is none, or without VIA_SET_IPV6) advertises itself; 0: stops, and says so */
 	VIA_SET_RA_PREFIX,          /* value 1: addr/plen is advertised, on link and, if plen is 64, for addresses, with valid_s and preferred_s
 				       (0: 30 days and 7); 0: no more. At most 8 */
 	VIA_SET_RA_INTERVAL,        /* MaxRtrAdvInterval, 4 to 1800 s; default 600 */

@@ -34,7 +34,8 @@ struct server {
 	struct loop *loop;
 	struct lab *lab;
 	struct client *clients;
-	struct loop_task reaper; /* of programs whose client left */
+	struct loop_task reaper; /* of programs whose client left; and ends us at `until` */
+	int64_t until;
 	int fd;
 	bool is_ending;
 };
@@ -397,7 +398,9 @@ static void on_client(void *ctx, uint32_t events)
 static int64_t reap(void *ctx, int64_t now)
 {
 	struct server *s = ctx;
-	int64_t next = TIME_NEVER;
+	int64_t next = s->until;
+	if (now >= s->until)
+		loop_stop(s->loop, EXIT_WELL);
 	for (struct client *c = s->clients; c; c = c->next) {
 		if (c->fd >= 0 || !c->program)
 			continue;
@@ -471,9 +474,9 @@ static void go_background(int ready_fd)
 		close(ready_fd);
 }
 
-int lab_host_serve(struct lab *lab, int ready_fd)
+int lab_host_serve(struct lab *lab, int ready_fd, int64_t for_ns)
 {
-	struct server s = {.lab = lab, .fd = control_listen(lab_name(lab))};
+	struct server s = {.lab = lab, .fd = control_listen(lab_name(lab)), .until = TIME_NEVER};
 	char path[108];
 	if (s.fd < 0)
 		return control_fail(EXIT_FAILED, lab_name(lab), s.fd);
@@ -483,6 +486,8 @@ int lab_host_serve(struct lab *lab, int ready_fd)
 		cmd_fail(EXIT_FAILED, "cannot run the lab: %s", strerror(errno));
 	} else {
 		signal(SIGPIPE, SIG_IGN);
+		if (for_ns != TIME_NEVER)
+			s.until = loop_now() + for_ns;
 		s.reaper = (struct loop_task){.run = reap, .ctx = &s};
 		loop_task_add(s.loop, &s.reaper);
 		loop_fd_add(s.loop, s.fd, EPOLLIN, on_connection, &s);

@@ -302,6 +302,21 @@ static int build(struct lab *l, struct lab_error *err)
 	return rc;
 }
 
+/* 0 or -EINVAL with *err. */
+static int impair_all(struct topo *t, const char *words, struct lab_error *err)
+{
+	char word[80], why[256];
+	for (; *words; words += *words == ',') {
+		size_t n = strcspn(words, ",");
+		snprintf(word, sizeof word, "%.*s", (int)n, words);
+		words += n;
+		for (int i = 0; i < 2 * t->n_links; i++)
+			if (lab_impair_word(word, &t->links[i / 2].impair[i % 2], why))
+				return topo_fail(err, "", (struct topo_mark){0, 0}, "%s", why);
+	}
+	return 0;
+}
+
 /* Takes t. */
 static struct lab *lab_new(struct topo *t, const struct lab_opts *o, struct lab_error *err)
 {
@@ -313,6 +328,11 @@ static struct lab *lab_new(struct topo *t, const struct lab_opts *o, struct lab_
 	}
 	l->topo = t;
 	l->opts = *o;
+	if (o->link && impair_all(t, o->link, err)) {
+		topo_free(t);
+		free(l);
+		return NULL;
+	}
 	l->seed = o->has_seed ? o->seed : t->has_seed ? t->seed : 1;
 	if (build(l, err)) {
 		lab_free(l);

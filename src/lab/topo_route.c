@@ -2,10 +2,11 @@
  *
  * From one source, breadth first in layers: routers at distance k reach the subnets they stand in, those reach the
  * routers of layer k + 1. Each carries the set of the source's first hops that lead there on a shortest path (at most
- * TOPO_PATHS_MAX, the lowest). Only routers carry on; hosts do not forward. Memory is one source's, time is
- * O(nodes + ends) a source. Routes to neighbouring prefixes with the same first hops are merged while the merged prefix
- * holds nothing else: exact, so an unknown address still has no route, and a line of 1,000 routers needs at most about
- * 20 routes in each. Subnets the source stands in merge with anything: its own route to them is longer. */
+ * TOPO_PATHS_MAX, the lowest). Only routers carry on; hosts do not forward. Memory is one source's, time is O(nodes +
+ * ends) a source; a host that hangs on one router needs no search. Routes to neighbouring prefixes with the same first
+ * hops are merged while the merged prefix holds nothing else: exact, so an unknown address still has no route, and a line
+ * of 1,000 routers needs at most about 20 routes in each. Subnets the source stands in merge with anything: its own route
+ * to them is longer. */
 #include "lab/topo.h"
 #include <errno.h>
 #include <stdlib.h>
@@ -264,6 +265,28 @@ static void emit_routes(struct search *s, topo_route_cb *cb, void *ctx)
 			emit(s, s->entries[i].net, s->entries[i].plen, s->entries[i].set, cb, ctx);
 }
 
+/* The only router that a host with one link can use, or -1: then it is searched for like anybody. Most nodes of a large lab are such
+ * hosts, and all their ways are that router. */
+static int stub_router(const struct topo *t, const struct topo_node *n)
+{
+	int found = -1;
+	if (n->kind != TOPO_HOST || n->n_ends != 1 || is_down(t, n->ends[0]))
+		return -1;
+	const struct topo_domain *d = &t->domains[t->ends[n->ends[0]].domain];
+	for (int e = 0; e < d->n_ends; e++) {
+		enum topo_kind kind = t->nodes[t->ends[d->ends[e]].node].kind;
+		if (kind == TOPO_WAN || (kind == TOPO_ROUTER && found >= 0))
+			return -1;
+		if (kind == TOPO_ROUTER && !is_down(t, d->ends[e]))
+			found = d->ends[e];
+	}
+	const struct topo_node *r = found >= 0 ? &t->nodes[t->ends[found].node] : NULL;
+	for (int e = 0; r && e < r->n_ends; e++)
+		if (t->ends[r->ends[e]].domain != t->ends[found].domain && !is_down(t, r->ends[e]))
+			return found;
+	return -1; /* it leads nowhere */
+}
+
 static int by_net(const void *a, const void *b, void *ctx)
 {
 	const struct topo_domain *d = ctx, *x = &d[*(const int *)a], *y = &d[*(const int *)b];
@@ -318,6 +341,11 @@ int topo_routes(const struct topo *t, topo_route_cb *cb, void *ctx)
 		const struct topo_node *n = &t->nodes[i];
 		if ((n->kind != TOPO_HOST && n->kind != TOPO_ROUTER && n->kind != TOPO_WAN) || n->n_routes)
 			continue;
+		int router = stub_router(t, n);
+		if (router >= 0) {
+			cb(ctx, i, &(struct topo_path){.n_hops = 1, .hops = {{t->ends[router].addr.addr, n->ends[0]}}});
+			continue;
+		}
 		rc = search_from(&s, i);
 		if (!rc)
 			emit_routes(&s, cb, ctx);

@@ -236,10 +236,10 @@ static int read_nodes(struct yaml_tree *y, const ynode *n, struct topo *t)
 		if (topo_node_find(t, s) >= 0)
 			return yaml_fail(y, key, "node '%s' is defined twice", s);
 		node->name = strdup(s);
-		if (!node->name)
+		t->n_nodes = i + (node->name != NULL);
+		if (!node->name || topo_name_add(t, i))
 			return yaml_fail(y, key, "no memory");
 		node->mark = yaml_mark(key);
-		t->n_nodes = i + 1;
 		if (read_node(y, key, val, node))
 			return -EINVAL;
 	}

@@ -74,6 +74,7 @@ static void nd_age(struct via *v)
 	}
 }
 
+/* The caller says stack_changed(): once, however many prefixes a packet names. */
 static void nd_onlink_route(struct via *v, uint16_t ifindex, const struct via_addr *prefix, uint8_t plen, bool is_new)
 {
 	struct fib_hop hop = {.gateway = via_addr_v4(0), .ifindex = ifindex};
@@ -81,30 +82,12 @@ static void nd_onlink_route(struct via *v, uint16_t ifindex, const struct via_ad
 		fib_add(v->arena, v->st->fib, prefix, plen, &hop); /* -EEXIST: an address's; -ENOMEM: by the default router, then */
 	else if (!addr_prefix_is_used(v, ifindex, prefix, plen))
 		fib_del(v->arena, v->st->fib, prefix, plen, &hop);
-	stack_changed(v);
-}
-
-void nd_timeout(struct via *v, ref_t timer)
-{
-	struct nd_iface *n = arena_at(v->arena, timer);
-	struct iface *i = iface_at(v, n->ifindex);
-	struct router_prefix gone;
-	bool lost = false;
-	if (n->rs_next <= v->now)
-		nd_send_rs(v, i, n);
-	if (radv_due(&n->radv, prf_next(&v->st->acd_random), v->now))
-		nd_send_ra(v, i, n);
-	while (routers_expire(&n->routers, v->now, &lost, &gone))
-		nd_onlink_route(v, n->ifindex, &gone.prefix, gone.plen, false);
-	if (lost)
-		nd_default_route(v);
-	nd_age(v);
-	nd_rearm(v, n);
 }
 
 /* ---- default routers ---- */
 
-void nd_default_route(struct via *v)
+/* True: another one, and the caller says stack_changed(). */
+static bool nd_choose_default(struct via *v)
 {
 	struct via_state *st = v->st;
 	static const struct via_addr any;
@@ -119,13 +102,37 @@ void nd_default_route(struct via *v)
 		}
 	}
 	if (now.ifindex == st->nd_default.ifindex && via_addr_eq(&now.gateway, &st->nd_default.gateway))
-		return;
+		return false;
 	if (st->nd_default.ifindex)
 		fib_del(v->arena, st->fib, &any, 0, &st->nd_default);
 	if (best && fib_add(v->arena, st->fib, &any, 0, &now))
 		now = (struct fib_hop){.gateway = via_addr_v4(0)}; /* no memory, or configured already */
 	st->nd_default = now;
-	stack_changed(v);
+	return true;
+}
+
+void nd_default_route(struct via *v)
+{
+	if (nd_choose_default(v))
+		stack_changed(v);
+}
+
+void nd_timeout(struct via *v, ref_t timer)
+{
+	struct nd_iface *n = arena_at(v->arena, timer);
+	struct iface *i = iface_at(v, n->ifindex);
+	struct router_prefix gone;
+	bool lost = false, changed = false;
+	if (n->rs_next <= v->now)
+		nd_send_rs(v, i, n);
+	if (radv_due(&n->radv, prf_next(&v->st->acd_random), v->now))
+		nd_send_ra(v, i, n);
+	for (; routers_expire(&n->routers, v->now, &lost, &gone); changed = true)
+		nd_onlink_route(v, n->ifindex, &gone.prefix, gone.plen, false);
+	if ((lost && nd_choose_default(v)) || changed)
+		stack_changed(v);
+	nd_age(v);
+	nd_rearm(v, n);
 }
 
 void nd_router_failed(struct via *v, struct iface *i, const struct via_addr *addr, bool is_gone)
@@ -255,23 +262,25 @@ static bool nd_hear_parameters(struct via *v, struct iface *i, const struct nd_m
 void nd_ra_arrives(struct via *v, struct iface *i, const struct via_addr *from, const struct nd_msg *m)
 {
 	struct nd_iface *n = nd_on(v, i);
-	if (nd_hear_parameters(v, i, m))
-		stack_changed(v);
+	bool changed = nd_hear_parameters(v, i, m);
 	routers_hear(&n->routers, from, m->lifetime_s, m->preference, v->now);
 	routers_suspect(&n->routers, from, false);
 	if (m->lifetime_s) {
 		n->has_routers_word = true;
 		n->rs_next = TIME_NEVER;
 	}
-	nd_default_route(v);
+	changed |= nd_choose_default(v);
 	for (uint8_t k = 0; k < m->n_prefixes; k++) {
 		const struct nd_prefix *p = &m->prefix[k];
 		enum prefix_news news = routers_hear_prefix(&n->routers, p, v->now);
 		if (news != PREFIX_SAME)
 			nd_onlink_route(v, i->ifindex, &p->prefix, p->plen, news == PREFIX_NEW);
+		changed |= news != PREFIX_SAME;
 		if (!n->is_silent && slaac_prefix_is_usable(p))
 			nd_hear_auto_prefix(v, i, p);
 	}
+	if (changed)
+		stack_changed(v);
 	nd_rearm(v, n);
 }
 
@@ -281,7 +290,7 @@ void nd_forget(struct via *v, struct iface *i)
 	struct routers was = n->routers;
 	n->routers = (struct routers){0};
 	n->has_routers_word = false;
-	nd_default_route(v);
+	nd_choose_default(v);
 	for (uint8_t k = 0; k < was.n_prefixes; k++)
 		nd_onlink_route(v, i->ifindex, &was.prefix[k].prefix, was.prefix[k].plen, false);
 	for (uint32_t k = v->st->addrs.n; k-- > 0;) {
@@ -291,6 +300,7 @@ void nd_forget(struct via *v, struct iface *i)
 			addr_remove(v, &del);
 	}
 	i->mtu6 = i->hops6 = 0;
+	stack_changed(v);
 	v->st->neigh.timing[i->ifindex] = (struct neigh_timing){0};
 	nd_rearm(v, n);
 }

@@ -81,6 +81,9 @@ def check_tests():
     want = {"from": "a", "to": ["b", "c"], "silent": ["c"]}
     case("-j tells each", p.returncode == 1 and o["answered"] == 2 and o["results"][0] == want, o)
     expect("an unknown test names the nearest", via("lab", "test", "--topo", "line,2", "pingal"), 2, "", "did you mean 'pingall'?")
+    expect("all links impaired", via("lab", "test", "--topo", "line,2", "--link", "loss=100%", "pingall"), 1, "0 of 2 answered")
+    expect("impaired by a word that is none", via("lab", "up", "--topo", "line,2", "--link", "los=1%"), 2, "", "did you mean 'loss'?")
+    expect("for a time", via("lab", "up", "--topo", "line,2", "--until", "0.2"), 0, "lab line-2 is up\n")
     expect("paced by the clock", via("lab", "test", "--speed", "1", "--topo", "ring,3", "pingall"), 0, "6 of 6")
     expect("no lab is named", via("lab", "test", "pingall"), 2, "", "usage: via lab test")
 

@@ -108,8 +108,8 @@ static inline void nd_inject_packet(struct nd_world *w, const uint8_t mac[6], st
 }
 
 /* The same for ICMPv6, whose checksum is made. */
-static inline void nd_inject_icmp(struct nd_world *w, const uint8_t mac[6], struct via_addr src, struct via_addr dst, uint8_t hops, uint8_t *icmp,
-				  size_t n)
+static inline void nd_inject_icmp(struct nd_world *w, const uint8_t mac[6], struct via_addr src, struct via_addr dst, uint8_t hops,
+				  uint8_t *icmp, size_t n)
 {
 	put_be16(icmp + 2, 0);
 	put_be16(icmp + 2, csum_field(csum_add(addr_pseudo(&src, &dst, IPPROTO_N_ICMP6, (uint32_t)n), icmp, n)));

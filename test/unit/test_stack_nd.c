@@ -149,7 +149,7 @@ static void req_ND_002__the_stack_believes_no_router_from_afar(void **state)
 /* Resolution: what is asked, of whom, how often, and what comes of it. */
 static void req_ND_005__resolution_then_address_unreachable(void **state)
 {
-	const struct nd_sent *ns;
+	const struct nd_sent *ns = NULL;
 	struct via_addr us = US, group = nd_solicited_node(&(struct via_addr){.b = {[15] = 0x99}});
 	up();
 	int before = w.n;
@@ -242,7 +242,7 @@ static void req_ND_006__a_neighbour_with_a_new_mac_is_found(void **state)
 
 static void nd__solicitations_are_answered(void **state)
 {
-	const struct nd_sent *na;
+	const struct nd_sent *na = NULL;
 	uint8_t mac[6];
 	struct via_addr ll = up(), us = US, peer = PEER;
 	int before = w.n;
@@ -428,7 +428,7 @@ static void nd__routers_are_not_believed_where_they_should_not(void **state)
 
 static void req_ND_010__a_router_advertises_itself(void **state)
 {
-	const struct nd_sent *ra;
+	const struct nd_sent *ra = NULL;
 	struct via_change prefix = {.kind = VIA_SET, .ifindex = w.ifindex, .setting = VIA_SET_RA_PREFIX, .value = 1,
 				    .addr = net_name("2001:db8:1::"), .plen = 64};
 	assert_int_equal(nd_world_set(&w, VIA_SET_RA, 1), -EINVAL); /* IPv6 is off */
@@ -566,9 +566,10 @@ static void req_ND_011__not_when_routing(void **state)
 /* A router tells a host that could have sent there itself. */
 static void req_ND_011__a_router_redirects(void **state)
 {
-	const struct nd_sent *r;
+	const struct nd_sent *r = NULL;
 	struct via_addr ll = up(), target = ROUTER2, peer = PEER, far = FAR;
-	struct via_change route = {.kind = VIA_ROUTE_ADD, .ifindex = w.ifindex, .addr = net_name("2001:db8:ffff::"), .plen = 48, .gateway = ROUTER2};
+	struct via_change route = {.kind = VIA_ROUTE_ADD, .ifindex = w.ifindex, .addr = net_name("2001:db8:ffff::"), .plen = 48,
+				   .gateway = ROUTER2};
 	assert_int_equal(via_configure(w.a, &route), 0);
 	nd_know(&w, "fe80::8", mac_router);
 	nd_know(&w, "2001:db8:1::99", mac_other);
@@ -602,6 +603,61 @@ static void req_ND_011__a_router_redirects(void **state)
 	assert_int_equal(nd_count(&w, before, ND_REDIRECT, NULL), 0);
 }
 
+static uint64_t noise(void)
+{
+	static uint64_t x = 88172645463325252u;
+	x ^= x << 13, x ^= x >> 7, x ^= x << 17;
+	return x;
+}
+
+/* Messages of all kinds, most of them damaged somewhere: nothing breaks, nothing is left, and what may grow stays within its bounds. */
+static void req_HARD_08__noise(void **state)
+{
+	static uint8_t b[ND_EMIT_MAX + 200], quote[64];
+	struct via_addr_info i;
+	up();
+	nd_world_set(&w, VIA_SET_ACCEPT_RA, 2);
+	for (int k = 0; k < 6000; k++) {
+		struct nd_msg m = {.type = (uint8_t)(ND_RS + noise() % 5), .target = noise() & 1 ? US : PEER, .dst = FAR, .has_lla = noise() & 1,
+				   .solicited = noise() & 1, .override = noise() & 1, .is_router = noise() & 1, .has_nonce = noise() & 1,
+				   .lifetime_s = (uint16_t)(noise() % 20), .mtu = (uint32_t)(noise() % 1600), .hop_limit = (uint8_t)noise(),
+				   .reachable_ms = (uint32_t)noise(), .retrans_ms = (uint32_t)(noise() % 5000), .quote = quote, .quote_len = 64,
+				   .preference = (int8_t)(noise() % 3) - 1};
+		m.target.b[15] = (uint8_t)noise();
+		if (noise() & 1)
+			m.target = ROUTER2;
+		for (m.n_prefixes = 0; m.type == ND_RA && m.n_prefixes < noise() % 17 && m.n_prefixes < ND_PREFIXES_MAX; m.n_prefixes++) {
+			struct nd_prefix *p = &m.prefix[m.n_prefixes];
+			*p = (struct nd_prefix){.prefix = PEER, .plen = noise() & 3 ? 64 : (uint8_t)(noise() % 129), .on_link = noise() & 1,
+						.autonomous = noise() & 1, .valid_s = (uint32_t)(noise() % 30), .preferred_s = (uint32_t)(noise() % 30)};
+			p->prefix.b[6] = (uint8_t)noise();
+		}
+		size_t n = nd_emit(b, sizeof(b), &m);
+		for (uint64_t flips = noise() % 3; flips > 0; flips--)
+			b[1 + noise() % (n - 1)] = (uint8_t)noise();
+		struct via_addr from = noise() & 1 ? ROUTER : noise() & 1 ? PEER : (struct via_addr){0}, to = noise() & 1 ? ALL_NODES : US;
+		from.b[14] = from.b[0] ? (uint8_t)(noise() % 32) : 0;
+		nd_inject_icmp(&w, mac_other, from, to, noise() % 20 ? 255 : 64, b, n - (noise() % 10 ? 0 : noise() % n));
+		if (noise() % 16 == 0)
+			say(noise() & 1 ? FAR : PEER);
+		if (noise() % 64 == 0)
+			nd_world_run(&w, (int64_t)(noise() % 3000) * NS_PER_MS);
+		w.n = 0;
+	}
+	assert_false(nd_addr(&w, false, ND_AUTO_ADDRS_MAX + 1, &i)); /* and the one by hand */
+	assert_true(w.a->st->neigh.pool.n_used <= NEIGH_RESOLVED_MAX + NEIGH_UNRESOLVED_MAX);
+	nd_world_run(&w, 10000 * NS_PER_S);
+	assert_int_equal(w.a->st->neigh.pool.n_used, 0); /* neighbours that nobody uses end */
+	assert_int_equal(nd_world_set(&w, VIA_SET_IPV6, 0), 0);
+	struct via_addr gw;
+	assert_int_equal(default_routes(&gw), 0);
+	assert_false(nd_addr(&w, false, 1, &i));
+	assert_false(nd_addr(&w, true, 0, &i));
+	nd_inject_echo(&w, mac_other, PEER, US); /* and it is alive */
+	nd_inject(&w, mac_other, PEER, US, na_of(PEER, mac_other, true, false));
+	assert_int_equal(w.n_echo > 0, 1);
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -614,7 +670,7 @@ int main(void)
 		T(req_ND_008__three_solicitations_four_seconds_apart), T(req_ND_009__what_an_advertisement_changes),
 		T(nd__routers_are_not_believed_where_they_should_not), R(req_ND_010__a_router_advertises_itself),
 		R(req_ND_010__only_while_it_forwards), T(req_ND_011__only_from_the_first_hop_in_use), R(req_ND_011__not_when_routing),
-		R(req_ND_011__a_router_redirects),
+		R(req_ND_011__a_router_redirects), T(req_HARD_08__noise), R(req_HARD_08__noise),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

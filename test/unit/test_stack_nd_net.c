@@ -24,7 +24,8 @@ static void set(struct via *v, int ifindex, enum via_setting s, int64_t value)
 /* The router has an address of the prefix, which is its route, and tells everybody. */
 static void advertise(struct via *r, int ifindex, const char *prefix, const char *addr)
 {
-	struct via_change c = {.kind = VIA_SET, .ifindex = ifindex, .setting = VIA_SET_RA_PREFIX, .value = 1, .addr = net_name(prefix), .plen = 64};
+	struct via_change c = {.kind = VIA_SET, .ifindex = ifindex, .setting = VIA_SET_RA_PREFIX, .value = 1, .addr = net_name(prefix),
+			       .plen = 64};
 	set(r, ifindex, VIA_SET_IPV6, 1);
 	assert_int_equal(net_addr6(r, ifindex, addr, 64), 0);
 	assert_int_equal(via_configure(r, &c), 0);

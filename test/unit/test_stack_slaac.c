@@ -62,7 +62,7 @@ static int error_of(via_sock s)
 static void req_SA_001__link_local_on_interface_up(void **state)
 {
 	struct via_addr_info i;
-	const struct nd_sent *ns;
+	const struct nd_sent *ns = NULL;
 	int64_t begun = w.t->now;
 	assert_false(nd_addr(&w, true, 0, &i));
 	assert_int_equal(nd_world_set(&w, VIA_SET_IPV6, 1), 0);
@@ -148,7 +148,7 @@ static void req_SA_002__conflicts_make_another_address(void **state)
 
 static void req_SA_002__own_probe_looped_back(void **state)
 {
-	const struct nd_sent *ns;
+	const struct nd_sent *ns = NULL;
 	assert_int_equal(nd_world_set(&w, VIA_SET_IPV6, 1), 0);
 	struct via_addr want = candidate(), any = {0};
 	while (!nd_count(&w, 0, ND_NS, &ns))
