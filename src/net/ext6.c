@@ -57,6 +57,7 @@ static void fragment(struct ip_hdr *h, const uint8_t *x, uint32_t at)
 	h->frag_off = get_be16(x + at + 2) & 0xfff8;
 	h->more = x[at + 3] & 1;
 	h->id = get_be32(x + at + 4);
+	h->was_cut = true;
 }
 
 /* The header at h->hlen, `len` bytes that are linear. */

@@ -20,6 +20,7 @@ struct ip_hdr {
 	uint8_t tos, ttl;
 	bool is_v6;
 	bool more;         /* fragments follow */
+	bool was_cut;      /* IPv6: a fragment header stood in it, or in what it was put together from */
 	bool may_cut;      /* also by a router: IPv4 without "do not fragment" */
 };
 

@@ -60,6 +60,7 @@ enum drop frag_arrives(struct via *v, struct pkt **p, struct ip_hdr *h)
 	struct ext6_walk w = {.limits = v->st->ext6};
 	for (;;) { /* a whole may hold fragments again; the walk's limit ends that */
 		enum drop why = h->is_v6 ? ext6_walk(v->mem, *p, h, false, &w) : DROP_NONE;
+		bool was_cut = h->was_cut;
 		if (!why && ip_is_fragment(h))
 			why = frag_join(v, p, h, &w.error);
 		else if (!why)
@@ -68,6 +69,7 @@ enum drop frag_arrives(struct via *v, struct pkt **p, struct ip_hdr *h)
 			return frag_tell(v, *p, h, &w.error, why);
 		if (!*p || !h->is_v6)
 			return DROP_NONE;
+		h->was_cut = was_cut; /* it is a new header */
 	}
 }
 
