@@ -219,7 +219,8 @@ void ifq_clear(struct via *v, struct iface *i);
 void rx_packet(struct via *v, struct iface *in, struct pkt *p); /* takes */
 /* p begins at the ICMP header. Takes it unless a reason is returned. */
 enum drop icmp_arrives(struct via *v, struct pkt *p, const struct ip_hdr *h, bool to_broadcast);
-/* What a failed neighbour means to the local sender of p, a packet of ours that begins at its IP header: its socket is told, as by ICMP. */
+/* What a failed neighbour means to the local sender of p, a packet of ours that begins at its IP header: its socket is told, as
+ * by ICMP. */
 void icmp_tell_local(struct via *v, struct pkt *p, const struct ip_hdr *h, int err);
 
 /* acd.c */
@@ -260,8 +261,8 @@ enum drop redirect_arrives(struct via *v, uint16_t ifindex, const struct via_add
 			   const struct via_addr *gateway);
 
 /* frag.c */
-/* *p, which begins at its IP header *h, is for us: IPv6 extension headers are obeyed, a fragment becomes the whole datagram. *h stops at the
- * transport. *p is NULL while some of it is missing; or a reason why *p is dropped, its sender told if need be. */
+/* *p, which begins at its IP header *h, is for us: IPv6 extension headers are obeyed, a fragment becomes the whole datagram. *h stops
+ * at the transport. *p is NULL while some of it is missing; or a reason why *p is dropped, its sender told if need be. */
 enum drop frag_arrives(struct via *v, struct pkt **p, struct ip_hdr *h);
 /* The hop-by-hop options of an IPv6 packet, which every node on the way looks at. DROP_NONE or a reason as above. */
 enum drop frag_hops(struct via *v, struct pkt *p, struct ip_hdr *h);

@@ -176,7 +176,8 @@ static void fragment__among_other_headers(void **state)
 	for (int k = 1; k >= 0; k--) {
 		uint8_t *b = part[k];
 		uint32_t off = k ? 256 : 0, n = k ? all - 256 : 256;
-		memcpy(b, (uint8_t[]){IPPROTO_N_ROUTING, 0, 1, 4, 0, 0, 0, 0, IPPROTO_N_FRAGMENT, 0, 0x63, 0, 0, 0, 0, 0, IPPROTO_N_DSTOPTS, 0}, 18);
+		memcpy(b, (uint8_t[]){IPPROTO_N_ROUTING, 0, 1, 4, 0, 0, 0, 0, IPPROTO_N_FRAGMENT, 0, 0x63, 0, 0, 0, 0, 0,
+			 IPPROTO_N_DSTOPTS, 0}, 18);
 		put_be16(b + 18, (uint16_t)(off | !k));
 		put_be32(b + 20, 3);
 		memcpy(b + 24, frag + off, n);
