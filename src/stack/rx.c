@@ -67,15 +67,35 @@ static enum drop rx_arp(struct via *v, struct iface *in, struct pkt *p)
 
 /* ---- internet ---- */
 
+/* Nobody else sends under an address of ours. */
+static enum drop rx_source(struct via *v, const struct iface *in, const struct ip4_hdr *h)
+{
+	struct via_addr src = via_addr_v4(h->src);
+	bool is_false = addrs_find(v->arena, &v->st->addrs, &src) || addrs_is_broadcast(v->arena, &v->st->addrs, in->ifindex, &src);
+	return is_false && in->ifindex != IFINDEX_LO ? DROP_IP_SOURCE : DROP_NONE;
+}
+
+/* Pre-route, where somebody stands there: *p becomes whole first (NULL while it is not), and may then be for another. */
+static enum drop rx_hooked(struct via *v, struct pkt **p, struct ip4_hdr *h)
+{
+	if (frag4_is_fragment(h) && filter_wants_whole(v)) {
+		enum drop why = frag_arrives(v, p, h);
+		if (why || !*p)
+			return why;
+	}
+	enum drop why = hook_run(v, HOOK_PRE_ROUTE, *p, (*p)->m.ifindex, 0);
+	h->src = get_be32(pkt_data(*p) + 12);
+	h->dst = get_be32(pkt_data(*p) + 16);
+	return why;
+}
+
 /* Ours, or onward? */
 static enum drop rx_way(struct via *v, const struct iface *in, const struct ip4_hdr *h, enum rx_way *way)
 {
 	struct via_state *st = v->st;
-	struct via_addr src = via_addr_v4(h->src), dst = via_addr_v4(h->dst);
+	struct via_addr dst = via_addr_v4(h->dst);
 	bool is_lo = in->ifindex == IFINDEX_LO;
 	*way = RX_NOWHERE;
-	if (!is_lo && (addrs_find(v->arena, &st->addrs, &src) || addrs_is_broadcast(v->arena, &st->addrs, in->ifindex, &src)))
-		return DROP_IP_SOURCE;
 	const struct addr_entry *mine = addrs_find(v->arena, &st->addrs, &dst);
 	if (mine && !is_lo && !st->forwarding && mine->ifindex != in->ifindex)
 		return DROP_IP_NOT_OURS; /* IP4-015: strong host model; a router's addresses are reached from any side */
@@ -145,7 +165,7 @@ static enum drop rx_local(struct via *v, struct pkt **p, struct ip4_hdr *h, bool
 		if (why || !*p)
 			return why;
 	}
-	enum drop why = hook_run(v, HOOK_LOCAL_IN, *p);
+	enum drop why = hook_run(v, HOOK_LOCAL_IN, *p, (*p)->m.ifindex, 0);
 	if (why)
 		return why;
 	v->st->counts[COUNT_IP_LOCAL] += (*p)->m.gso_size ? (*p)->m.gso_segs : 1;
@@ -209,9 +229,16 @@ void rx_packet(struct via *v, struct iface *in, struct pkt *p)
 	why = ip_input_addresses(&h, in->ifindex == IFINDEX_LO);
 	if (why)
 		goto drop;
-	why = hook_run(v, HOOK_PRE_ROUTE, p);
+	why = rx_source(v, in, &h);
 	if (why)
 		goto drop;
+	if (UNLIKELY(v->hooks != NULL)) {
+		why = rx_hooked(v, &p, &h);
+		if (why)
+			goto drop;
+		if (!p)
+			return;
+	}
 
 	/* ---- internet: for us, or onward? ---- */
 	why = rx_way(v, in, &h, &way);

@@ -4,6 +4,8 @@
  * allocated anywhere else. Tables start small and grow, so an empty host touches little of its arena. */
 #include "stack/state.h"
 
+#include "filter/conntrack.h"
+
 #include <errno.h>
 
 size_t via_size(void)
@@ -62,6 +64,8 @@ static int stack_tables(struct via *v, const struct via_config *cfg)
 	st->frag_ids.key = prf_derive(cfg->seed, "fragment id");
 	pool_init(v->arena, &st->acd_pool, "acd", sizeof(struct acd), ACD_MAX);
 	st->acd_random.key = prf_derive(cfg->seed, "acd");
+	st->filter_key = prf_derive(cfg->seed, "filter");
+	st->ct_max = CT_MAX_DEFAULT;
 	return stack_loopback(v);
 }
 
@@ -137,6 +141,7 @@ void via_fini(struct via *v)
 	pktq_clear(v->mem, &waiting);
 	reasm_fini(&re, &st->reasm);
 	acd_forget_iface(v, 0);
+	filter_end(v);
 	for (uint32_t i = 0; i < st->iface_end; i++)
 		if (iface_at(v, i))
 			ifq_clear(v, iface_at(v, i));
