@@ -39,6 +39,8 @@ SACK = bytes.fromhex("0101080a0000000100000002" "0101050a0000000800000009")
 MAC = bytes.fromhex("ffffffffffff020000000001")
 ARP = bytes.fromhex("0001080006040001" "0200000000010a000001" "0000000000000a000002")
 GET = b"GET /index.html?x=1 HTTP/1.1\r\nHost: sina.lab\r\n"
+MAIL = b"EHLO h\r\nMAIL FROM:<me@h> SIZE=9 BODY=8BITMIME\r\nRCPT TO:<@r:\"a b\"@[10.0.0.1]>\r\nDATA\r\n"
+EHLO_ALL = b"220-a\r\n220 b\r\n250-h\r\n250-SIZE 1000\r\n250-PIPELINING\r\n250 8BITMIME\r\n"
 HTTP_11 = b" HTTP/1.1\r\nHost: a\r\n"
 queries = [
     dns("sina.lab"), dns("sina", 28), dns("r1.lab", 255), dns("nobody.lab"), dns("1.0.0.10.in-addr.arpa", 12),
@@ -90,6 +92,16 @@ CORPUS = {
         b"\x05GET /%2e%2e/x HTTP/1.0\r\nConnection: keep-alive\r\nIf-Modified-Since: Sun, 06 Nov 1994 08:49:37 GMT\r\n\r\n",
         b"/a/%2e./b",
         b"\x02PRI * HTTP/2.0\r\n\r\n",
+    ],
+    "smtp": [
+        b"\x00\x00" + MAIL + b"Received: x\r\n\r\n..\r\nhi\r\n.\r\nQUIT\r\n",
+        b"\x05\x00" + MAIL + b"hi\n.\r\nMAIL FROM:<>\r\n\r\n.\r\nRSET\r\nVRFY x\r\nHELP\r\n",
+        b"\x02\x18HELO [IPv6:::1]\r\nMAIL FROM:<>\r\nRCPT TO:<postmaster>\r\nDATA\r\n", b"\x01\x05" + MAIL + b"x\r\n.\r\nNOOP\n",
+    ],
+    "smtp_client": [
+        b"\x00\x01" + EHLO_ALL + b"250 a\r\n250 b\r\n550 c\r\n354 d\r\n250 e\r\n221 f\r\n",
+        b"\x04\x42" + EHLO_ALL + b"250 a\r\n550 b\r\n354 d\r\n250 e\r\n421 f\r\n",
+        b"\x02\x03220 a\r\n500 b\r\n250 c\r\n250\r\n250\r\n354\r\n554\r\n221\r\n", b"\x02\x30220 a\r\n250 b\r\n554 c\r\n",
     ],
 }
 
