@@ -23,7 +23,8 @@ struct pkt *filter_reset(struct pktmem *m, struct pkt *p)
 		return NULL;
 	uint8_t *ip = pkt_put(r, IP4_HLEN + TCP_HLEN), *tcp = ip + IP4_HLEN;
 	uint32_t src = via_addr_to_v4(&w.dst), dst = via_addr_to_v4(&w.src);
-	ip4_emit(ip, &(struct ip4_hdr){.ttl = 64, .proto = IPPROTO_N_TCP, .total_len = IP4_HLEN + TCP_HLEN, .frag = IP4_DF, .src = src, .dst = dst});
+	ip4_emit(ip, &(struct ip4_hdr){.ttl = 64, .proto = IPPROTO_N_TCP, .total_len = IP4_HLEN + TCP_HLEN, .frag = IP4_DF,
+				       .src = src, .dst = dst});
 	tcp_emit(tcp, &rst);
 	put_be16(tcp + 16, csum_field(csum_add(ip4_pseudo(src, dst, IPPROTO_N_TCP, TCP_HLEN), tcp, TCP_HLEN)));
 	r->m.l2 = r->m.l3 = r->head;

@@ -80,7 +80,8 @@ ref_t ct_find(const struct ct_env *e, const struct ct *ct, const struct ct_tuple
 ref_t ct_find_any(const struct ct_env *e, const struct ct *ct, const struct ct_tuple *t, enum ct_dir *dir);
 /* A new one whose packets arrive as orig and reply. It holds `map` from now on, if not 0. 0: one of the tuples is in use, or
  * there is no room. */
-ref_t ct_new(struct ct_env *e, struct ct *ct, const struct ct_tuple *orig, const struct ct_tuple *reply, enum ct_nat nat, ref_t map, uint8_t wheel_kind);
+ref_t ct_new(struct ct_env *e, struct ct *ct, const struct ct_tuple *orig, const struct ct_tuple *reply, enum ct_nat nat, ref_t map,
+	     uint8_t wheel_kind);
 /* A packet of the connection came. False: it does not belong to it after all, and the connection has ended: a SYN of the
  * other side after both had closed. */
 bool ct_touch(struct ct_env *e, struct ct *ct, ref_t c, enum ct_dir dir, const struct view *w, uint32_t bytes);

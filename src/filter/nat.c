@@ -58,7 +58,8 @@ static const struct nat_rule *forward_of(const struct filter_env *e, const struc
 {
 	const struct nat_rule *r = nat_rules(e, f);
 	for (uint32_t i = 0; i < f->n_nat; i++)
-		if (r[i].r.kind == VIA_NAT_FORWARD && r[i].out == outer && r[i].r.proto == proto && port >= r[i].r.port[0] && port <= r[i].r.port[1])
+		if (r[i].r.kind == VIA_NAT_FORWARD && r[i].out == outer && r[i].r.proto == proto && port >= r[i].r.port[0] &&
+		    port <= r[i].r.port[1])
 			return &r[i];
 	return NULL;
 }

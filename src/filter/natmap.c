@@ -49,7 +49,8 @@ static ref_t find_in(const struct arena *a, const struct natmaps *m, uint8_t pro
 	return 0;
 }
 
-const struct natmap *natmap_behind(const struct arena *a, const struct natmaps *m, uint8_t proto, const struct via_addr *out, uint16_t port)
+const struct natmap *natmap_behind(const struct arena *a, const struct natmaps *m, uint8_t proto, const struct via_addr *out,
+				   uint16_t port)
 {
 	ref_t r = *bucket_of(a, m, SIDE_OUT, proto, out, port);
 	for (; r; r = natmap_at(a, r)->next_out) {

@@ -39,7 +39,8 @@ void natmaps_stop(struct arena *a, struct natmaps *m);
 ref_t natmap_get(struct arena *a, struct natmaps *m, uint8_t proto, const struct via_addr *in, uint16_t in_port,
 		 const struct via_addr *out, uint16_t want, bool owns, natmap_free_fn *is_free, void *ctx);
 /* Who is behind an outer port? NULL: nobody. */
-const struct natmap *natmap_behind(const struct arena *a, const struct natmaps *m, uint8_t proto, const struct via_addr *out, uint16_t port);
+const struct natmap *natmap_behind(const struct arena *a, const struct natmaps *m, uint8_t proto, const struct via_addr *out,
+				   uint16_t port);
 void natmap_hold(struct arena *a, ref_t r);
 void natmap_drop(struct arena *a, struct natmaps *m, ref_t r);
 static inline struct natmap *natmap_at(const struct arena *a, ref_t r) { return arena_at(a, r); }

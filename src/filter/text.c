@@ -172,7 +172,8 @@ static bool tcp_flags(const char *s, size_t len, uint8_t *out)
 
 static int take_tcp_flags(struct text *t)
 {
-	static const char why[] = "--tcp-flags has two lists of FIN, SYN, RST, PSH, ACK, URG, ALL or NONE: those to look at, and those that are set";
+	static const char why[] = "--tcp-flags has two lists of FIN, SYN, RST, PSH, ACK, URG, ALL or NONE: those to look at, "
+				  "and those that are set";
 	if (!tcp_flags(t->word, t->len, &t->r->tcp_mask) || !next(t) || !tcp_flags(t->word, t->len, &t->r->tcp_flags))
 		return bad(t, why);
 	if (!t->r->tcp_mask || t->r->tcp_flags & ~t->r->tcp_mask)
@@ -185,7 +186,8 @@ static int take_tcp_flags(struct text *t)
 static int take_icmp(struct text *t)
 {
 	static const struct name types[] = {
-		{"echo-reply", ICMP4_ECHO_REPLY}, {"pong", ICMP4_ECHO_REPLY}, {"destination-unreachable", ICMP4_UNREACH}, {"redirect", ICMP4_REDIRECT},
+		{"echo-reply", ICMP4_ECHO_REPLY}, {"pong", ICMP4_ECHO_REPLY}, {"destination-unreachable", ICMP4_UNREACH},
+		{"redirect", ICMP4_REDIRECT},
 		{"echo-request", ICMP4_ECHO}, {"ping", ICMP4_ECHO}, {"time-exceeded", ICMP4_TIME_EXCEEDED}, {"ttl-exceeded", ICMP4_TIME_EXCEEDED},
 		{"parameter-problem", ICMP4_PARAM}, {"timestamp-request", 13}, {"timestamp-reply", 14},
 	};
@@ -229,8 +231,8 @@ static int take_ctstate(struct text *t)
 /* "3/minute", "10/s", "100": a second. */
 static int take_limit(struct text *t)
 {
-	static const struct name units[] = {{"second", 1}, {"sec", 1}, {"s", 1}, {"minute", 60}, {"min", 60}, {"m", 60}, {"hour", 3600}, {"h", 3600},
-					    {"day", 86400}, {"d", 86400}};
+	static const struct name units[] = {{"second", 1}, {"sec", 1}, {"s", 1}, {"minute", 60}, {"min", 60}, {"m", 60}, {"hour", 3600},
+					    {"h", 3600}, 					    {"day", 86400}, {"d", 86400}};
 	const char *end = t->word + t->len, *slash = memchr(t->word, '/', t->len), *stop = slash ? slash : end;
 	uint32_t n = 0;
 	int unit = slash ? name_value(slash + 1, (size_t)(end - slash - 1), units, ARRAY_LEN(units)) : 1;

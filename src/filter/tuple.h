@@ -15,7 +15,8 @@ struct ct_tuple {
 };
 _Static_assert(sizeof(struct ct_tuple) == 48, "no hidden padding");
 
-static inline struct ct_tuple tuple_of(const struct via_addr *src, uint16_t sport, const struct via_addr *dst, uint16_t dport, uint8_t proto)
+static inline struct ct_tuple tuple_of(const struct via_addr *src, uint16_t sport, const struct via_addr *dst, uint16_t dport,
+				       uint8_t proto)
 {
 	struct ct_tuple t;
 	memset(&t, 0, sizeof(t));

@@ -21,7 +21,8 @@ static bool linear_to(struct pktmem *m, struct pkt *p, uint32_t at, uint32_t n)
 static uint32_t linear_end(const struct pkt *p) { return (uint32_t)p->head + p->head_len; }
 
 /* The tuple of a transport that begins at l4, of which `have` bytes are there. False: too few. */
-static bool tuple_read(const uint8_t *l4, uint32_t have, uint8_t proto, const struct via_addr *src, const struct via_addr *dst, struct ct_tuple *t)
+static bool tuple_read(const uint8_t *l4, uint32_t have, uint8_t proto, const struct via_addr *src, const struct via_addr *dst,
+		       struct ct_tuple *t)
 {
 	*t = tuple_of(src, 0, dst, 0, proto);
 	switch (proto) {

@@ -48,7 +48,8 @@ static uint16_t op_ifindex_of(void *ctx, const char name[16])
 static struct filter_env env_of(struct via *v)
 {
 	static const struct filter_ops ops = {op_has_addr, op_addr_of, op_port_in_use, op_ifindex_of};
-	return (struct filter_env){.ct = {v->arena, &v->st->wheel, v->now, &v->st->counts[COUNT_CT_OPENED]}, .mem = v->mem, .ops = &ops, .ctx = v};
+	return (struct filter_env){.ct = {v->arena, &v->st->wheel, v->now, &v->st->counts[COUNT_CT_OPENED]},
+				   .mem = v->mem, .ops = &ops, .ctx = v};
 }
 
 /* ---- the hooks ---- */
