@@ -3,7 +3,9 @@
 
 #include "base/bytes.h"
 #include "base/csum.h"
+#include "wire/addr.h"
 #include "wire/ip4.h"
+#include "wire/ip6.h"
 #include "wire/tcp.h"
 
 struct pkt *filter_reset(struct pktmem *m, struct pkt *p)
@@ -21,14 +23,18 @@ struct pkt *filter_reset(struct pktmem *m, struct pkt *p)
 	struct pkt *r = pkt_new(m, PKT_HEADROOM);
 	if (!r)
 		return NULL;
-	uint8_t *ip = pkt_put(r, IP4_HLEN + TCP_HLEN), *tcp = ip + IP4_HLEN;
-	uint32_t src = via_addr_to_v4(&w.dst), dst = via_addr_to_v4(&w.src);
-	ip4_emit(ip, &(struct ip4_hdr){.ttl = 64, .proto = IPPROTO_N_TCP, .total_len = IP4_HLEN + TCP_HLEN, .frag = IP4_DF,
-				       .src = src, .dst = dst});
+	bool is_v6 = !via_addr_is_v4(&w.src);
+	uint32_t ip_hlen = is_v6 ? IP6_HLEN : IP4_HLEN;
+	uint8_t *ip = pkt_put(r, ip_hlen + TCP_HLEN), *tcp = ip + ip_hlen;
+	if (is_v6)
+		ip6_emit(ip, &(struct ip6_hdr){.next = IPPROTO_N_TCP, .hops = 64, .payload_len = TCP_HLEN, .src = w.dst, .dst = w.src});
+	else
+		ip4_emit(ip, &(struct ip4_hdr){.ttl = 64, .proto = IPPROTO_N_TCP, .total_len = IP4_HLEN + TCP_HLEN, .frag = IP4_DF,
+					       .src = via_addr_to_v4(&w.dst), .dst = via_addr_to_v4(&w.src)});
 	tcp_emit(tcp, &rst);
-	put_be16(tcp + 16, csum_field(csum_add(ip4_pseudo(src, dst, IPPROTO_N_TCP, TCP_HLEN), tcp, TCP_HLEN)));
+	put_be16(tcp + 16, csum_field(csum_add(addr_pseudo(&w.dst, &w.src, IPPROTO_N_TCP, TCP_HLEN), tcp, TCP_HLEN)));
 	r->m.l2 = r->m.l3 = r->head;
-	r->m.l4 = (uint16_t)(r->head + IP4_HLEN);
+	r->m.l4 = (uint16_t)(r->head + ip_hlen);
 	r->m.why = WHY_RST;
 	r->m.cut = PKT_CUT_NEVER;
 	return r;

@@ -7,6 +7,7 @@
 #include <errno.h>
 
 #include "wire/ip4.h"
+#include "wire/ip6.h"
 #include "wire/tcp.h"
 
 enum { PAGES = (2 * CT_BUCKETS * sizeof(ref_t) + ARENA_PAGE_SIZE - 1) / ARENA_PAGE_SIZE };
@@ -135,6 +136,7 @@ static int64_t idle_time(const struct ct_conn *c)
 	case IPPROTO_N_UDP:
 		return c->is_answered ? CT_UDP_ANSWERED_NS : CT_UDP_NS;
 	case IPPROTO_N_ICMP:
+	case IPPROTO_N_ICMP6:
 		return CT_PING_NS;
 	default:
 		return CT_OTHER_NS;
@@ -208,6 +210,7 @@ static bool deserves_to_stay(const struct ct_conn *c)
 	case IPPROTO_N_TCP:
 		return c->is_established && !tcp_is_over(c);
 	case IPPROTO_N_ICMP:
+	case IPPROTO_N_ICMP6:
 		return false;
 	default:
 		return c->is_answered;

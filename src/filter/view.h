@@ -9,6 +9,7 @@
 #include "filter/tuple.h"
 #include "pkt/pkt.h"
 #include "wire/icmp4.h"
+#include "wire/icmp6.h"
 
 enum view_kind {
 	VIEW_FLOW,      /* of a connection, t says which */

@@ -7,6 +7,7 @@
 #include <errno.h>
 
 #include "filter/filter.h"
+#include "wire/addr.h"
 
 static struct filter *filter_of(const struct via *v) { return v->st->filter ? arena_at(v->arena, v->st->filter) : NULL; }
 
@@ -54,14 +55,14 @@ static struct filter_env env_of(struct via *v)
 
 /* ---- the hooks ---- */
 
-/* A packet with an address that need not be ours, by the route to its destination. Takes it. */
-static void send_raw(struct via *v, struct pkt *p)
+/* An answer to the packet whose header is h, from an address that need not be ours, by the route to it. Takes it. */
+static void send_raw(struct via *v, struct pkt *p, const struct ip_hdr *h)
 {
-	struct via_addr dst = via_addr_v4(get_be32(pkt_data(p) + 16));
 	struct filter_env e = env_of(v);
+	struct via_addr dst = h->src;
 	struct fib_hop hop;
 	if (stack_addr_is_ours(v, &dst)) {
-		tx_loopback(v, p);
+		tx_loopback(v, p, h->src.scope);
 		return;
 	}
 	if (!fib_lookup(v->arena, v->st->fib, &dst, 1, v->st->down, &hop)) {
@@ -75,28 +76,57 @@ static void send_raw(struct via *v, struct pkt *p)
 		tx_neighbour(v, iface_at(v, hop.ifindex), via_addr_is_any(&hop.gateway) ? &dst : &hop.gateway, p);
 }
 
-/* REJECT: its sender is told. */
-static void reject(struct via *v, struct pkt *p, enum via_reject_with with)
+/* p's header, of which as much is told as answering needs; its link-local addresses are of interface `link`. False: it cannot be
+ * read, or is not to be answered. */
+static bool header_of(struct via *v, struct pkt *p, uint16_t link, struct ip_hdr *h)
 {
-	static const uint8_t codes[] = {
-		[VIA_REJECT_PORT_UNREACHABLE] = 3, [VIA_REJECT_NET_UNREACHABLE] = 0, [VIA_REJECT_HOST_UNREACHABLE] = 1,
-		[VIA_REJECT_PROTO_UNREACHABLE] = 2, [VIA_REJECT_NET_PROHIBITED] = 9, [VIA_REJECT_HOST_PROHIBITED] = 10,
-		[VIA_REJECT_ADMIN_PROHIBITED] = ICMP4_UNREACH_FILTERED,
+	struct view w;
+	struct ip4_hdr h4;
+	struct ip6_hdr h6;
+	if (!view_read(v->mem, p, &w) || w.kind == VIEW_ERROR)
+		return false;
+	const uint8_t *ip = pkt_data(p);
+	if (ip[0] >> 4 == 6) {
+		if (ip6_parse(ip, p->len, p->m.gso_size != 0, &h6))
+			return false;
+		*h = ip_hdr_of6(&h6);
+	} else {
+		if (ip4_parse(ip, p->len, p->m.gso_size != 0, &h4))
+			return false;
+		*h = ip_hdr_of4(&h4);
+	}
+	h->proto = w.proto;
+	h->hlen = (uint16_t)(w.l4 - w.l3);
+	h->src = addr_on_link(&h->src, link);
+	h->dst = addr_on_link(&h->dst, link);
+	return true;
+}
+
+/* REJECT: its sender is told. */
+static void reject(struct via *v, const struct filter_pkt *k, enum via_reject_with with)
+{
+	enum { NEXT_AT = 6 }; /* "next header" in an IPv6 header */
+	static const enum icmp_say say[] = {
+		[VIA_REJECT_PORT_UNREACHABLE] = ICMP_SAY_NO_PORT, [VIA_REJECT_NET_UNREACHABLE] = ICMP_SAY_NO_ROUTE,
+		[VIA_REJECT_HOST_UNREACHABLE] = ICMP_SAY_NO_HOST, [VIA_REJECT_PROTO_UNREACHABLE] = ICMP_SAY_NO_PROTOCOL,
+		[VIA_REJECT_NET_PROHIBITED] = ICMP_SAY_NET_PROHIBITED, [VIA_REJECT_HOST_PROHIBITED] = ICMP_SAY_HOST_PROHIBITED,
+		[VIA_REJECT_ADMIN_PROHIBITED] = ICMP_SAY_FILTERED,
 	};
-	struct ip4_hdr h;
-	if (ip4_parse(pkt_data(p), p->len, p->m.gso_size != 0, &h))
+	struct pkt *p = k->p;
+	struct ip_hdr h;
+	if (!header_of(v, p, k->in ? k->in : k->out, &h))
 		return;
 	if (with != VIA_REJECT_TCP_RESET) {
-		tx_icmp_error(v, p, &h, ICMP4_UNREACH, codes[with], 0);
+		tx_icmp_error(v, p, &h, say[with], with == VIA_REJECT_PROTO_UNREACHABLE ? NEXT_AT : 0);
 		return;
 	}
-	if (!icmp_limit_error(&v->st->icmp, h.src, v->now)) {
+	if (!icmp_limit_error(&v->st->icmp, &h.src, v->now)) {
 		v->st->drops[DROP_ICMP_RATE]++;
 		return;
 	}
 	struct pkt *r = filter_reset(v->mem, p);
 	if (r)
-		send_raw(v, r);
+		send_raw(v, r, &h);
 }
 
 static enum drop run_chain(struct via *v, enum via_chain chain, const struct filter_pkt *k)
@@ -107,7 +137,7 @@ static enum drop run_chain(struct via *v, enum via_chain chain, const struct fil
 	case VIA_TARGET_DROP:
 		return DROP_FILTER_DROP;
 	case VIA_TARGET_REJECT:
-		reject(v, k->p, with);
+		reject(v, k, with);
 		return DROP_FILTER_REJECT;
 	default:
 		return DROP_NONE;
