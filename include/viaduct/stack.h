@@ -88,6 +88,8 @@ enum via_setting {
 	VIA_SET_ACCEPT_REDIRECTS,   /* 1: a host believes redirects of the gateway in use (RFC 1122 §3.2.2.2); default 0 */
 	VIA_SET_SEND_REDIRECTS,     /* 0: a router sends none (RFC 1812 §5.2.7.2); default 1 */
 	VIA_SET_CT_MAX, /* connections that NAT and filter know at most, 1 to 262144; 65536. One more ends the oldest unanswered one */
+	VIA_SET_IP6_HEADERS, /* most IPv6 extension headers of a packet, 0 to 255; default 8 */
+	VIA_SET_IP6_OPTIONS, /* most options of one of them, 0 to 255, padding not counted; default 8 (RFC 8504 §5.3) */
 	/* IPv6 of the interface `ifindex`, an Ethernet with an MTU of at least 1280. Without VIA_SET_IPV6 addresses and routes are what was
 	 * configured, used at once, and neighbours are found all the same. */
 	VIA_SET_IPV6,               /* 1: it has a link-local address, probes for every address before it is used (VIA_ADDR_ADD too), asks for

@@ -344,6 +344,12 @@ static int config_setting(struct via *v, const struct via_change *c)
 	case VIA_SET_SEND_REDIRECTS:
 		st->no_redirects = c->value == 0;
 		return 0;
+	case VIA_SET_IP6_HEADERS:
+	case VIA_SET_IP6_OPTIONS:
+		if (c->value < 0 || c->value > 255)
+			return -EINVAL;
+		*(c->setting == VIA_SET_IP6_HEADERS ? &st->ext6.headers : &st->ext6.options) = (uint8_t)c->value;
+		return 0;
 	case VIA_SET_DNS:
 		st->dns = c->addr;
 		return 0;

@@ -13,7 +13,6 @@
 #include "wire/udp.h"
 
 enum rx_way { RX_LOCAL, RX_LOCAL_BROADCAST, RX_FORWARD, RX_NOWHERE };
-enum { NEXT_AT = 6 /* "next header" in an IPv6 header */ };
 
 /* ---- link ---- */
 
@@ -158,7 +157,8 @@ static enum drop rx_transport(struct via *v, struct pkt *p, const struct ip_hdr 
 			tx_icmp_error(v, p, h, ICMP_SAY_NO_PORT, 0);
 		return why;
 	default:
-		tx_icmp_error(v, p, h, ICMP_SAY_NO_PROTOCOL, NEXT_AT);
+		if (!h->is_v6 || h->proto != IPPROTO_N_NONE) /* nothing is behind it, and nobody is told (RFC 8200 §4.7) */
+			tx_icmp_error(v, p, h, ICMP_SAY_NO_PROTOCOL, h->next_at);
 		return DROP_IP_PROTOCOL;
 	}
 }
@@ -168,7 +168,7 @@ static enum drop rx_transport(struct via *v, struct pkt *p, const struct ip_hdr 
 static enum drop rx_local(struct via *v, struct pkt **p, struct ip_hdr *h, bool to_broadcast, bool *taken)
 {
 	*taken = false;
-	if (ip_is_fragment(h)) {
+	if (h->is_v6 || ip_is_fragment(h)) {
 		enum drop why = frag_arrives(v, p, h);
 		if (why || !*p)
 			return why;
@@ -239,6 +239,8 @@ void rx_packet(struct via *v, struct iface *in, struct pkt *p)
 	if (why)
 		goto drop;
 	why = rx_source(v, in, &h);
+	if (!why && h.is_v6 && h.proto == IPPROTO_N_HOPOPTS)
+		why = frag_hops(v, p, &h);
 	if (why)
 		goto drop;
 	if (UNLIKELY(v->hooks != NULL)) {

@@ -63,6 +63,9 @@ static int stack_tables(struct via *v, const struct via_config *cfg)
 	struct reasm_env re = stack_reasm_env(v);
 	reasm_init(&re, &st->reasm, prf_derive(cfg->seed, "reassembly"), WHEEL_REASM);
 	st->frag_ids.key = prf_derive(cfg->seed, "fragment id");
+	st->frag6_ids.key = prf_derive(cfg->seed, "fragment id 6");
+	st->label_key = prf_derive(cfg->seed, "flow label");
+	st->ext6 = (struct ext6_limits){EXT6_HEADERS_DEFAULT, EXT6_OPTIONS_DEFAULT};
 	pool_init(v->arena, &st->acd_pool, "acd", sizeof(struct acd), ACD_MAX);
 	st->acd_random.key = prf_derive(cfg->seed, "acd");
 	st->filter_key = prf_derive(cfg->seed, "filter");

@@ -9,6 +9,7 @@
 #include "link/arp.h"
 #include "net/addrs.h"
 #include "net/frag4.h"
+#include "net/frag6.h"
 #include "net/icmp.h"
 #include "stack/hook.h"
 #include "stack/via.h"
@@ -122,6 +123,9 @@ struct via_state {
 	struct icmp_limit icmp;
 	struct reasm reasm;
 	struct frag4_ids frag_ids;
+	struct frag6_ids frag6_ids;
+	struct ext6_limits ext6;  /* VIA_SET_IP6_HEADERS, VIA_SET_IP6_OPTIONS */
+	struct prf_key label_key; /* of IPv6 flow labels */
 	ref_t filter;             /* struct filter, or 0: nothing is configured (stack/filter.c) */
 	uint32_t ct_max;          /* VIA_SET_CT_MAX */
 	struct prf_key filter_key;
@@ -222,7 +226,8 @@ void ifq_clear(struct via *v, struct iface *i);
 void rx_packet(struct via *v, struct iface *in, struct pkt *p); /* takes */
 /* p begins at the ICMP header. Takes it unless a reason is returned. */
 enum drop icmp_arrives(struct via *v, struct pkt *p, const struct ip_hdr *h, bool to_broadcast);
-/* What a failed neighbour means to the local sender of p, a packet of ours that begins at its IP header: its socket is told, as by ICMP. */
+/* What a failed neighbour means to the local sender of p, a packet of ours that begins at its IP header: its socket is told, as
+ * by ICMP. */
 void icmp_tell_local(struct via *v, struct pkt *p, const struct ip_hdr *h, int err);
 
 /* acd.c */
@@ -263,12 +268,14 @@ enum drop redirect_arrives(struct via *v, uint16_t ifindex, const struct via_add
 			   const struct via_addr *gateway);
 
 /* frag.c */
-/* The fragment *p, which begins at its IP header *h, is for us. *p becomes the whole datagram, *h its header, or NULL while some of
- * it is missing; or a reason why *p is dropped. */
+/* *p, which begins at its IP header *h, is for us: IPv6 extension headers are obeyed, a fragment becomes the whole datagram. *h stops
+ * at the transport. *p is NULL while some of it is missing; or a reason why *p is dropped, its sender told if need be. */
 enum drop frag_arrives(struct via *v, struct pkt **p, struct ip_hdr *h);
+/* The hop-by-hop options of an IPv6 packet, which every node on the way looks at. DROP_NONE or a reason as above. */
+enum drop frag_hops(struct via *v, struct pkt *p, struct ip_hdr *h);
 void frag_timeout(struct via *v, ref_t timer);
 /* p, which begins at its IP header and may be cut, becomes fragments of at most mtu bytes in q. Takes p, also when there is no memory. */
-void frag_cut(struct via *v, struct pkt *p, uint32_t mtu, struct pktq *q);
+void frag_cut(struct via *v, struct pkt *p, const struct ip_hdr *h, uint32_t mtu, struct pktq *q);
 
 /* filter.c */
 /* What via_configure() is told of filter, NAT and connections. */
