@@ -131,7 +131,7 @@ static bool view_icmp(struct pktmem *m, struct pkt *p, struct view *w)
 	if (icmp_asks(w->proto, w->icmp_type) || icmp_answers(w->proto, w->icmp_type))
 		return true;
 	w->kind = VIEW_UNTRACKED;
-	/* A redirect is between neighbours (RFC 5508 REQ-11), quench means nothing any more; nor do neighbour discovery and MLD ask for more. */
+	/* A redirect is between neighbours (RFC 5508 REQ-11), quench means nothing; neighbour discovery and MLD are no errors. */
 	bool is_error = w->proto == IPPROTO_N_ICMP6 ? icmp6_is_error(w->icmp_type) :
 			icmp4_is_error(w->icmp_type) && w->icmp_type != ICMP4_REDIRECT && w->icmp_type != ICMP4_QUENCH;
 	if (!is_error)

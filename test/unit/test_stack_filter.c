@@ -185,7 +185,7 @@ static void matches__each_alone_and_inverted(void **state)
 	static const struct { const char *match; bool fits; } m[] = {
 		{"", true}, {"-i eth0", true}, {"-i eth1", false}, {"! -i eth1", true}, {"! -i eth0", false}, {"-o eth2", true}, {"-o eth0", false},
 		{"-s 192.168.1.0/24", true}, {"-s 192.168.2.0/24", false}, {"! -s 192.168.2.0/24", true}, {"-d 198.51.100.2", true},
-		{"-d 198.51.100.3", false}, {"! -d 198.51.100.2", false}, {"-s 0.0.0.0/0", true}, {"-p udp", true},
+		{"-d 198.51.100.3", false}, {"! -d 198.51.100.2", false}, {"-s 0.0.0.0/0", true}, {"-s ::/0", false}, {"-p udp", true},
 		{"-p tcp", false}, {"! -p tcp", true}, {"-p 17", true}, {"-p udp --sport 5000", true}, {"-p udp --sport 5001", false},
 		{"-p udp --sport 4000:5000", true}, {"-p udp --sport 5001:", false}, {"-p udp --sport :5000", true},
 		{"-p udp --dport 9", true}, {"-p udp ! --dport 9", false}, {"-p udp ! --dport 10", true}, {"-p icmp --icmp-type 8", false},
@@ -287,6 +287,61 @@ static void host__its_own_input_and_output(void **state)
 	net_free(w.t);
 }
 
+static struct via_addr v6(uint8_t net, uint8_t host) { return (struct via_addr){.b = {0x20, 0x01, 0x0d, 0xb8, net, [15] = host}}; }
+
+static void addr6(struct via *v, int ifindex, uint8_t net, uint8_t host)
+{
+	struct via_change c = {.kind = VIA_ADDR_ADD, .ifindex = ifindex, .addr = v6(net, host), .plen = 48};
+	assert_int_equal(via_configure(v, &c), 0);
+}
+
+static void route6(struct via *v, struct via_addr gateway)
+{
+	struct via_change c = {.kind = VIA_ROUTE_ADD, .plen = 0, .gateway = gateway};
+	assert_int_equal(via_configure(v, &c), 0);
+}
+
+/* The same rules and states for IPv6: nothing in them is of one family. */
+static void ipv6__chains_states_and_answers(void **state)
+{
+	struct world w = routed();
+	addr6(w.a, 2, 1, 2), addr6(w.r, 2, 1, 1); /* eth0 */
+	addr6(w.b, 2, 2, 2), addr6(w.r, 3, 2, 1); /* eth1 */
+	route6(w.a, v6(1, 1)), route6(w.b, v6(2, 1));
+	assert_int_equal(filter_text(w.r, "-P FORWARD DROP"), 0);
+	assert_int_equal(filter_text(w.r, "-A FORWARD -m conntrack --ctstate ESTABLISHED,RELATED -j ACCEPT"), 0);
+	assert_int_equal(filter_text(w.r, "-A FORWARD -p tcp --dport 81 -j REJECT --reject-with tcp-reset"), 0);
+	assert_int_equal(filter_text(w.r, "-A FORWARD -p udp --dport 82 -j REJECT"), 0);
+	assert_int_equal(filter_text(w.r, "-A FORWARD -i eth0 -j ACCEPT"), 0);
+	via_sock a = net_open(w.a, VIA_DGRAM), b = net_open(w.b, VIA_DGRAM), t = net_open(w.a, VIA_STREAM);
+	struct via_sockaddr at_a = {v6(1, 2), 5000}, at_b = {v6(2, 2), 9}, rst = {v6(2, 2), 81}, no = {v6(2, 2), 82}, gone = {v6(2, 2), 99};
+	char buf[16];
+	assert_int_equal(via_bind(w.a, a, &at_a), 0);
+	assert_int_equal(via_bind(w.b, b, &at_b), 0);
+	assert_int_equal(via_sendto(w.b, b, "q", 1, 0, &at_a), 1); /* a question from the wrong side */
+	world_run(&w, 20 * NS_PER_MS);
+	assert_int_equal(via_recv(w.a, a, buf, sizeof(buf), 0), -EAGAIN);
+	assert_int_equal(via_sendto(w.a, a, "q", 1, 0, &at_b), 1);
+	world_run(&w, 20 * NS_PER_MS);
+	assert_int_equal(via_recv(w.b, b, buf, sizeof(buf), 0), 1);
+	assert_int_equal(via_sendto(w.b, b, "ans", 3, 0, &at_a), 3);
+	world_run(&w, 20 * NS_PER_MS);
+	assert_int_equal(via_recv(w.a, a, buf, sizeof(buf), 0), 3);
+	assert_int_equal(via_connect(w.a, t, &rst), -EINPROGRESS);
+	world_run(&w, 20 * NS_PER_MS);
+	assert_int_equal(via_recv(w.a, t, buf, 1, 0), -ECONNREFUSED);
+	via_sock u = net_open(w.a, VIA_DGRAM), g = net_open(w.a, VIA_DGRAM);
+	assert_int_equal(via_connect(w.a, u, &no), 0);
+	assert_int_equal(via_send(w.a, u, "x", 1, 0), 1);
+	assert_int_equal(via_connect(w.a, g, &gone), 0);
+	assert_int_equal(via_send(w.a, g, "x", 1, 0), 1);
+	world_run(&w, 20 * NS_PER_MS);
+	assert_int_equal(via_recv(w.a, u, buf, 1, 0), -ECONNREFUSED); /* the router says so */
+	assert_int_equal(via_recv(w.a, g, buf, 1, 0), -ECONNREFUSED); /* b does, and that is RELATED */
+	nat_off(&w);
+	net_free(w.t);
+}
+
 static void config__what_is_refused(void **state)
 {
 	struct world w = routed();
@@ -335,6 +390,7 @@ int main(void)
 		cmocka_unit_test(limit__a_burst_and_then_a_rate),
 		cmocka_unit_test(fragments__are_whole_where_states_are_asked_for),
 		cmocka_unit_test(host__its_own_input_and_output),
+		cmocka_unit_test(ipv6__chains_states_and_answers),
 		cmocka_unit_test(config__what_is_refused),
 		cmocka_unit_test(ifaces__a_rule_follows_the_name),
 	};
