@@ -353,6 +353,8 @@ static int config_setting(struct via *v, const struct via_change *c)
 	case VIA_SET_DNS:
 		st->dns = c->addr;
 		return 0;
+	case VIA_SET_CT_MAX:
+		return config_ct_max(v, c->value);
 	default:
 		return config_tcp(v, c);
 	}
@@ -372,6 +374,13 @@ int via_configure(struct via *v, const struct via_change *c)
 		return config_route(v, c);
 	case VIA_NEIGH_SET:
 		return config_neigh(v, c);
+	case VIA_FILTER_APPEND:
+	case VIA_FILTER_POLICY:
+	case VIA_FILTER_FLUSH:
+	case VIA_NAT_ADD:
+	case VIA_NAT_FLUSH:
+	case VIA_CT_FLUSH:
+		return config_filter(v, c);
 	case VIA_SET: {
 		int err = nd_is_setting(c->setting) ? nd_configure(v, c) : config_setting(v, c);
 		if (!err)

@@ -80,7 +80,9 @@ enum stack_count {
 	COUNT_IP_IN, COUNT_IP_LOCAL, COUNT_IP_FORWARDED, COUNT_IP_OUT, COUNT_ICMP_ECHO, COUNT_ICMP_ERRORS_OUT, COUNT_ARP_IN,
 	COUNT_TCP_IN, COUNT_TCP_OUT, COUNT_TCP_RST_OUT, COUNT_UDP_IN, COUNT_UDP_OUT,
 	COUNT_ARP_CONFLICTS, COUNT_REASM_JOINED, COUNT_REASM_WHOLE, COUNT_FRAG_CUT, COUNT_FRAG_MADE, COUNT_ND_IN, COUNT_ND_OUT,
-	COUNT_ND_CONFLICTS, COUNT_ND_DISAGREE, COUNT_NEIGH_EVICTED, COUNT_STACK
+	COUNT_ND_CONFLICTS, COUNT_ND_DISAGREE, COUNT_NEIGH_EVICTED,
+	COUNT_CT_OPENED, COUNT_CT_EVICTED, COUNT_CT_REFUSED, /* as enum ct_count */
+	COUNT_STACK
 };
 
 struct via_state {
@@ -124,6 +126,9 @@ struct via_state {
 	struct frag6_ids frag6_ids;
 	struct ext6_limits ext6;  /* VIA_SET_IP6_HEADERS, VIA_SET_IP6_OPTIONS */
 	struct prf_key label_key; /* of IPv6 flow labels */
+	ref_t filter;             /* struct filter, or 0: nothing is configured (stack/filter.c) */
+	uint32_t ct_max;          /* VIA_SET_CT_MAX */
+	struct prf_key filter_key;
 	struct pool acd_pool;
 	ref_t acds;               /* struct acd, linked */
 	uint32_t acd_conflicts;   /* in a row */
@@ -191,6 +196,8 @@ int tx_datagram(struct via *v, struct pkt *p, uint8_t proto, const struct via_ad
 		uint8_t tos, bool may_broadcast);
 /* The same along a path the caller holds. */
 void tx_path(struct via *v, struct pkt *p, struct path *pa, uint8_t proto, uint8_t ttl, uint8_t tos);
+/* p begins at its IP header: to ourselves. zone: the interface that link-local addresses in it belong to. */
+void tx_loopback(struct via *v, struct pkt *p, uint32_t zone);
 /* p begins at its IP header, m.l3 set: to a neighbour of interface i. */
 void tx_neighbour(struct via *v, struct iface *i, const struct via_addr *next, struct pkt *p);
 /* Frame and queue all of q for a neighbour whose MAC is known. */
@@ -269,6 +276,18 @@ enum drop frag_hops(struct via *v, struct pkt *p, struct ip_hdr *h);
 void frag_timeout(struct via *v, ref_t timer);
 /* p, which begins at its IP header and may be cut, becomes fragments of at most mtu bytes in q. Takes p, also when there is no memory. */
 void frag_cut(struct via *v, struct pkt *p, const struct ip_hdr *h, uint32_t mtu, struct pktq *q);
+
+/* filter.c */
+/* What via_configure() is told of filter, NAT and connections. */
+int config_filter(struct via *v, const struct via_change *c);
+int config_ct_max(struct via *v, int64_t max);
+/* After a restore: is there anything at the hooks? */
+void filter_hook(struct via *v);
+/* Fragments are put together before pre-route: connections are followed, and only the first one tells its ports. */
+bool filter_wants_whole(const struct via *v);
+void filter_timeout(struct via *v, ref_t timer);
+void filter_ifaces(struct via *v);
+void filter_end(struct via *v);
 
 /* trace.c */
 /* False: nobody traces. Else p has an id now. */

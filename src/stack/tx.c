@@ -159,8 +159,7 @@ void tx_neighbour(struct via *v, struct iface *i, const struct via_addr *next, s
 
 /* ---- internet: what is made here ---- */
 
-/* zone: the interface that link-local addresses in p belong to. */
-static void tx_loopback(struct via *v, struct pkt *p, uint32_t zone)
+void tx_loopback(struct via *v, struct pkt *p, uint32_t zone)
 {
 	struct via_state *st = v->st;
 	struct iface *lo = iface_at(v, IFINDEX_LO);
@@ -289,14 +288,15 @@ void tx_path(struct via *v, struct pkt *p, struct path *pa, uint8_t proto, uint8
 	struct ip_hdr h;
 	tx_header(v, p, pa, proto, ttl, tos, &h);
 	v->st->counts[COUNT_IP_OUT] += p->m.gso_size ? p->m.gso_segs : 1;
-	enum drop why = hook_run(v, HOOK_LOCAL_OUT, p);
+	uint16_t out = pa->p.is_loopback ? IFINDEX_LO : (uint16_t)pa->p.ifindex;
+	enum drop why = hook_run(v, HOOK_LOCAL_OUT, p, 0, out);
 	if (!why && !pa->p.ifindex)
 		why = DROP_IP_NO_ROUTE;
 	bool is_large = !p->m.gso_size && p->len > tx_limit(p, pa);
 	if (!why && is_large && !h.may_cut)
 		why = DROP_TOO_BIG;
 	if (!why)
-		why = hook_run(v, HOOK_POST_ROUTE, p);
+		why = hook_run(v, HOOK_POST_ROUTE, p, 0, out);
 	if (!why && !is_large && pkt_unchain(v->mem, p))
 		why = DROP_NO_MEMORY;
 	if (why) {
@@ -419,9 +419,11 @@ void tx_forward(struct via *v, struct pkt *p, struct ip_hdr *h)
 		ip_options_pass(v, p, hop.ifindex, &next);
 	redirect_send(v, p, h, &hop);
 	p->m.why = WHY_FORWARD;
-	why = hook_run(v, HOOK_FORWARD, p);
+	why = hook_run(v, HOOK_FORWARD, p, p->m.ifindex, hop.ifindex);
 	if (!why)
-		why = hook_run(v, HOOK_POST_ROUTE, p);
+		why = hook_run(v, HOOK_POST_ROUTE, p, p->m.ifindex, hop.ifindex);
+	if (!why && !is_large && pkt_unchain(v->mem, p)) /* put together at pre-route */
+		why = DROP_NO_MEMORY;
 	if (why)
 		goto drop;
 	st->counts[COUNT_IP_FORWARDED] += p->m.gso_size ? p->m.gso_segs : 1;
