@@ -42,6 +42,15 @@ GET = b"GET /index.html?x=1 HTTP/1.1\r\nHost: sina.lab\r\n"
 MAIL = b"EHLO h\r\nMAIL FROM:<me@h> SIZE=9 BODY=8BITMIME\r\nRCPT TO:<@r:\"a b\"@[10.0.0.1]>\r\nDATA\r\n"
 EHLO_ALL = b"220-a\r\n220 b\r\n250-h\r\n250-SIZE 1000\r\n250-PIPELINING\r\n250 8BITMIME\r\n"
 HTTP_11 = b" HTTP/1.1\r\nHost: a\r\n"
+
+
+def nd(kind, body, opts=b"", how=0):
+    """How it came (bit 0: from ::, bit 1: to a unicast address), then the message."""
+    return bytes([how, kind, 0, 0, 0]) + body + opts
+
+
+LL1, G1 = bytes.fromhex("fe80000000000000000000000000000a"), bytes.fromhex("20010db800000000000000000000000b")
+LLA, PIO = bytes.fromhex("020000000b0c"), bytes.fromhex("030440c0000000640000003200000000") + G1
 queries = [
     dns("sina.lab"), dns("sina", 28), dns("r1.lab", 255), dns("nobody.lab"), dns("1.0.0.10.in-addr.arpa", 12),
     dns("SINA.LAB", 1, 0x0100, OPT, 1), dns("a-b.c.lab", 1, 0x2800), dns("sina.lab", 1, 0x8180),
@@ -81,6 +90,12 @@ CORPUS = {
     "addr": [
         b"10.0.0.1", b"255.255.255.255/32", b"0.0.0.0/0", b"1.2.3", b"01.2.3.4",
         bytes.fromhex("20010db8000000000000000000000001") + b"\x40", bytes(10) + b"\xff\xff\x0a\x00\x00\x01\x18",
+    ],
+    "nd": [
+        nd(133, bytes(4), b"\1\1" + LLA), nd(133, bytes(4), b"", 1),
+        nd(134, bytes.fromhex("40c80708000075300000038b"[:24]), b"\1\1" + LLA + b"\5\1\0\0\0\0\5\xdc" + PIO + PIO),
+        nd(135, bytes(4) + G1, b"\1\1" + LLA + b"\x0e\1noncex"), nd(136, b"\xe0\0\0\0" + G1, b"\2\1" + LLA, 2),
+        nd(137, bytes(4) + LL1 + G1, b"\2\1" + LLA + b"\4\3" + bytes(22)), nd(135, bytes(4) + G1, b"\1\0" + LLA),
     ],
     "dns": queries,
     "dns_serve": [b"\0" + q for q in queries] + [b"\1" + queries[0]],
