@@ -9,7 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { BOX_NAME = 3 * 64 + 1, FILE_NAME = 160, TRIES = 16 };
+enum { BOX_NAME = 3 * 64 + 4, FILE_NAME = 160, TRIES = 16 };
 
 struct maildir {
 	char *root;
@@ -36,6 +36,18 @@ static void box_name(const char *mailbox, char out[BOX_NAME])
 	out[n] = 0;
 }
 
+/* The folder's entries, to the disk. */
+static int folder_sync(int box, const char *name)
+{
+	int fd = openat(box, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC), rc = 0;
+	if (fd < 0)
+		return -errno;
+	if (fsync(fd))
+		rc = -errno;
+	close(fd);
+	return rc;
+}
+
 /* Open folder `name` below `at`; if it is not there it is made, for good. A descriptor or -errno. */
 static int folder_get(int at, const char *name)
 {
@@ -54,9 +66,15 @@ static int folder_get(int at, const char *name)
 static int root_get(const struct maildir *d)
 {
 	int fd = open(d->root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0 && errno == ENOENT && (mkdir(d->root, 0700) == 0 || errno == EEXIST))
-		fd = open(d->root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	return fd < 0 ? -errno : fd;
+	if (fd >= 0 || errno != ENOENT)
+		return fd < 0 ? -errno : fd;
+	if (mkdir(d->root, 0700) && errno != EEXIST)
+		return -errno;
+	fd = open(d->root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int rc = fd < 0 ? -errno : folder_sync(fd, "..");
+	if (rc && fd >= 0)
+		close(fd);
+	return rc ? rc : fd;
 }
 
 /* A mailbox with its three folders. A descriptor or -errno. */
@@ -162,18 +180,6 @@ static void maildir_abort(void *ctx, uint64_t token)
 	unlinkat(m->boxes[0], path, 0);
 	message_free(m);
 	d->open--;
-}
-
-/* The folder's entries, to the disk. */
-static int folder_sync(int box, const char *name)
-{
-	int fd = openat(box, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC), rc = 0;
-	if (fd < 0)
-		return -errno;
-	if (fsync(fd))
-		rc = -errno;
-	close(fd);
-	return rc;
 }
 
 /* Into every mailbox's new/: links for all but the first, the file itself for that one. 0 or -errno. */

@@ -42,10 +42,9 @@ static int read_words(struct yaml_tree *y, const ynode *n, const char *what, boo
 /* Unless the file names them: NODE.lab, and NODE as programs on nodes may call it. */
 static int usual_domains(struct yaml_tree *y, const ynode *n, const char *node, char ***out)
 {
-	char **d = *out = calloc(3, sizeof *d);
-	if (!d || asprintf(&d[0], "%s.lab", node) < 0 || asprintf(&d[1], "%s", node) < 0)
-		return yaml_fail(y, n, "no memory");
-	return 0;
+	char **d = *out = calloc(3, sizeof *d), full[SMTP_DOMAIN_MAX];
+	snprintf(full, sizeof full, "%s.lab", node);
+	return d && (d[0] = strdup(full)) && (d[1] = strdup(node)) ? 0 : yaml_fail(y, n, "no memory");
 }
 
 int topo_smtp_read(struct yaml_tree *y, const ynode *n, const ynode *const val[3], const char *node, struct topo_service *s)
