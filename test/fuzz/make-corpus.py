@@ -33,6 +33,13 @@ def dns(text, qtype=1, flags=0x0100, extra=b"", n_extra=0):
     return struct.pack(">HHHHHH", 0x1234, flags, 1, 0, 0, n_extra) + name(text) + struct.pack(">HH", qtype, 1) + extra
 
 
+def dhcp(op, kind, options, yiaddr=0, ciaddr=0, sname=b"", file=b""):
+    head = struct.pack(">BBBBIHHIIII", op, 1, 6, 0, 0x11223344, 0, 0x8000, ciaddr, yiaddr, 0, 0) + bytes.fromhex("020000000001") + bytes(10)
+    return head + sname.ljust(64, b"\0") + file.ljust(128, b"\0") + bytes.fromhex("63825363" "3501") + bytes([kind]) + options + b"\xff"
+
+
+SERVER_ID = bytes.fromhex("36040a000001")
+GRANT = SERVER_ID + bytes.fromhex("3304000000b4" "0104ffffff00" "03040a0000fe" "060408080808" "1a0205dc")
 OPT = b"\0" + struct.pack(">HHIH", 41, 1232, 0, 0)
 SYN = bytes.fromhex("020405b40402080a000000010000000201030307")
 SACK = bytes.fromhex("0101080a0000000100000002" "0101050a0000000800000009")
@@ -90,6 +97,12 @@ CORPUS = {
     "addr": [
         b"10.0.0.1", b"255.255.255.255/32", b"0.0.0.0/0", b"1.2.3", b"01.2.3.4",
         bytes.fromhex("20010db8000000000000000000000001") + b"\x40", bytes(10) + b"\xff\xff\x0a\x00\x00\x01\x18",
+    ],
+    "dhcp": [b"\0" + dhcp(1, 1, bytes.fromhex("3d0701020000000001")), b"\0" + dhcp(1, 3, SERVER_ID + bytes.fromhex("32040a000064"))] +
+    [bytes([how]) + dhcp(2, kind, GRANT, 0x0A000064) for how in (2, 3, 7) for kind in (2, 5)] + [
+        b"\3" + dhcp(2, 6, SERVER_ID), b"\0" + dhcp(1, 4, SERVER_ID + bytes.fromhex("32040a000064")),
+        b"\0" + dhcp(1, 3, b"", 0, 0x0A000065), b"\0" + dhcp(1, 7, SERVER_ID, 0, 0x0A000064),
+        b"\2" + dhcp(2, 2, bytes.fromhex("340103") + SERVER_ID, 0x0A000064, 0, b"\x33\4\0\0\0\5\xff", b"\x79\x05\0\x0a\0\0\1\xff"),
     ],
     "nd": [
         nd(133, bytes(4), b"\1\1" + LLA), nd(133, bytes(4), b"", 1),
