@@ -1,4 +1,5 @@
-/* lab/services.h - the services a node runs by itself: http (a folder), echo, dns, smtp (into Maildirs). They use the public socket API only. */
+/* lab/services.h - the services a node runs by itself: http (a folder), echo, dns, smtp (into Maildirs).
+ * They use the public socket API only. */
 #ifndef LAB_SERVICES_H
 #define LAB_SERVICES_H
 
