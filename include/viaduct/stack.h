@@ -7,6 +7,7 @@
 
 #include <stddef.h>
 #include <viaduct/driver.h>
+#include <viaduct/filter.h>
 #include <viaduct/socket.h>
 #include <viaduct/types.h>
 
@@ -40,7 +41,15 @@ VIA_API int via_iface_remove(struct via *v, int ifindex);
 VIA_API void via_iface_updown(struct via *v, int ifindex);
 
 /* Configuration changes only through this one call; each raises the stack's configuration generation. */
-enum via_change_kind { VIA_ADDR_ADD, VIA_ADDR_DEL, VIA_ROUTE_ADD, VIA_ROUTE_DEL, VIA_NEIGH_SET, VIA_SET, VIA_ADDR_PROBE };
+enum via_change_kind {
+	VIA_ADDR_ADD, VIA_ADDR_DEL, VIA_ROUTE_ADD, VIA_ROUTE_DEL, VIA_NEIGH_SET, VIA_SET, VIA_ADDR_PROBE,
+	VIA_FILTER_APPEND, /* filter: one more rule at the end of its chain. -ENOSPC beyond 1024 in a chain, -ENODEV: no such interface */
+	VIA_FILTER_POLICY, /* filter: the target of what no rule of its chain decides; at first ACCEPT */
+	VIA_FILTER_FLUSH,  /* filter: no rules in its chain any more; policies stay */
+	VIA_NAT_ADD,       /* nat: one more rule. -ENOSPC beyond 64, -ENODEV: no such interface */
+	VIA_NAT_FLUSH,     /* no NAT rules any more, and every connection is forgotten */
+	VIA_CT_FLUSH,      /* every connection is forgotten */
+};
 enum via_setting {
 	VIA_SET_FORWARDING = 1,
 	VIA_SET_TTL,
@@ -78,6 +87,27 @@ enum via_setting {
 	VIA_SET_ANY_ADDRESS, /* 1: every unicast address is one of ours, to receive at and to send from; a gateway (via_catch_all()) */
 	VIA_SET_ACCEPT_REDIRECTS,   /* 1: a host believes redirects of the gateway in use (RFC 1122 §3.2.2.2); default 0 */
 	VIA_SET_SEND_REDIRECTS,     /* 0: a router sends none (RFC 1812 §5.2.7.2); default 1 */
+	VIA_SET_CT_MAX, /* connections that NAT and filter know at most, 1 to 262144; 65536. One more ends the oldest unanswered one */
+	VIA_SET_IP6_HEADERS, /* most IPv6 extension headers of a packet, 0 to 255; default 8 */
+	VIA_SET_IP6_OPTIONS, /* most options of one of them, 0 to 255, padding not counted; default 8 (RFC 8504 §5.3) */
+	/* IPv6 of the interface `ifindex`, an Ethernet with an MTU of at least 1280. Without VIA_SET_IPV6 addresses and routes are what was
+	 * configured, used at once, and neighbours are found all the same. */
+	VIA_SET_IPV6,               /* 1: it has a link-local address, probes for every address before it is used (VIA_ADDR_ADD too), asks for
+				       routers and believes them (RFC 4861, RFC 4862); 0 (default): what came so goes */
+	VIA_SET_ACCEPT_RA,          /* as Linux's accept_ra: 0 never, 1 unless forwarding (default), 2 always */
+	VIA_SET_AUTOCONF,           /* 0: no addresses from advertised prefixes; default 1 */
+	VIA_SET_DAD_TRANSMITS,      /* probes for an address, 0 to 16: DupAddrDetectTransmits; default 1 */
+	VIA_SET_RA,                 /* 1: a router (-EINVAL if it is none, or without VIA_SET_IPV6) advertises itself; 0: stops, and says so */
+	VIA_SET_RA_PREFIX,          /* value 1: addr/plen is advertised, on link and, if plen is 64, for addresses, with valid_s and preferred_s
+				       (0: 30 days and 7); 0: no more. At most 8 */
+	VIA_SET_RA_INTERVAL,        /* MaxRtrAdvInterval, 4 to 1800 s; default 600 */
+	VIA_SET_RA_LIFETIME,        /* as a default router, 0 to 9000 s; -1: three intervals (default) */
+	VIA_SET_RA_MTU,             /* 1280 to the interface's; 0: not said (default) */
+	VIA_SET_RA_HOP_LIMIT,       /* 0: not said; default 64 */
+	VIA_SET_RA_PREFERENCE,      /* -1 low, 0 medium (default), 1 high (RFC 4191) */
+	VIA_SET_RA_FLAGS,           /* 2: managed, 1: other configuration by DHCPv6; default 0 */
+	VIA_SET_RA_REACHABLE,       /* ReachableTime in ms; 0: not said (default) */
+	VIA_SET_RA_RETRANS,         /* RetransTimer in ms; the same */
 };
 struct via_change {
 	enum via_change_kind kind;
@@ -88,6 +118,9 @@ struct via_change {
 	uint8_t mac[6];
 	enum via_setting setting;
 	int64_t value;
+	const struct via_filter_rule *filter; /* borrowed for the call */
+	const struct via_nat_rule *nat;
+	uint32_t valid_s, preferred_s; /* VIA_SET_RA_PREFIX: lifetimes, seconds; UINT32_MAX: for ever */
 };
 /* Two ROUTE_ADDs of one prefix with different gateways make equal paths, chosen per flow by a keyed hash. */
 VIA_API int via_configure(struct via *v, const struct via_change *c);
@@ -123,7 +156,8 @@ struct via_iface_info {
 	uint64_t rx_packets, rx_bytes, tx_packets, tx_bytes, rx_dropped, tx_dropped;
 };
 /* VIA_ADDR_PROBE: as VIA_ADDR_ADD, but the address is used only once three ARP probes, five to seven seconds, found nobody who has
- * it (RFC 5227). What became of it; VIA_ADDR_DEL forgets it. One in conflict is not used: choose another. At most 16. */
+ * it (RFC 5227); an IPv6 address after VIA_SET_DAD_TRANSMITS solicitations (RFC 4862). What became of it; VIA_ADDR_DEL forgets it. One in
+ * conflict is not used: choose another. Addresses that IPv6 makes itself are listed until they are used. At most 64. */
 enum via_acd_state { VIA_ACD_PROBING, VIA_ACD_IN_USE, VIA_ACD_CONFLICT };
 struct via_acd_info {
 	uint32_t size;
@@ -138,6 +172,8 @@ struct via_addr_info {
 	int ifindex;
 	struct via_addr addr;
 	uint8_t plen;
+	bool deprecated, autoconf;     /* not for new connections; from a router's prefix */
+	uint32_t valid_s, preferred_s; /* left, seconds; UINT32_MAX: for ever */
 };
 struct via_route_info {
 	uint32_t size;
@@ -146,6 +182,17 @@ struct via_route_info {
 	struct via_addr gateway;
 	int ifindex;
 };
+/* Who is known to have which MAC; state is RFC 4861's. */
+enum via_neigh_state { VIA_NEIGH_INCOMPLETE = 1, VIA_NEIGH_REACHABLE, VIA_NEIGH_STALE, VIA_NEIGH_DELAY, VIA_NEIGH_PROBE,
+	VIA_NEIGH_PERMANENT };
+struct via_neigh_info {
+	uint32_t size;
+	int ifindex;
+	struct via_addr addr;
+	uint8_t mac[6]; /* not of an INCOMPLETE one */
+	enum via_neigh_state state;
+};
+VIA_API bool via_neigh_get(struct via *v, int n, struct via_neigh_info *out);
 VIA_API bool via_iface_get(struct via *v, int n, struct via_iface_info *out);
 VIA_API bool via_addr_get(struct via *v, int n, struct via_addr_info *out);
 VIA_API bool via_route_get(struct via *v, int n, struct via_route_info *out);

@@ -8,8 +8,8 @@
 
 json_t *ask_lab(const char *name, const char *op, const char *node)
 {
-	json_t *msg = json_pack("{s:s, s:s?}", "op", op, "node", node), *answer = ask_lab_for(name, msg);
-	json_decref(msg);
+	json_t *request = json_pack("{s:s, s:s?}", "op", op, "node", node), *answer = ask_lab_for(name, request);
+	json_decref(request);
 	return answer;
 }
 

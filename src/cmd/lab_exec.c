@@ -10,18 +10,19 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
-#include <sys/signalfd.h>
 #include <unistd.h>
 
-enum { OPT_TOPOLOGY, OPT_SHAPE, OPT_SEED, OPT_PCAPNG, OPT_STORY, OPT_CLEAN, OPT_ROOT, OPT_REPORT };
+enum { OPT_TOPOLOGY, OPT_SHAPE, OPT_LINK, OPT_SEED, OPT_PCAPNG, OPT_STORY, OPT_CLEAN, OPT_ROOT, OPT_MAIL, OPT_REPORT };
 static const struct cmd_option options[] = {
 	[OPT_TOPOLOGY] = {'t', "topology", "FILE", "a private lab from this file, for the life of the program"},
 	[OPT_SHAPE] = {0, "topo", "SHAPE", "a private lab from one line: line,3  ring,5  clos,2,4  tree,3,10"},
+	[OPT_LINK] = {'l', "link", "KEY=VALUE,...", "impair all links: delay=5ms,loss=1%,rate=10mbit (doc/lab.md)"},
 	[OPT_SEED] = {'s', "seed", "N", "seed of loss, delay and all randomness (default: the file's, else 1)"},
 	[OPT_PCAPNG] = {0, "pcapng", "FILE", "capture every interface into FILE"},
 	[OPT_STORY] = {0, "story", "FILE", "write what happened as JSON (via lab story shows it)"},
 	[OPT_CLEAN] = {0, "no-impairments", NULL, "all links clean: no delay, loss or reordering"},
 	[OPT_ROOT] = {0, "www", "NODE=DIR", "serve DIR on NODE instead of the file's http folder"},
+	[OPT_MAIL] = {0, "mail", "NODE=DIR", "keep the mail of NODE in DIR instead of the file's maildir"},
 	[OPT_REPORT] = {0, "report", NULL, "tell in full what was taken and what not, even under -q"},
 	{0, NULL, NULL, NULL},
 };
@@ -81,7 +82,9 @@ static int exec_private(const struct cmd_args *a)
 		.pcapng = a->opt[OPT_PCAPNG],
 		.no_impairments = a->opt[OPT_CLEAN] != NULL,
 		.story = a->opt[OPT_STORY] != NULL,
-		.www = a->opt[OPT_ROOT]};
+		.link = a->opt[OPT_LINK],
+		.www = a->opt[OPT_ROOT],
+		.mail = a->opt[OPT_MAIL]};
 	struct session s = {0};
 	int status = lab_host_seed(a->opt[OPT_SEED], &o);
 	if (status)
@@ -119,25 +122,14 @@ static json_t *request(const struct cmd_args *a)
 		control_bytes(getcwd(cwd, sizeof cwd) ? cwd : "/"));
 }
 
-/* SIGINT and SIGTERM are read from the descriptor from now on. */
-static int take_signals(void)
-{
-	sigset_t set;
-	sigemptyset(&set);
-	sigaddset(&set, SIGINT);
-	sigaddset(&set, SIGTERM);
-	sigprocmask(SIG_BLOCK, &set, NULL);
-	return signalfd(-1, &set, SFD_CLOEXEC);
-}
-
 /* Passes signals on until the answer comes. Gives. */
 static json_t *await_answer(int fd, int sfd)
 {
 	while (lab_host_wait_readable(fd, sfd) == sfd) {
-		struct signalfd_siginfo si;
-		if (read(sfd, &si, sizeof si) != (ssize_t)sizeof si)
+		int signo = lab_host_signal_read(sfd);
+		if (!signo)
 			break;
-		json_t *msg = json_pack("{s:s, s:i}", "op", "signal", "signo", (int)si.ssi_signo);
+		json_t *msg = json_pack("{s:s, s:i}", "op", "signal", "signo", signo);
 		control_send(fd, msg, NULL, 0);
 		json_decref(msg);
 	}
@@ -155,7 +147,7 @@ static int exec_joined(const struct cmd_args *a)
 	if (fd < 0)
 		return control_fail(EXIT_OURS, a->words[0], fd);
 	static const int stdio[3] = {0, 1, 2};
-	int sfd = take_signals(); /* before the program can start */
+	int sfd = lab_host_signals(); /* before the program can start */
 	json_t *msg = request(a);
 	int e = control_send(fd, msg, stdio, 3);
 	json_decref(msg);

@@ -13,6 +13,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
+#include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <unistd.h>
@@ -33,31 +34,34 @@ struct server {
 	struct loop *loop;
 	struct lab *lab;
 	struct client *clients;
-	struct loop_task reaper; /* of programs whose client left */
+	struct loop_task reaper; /* of programs whose client left; and ends us at `until` */
+	int64_t until;
 	int fd;
 	bool is_ending;
 };
 
 #define PATIENCE_NS (2 * NS_PER_S) /* with a program that was asked to end */
 
-/* Does --www name a node that serves http? False after a sentence. */
-static bool www_fits(struct lab *lab, const char *www)
+/* Does --www or --mail name a node with that service? False after a sentence. */
+static bool root_fits(struct lab *lab, const char *option, const char *word, const char *kind)
 {
-	const char *eq = strchr(www, '=');
+	if (!word)
+		return true;
+	const char *eq = strchr(word, '=');
 	json_t *all = lab_inspect(lab);
 	const json_t *node, *service;
 	size_t i, k;
 	bool fits = false;
 	json_array_foreach(json_object_get(all, "nodes"), i, node) {
 		const char *name = json_string_value(json_object_get(node, "name"));
-		if (!eq || strlen(name) != (size_t)(eq - www) || strncmp(name, www, (size_t)(eq - www)) != 0)
+		if (!eq || strlen(name) != (size_t)(eq - word) || strncmp(name, word, (size_t)(eq - word)) != 0)
 			continue;
 		json_array_foreach(json_object_get(node, "services"), k, service)
-			fits = fits || strcmp(json_string_value(json_object_get(service, "name")), "http") == 0;
+			fits = fits || strcmp(json_string_value(json_object_get(service, "name")), kind) == 0;
 	}
 	json_decref(all);
 	if (!fits)
-		cmd_fail(EXIT_USAGE, "--www wants NODE=DIR and a node with an http service, not '%s'", www);
+		cmd_fail(EXIT_USAGE, "--%s wants NODE=DIR and a node with service %s, not '%s'", option, kind, word);
 	return fits;
 }
 
@@ -69,7 +73,7 @@ struct lab *lab_host_load(const char *file, const char *shape, const struct lab_
 		return NULL;
 	}
 	struct lab *lab = file ? lab_load(file, o, &e) : lab_load_shape(shape, o, &e);
-	if (lab && o->www && !www_fits(lab, o->www)) {
+	if (lab && (!root_fits(lab, "www", o->www, "http") || !root_fits(lab, "mail", o->mail, "smtp"))) {
 		lab_free(lab);
 		return NULL;
 	}
@@ -137,6 +141,22 @@ int lab_host_wait_readable(int a, int b)
 			return -1;
 	}
 	return p[0].revents ? a : b;
+}
+
+int lab_host_signals(void)
+{
+	sigset_t set;
+	sigemptyset(&set);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGTERM);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	return signalfd(-1, &set, SFD_CLOEXEC);
+}
+
+int lab_host_signal_read(int fd)
+{
+	struct signalfd_siginfo si;
+	return read(fd, &si, sizeof si) == (ssize_t)sizeof si ? (int)si.ssi_signo : 0;
 }
 
 void lab_host_say(const char *name, const char *state)
@@ -291,6 +311,20 @@ static bool client_job(struct client *c, const json_t *msg)
 	return c->job != NULL;
 }
 
+/* {"link": "r1-r2", "words": [...], "one_way"}: applied in turn. */
+static json_t *link_change(struct lab *lab, const json_t *msg)
+{
+	const char *link = json_string_value(json_object_get(msg, "link")), *word;
+	bool one_way = json_is_true(json_object_get(msg, "one_way"));
+	const json_t *o;
+	size_t i;
+	char err[256];
+	json_array_foreach(json_object_get(msg, "words"), i, o)
+		if ((word = json_string_value(o)) && lab_link_change(lab, link ? link : "", word, one_way, err))
+			return json_pack("{s:s, s:i}", "error", err, "status", EXIT_USAGE);
+	return json_pack("{s:b}", "ok", 1);
+}
+
 /* For `via ss`; node NULL: of all. */
 static json_t *sockets_of(struct lab *lab, const char *node)
 {
@@ -315,11 +349,18 @@ static bool client_request(struct client *c, const json_t *msg)
 			program_signal(c->program, (int)json_integer_value(json_object_get(msg, "signo")));
 		return true;
 	}
+	if (strcmp(op, "stop") == 0) {
+		if (c->job)
+			lab_job_stop(c->job);
+		return c->job != NULL;
+	}
 	json_t *answer;
 	if (strcmp(op, "inspect") == 0)
 		answer = lab_inspect(c->server->lab);
 	else if (strcmp(op, "ss") == 0)
 		answer = sockets_of(c->server->lab, json_string_value(json_object_get(msg, "node")));
+	else if (strcmp(op, "link") == 0)
+		answer = link_change(c->server->lab, msg);
 	else if (strcmp(op, "down") == 0)
 		answer = json_pack("{s:i}", "pid", (int)getpid());
 	else
@@ -359,7 +400,9 @@ static void on_client(void *ctx, uint32_t events)
 static int64_t reap(void *ctx, int64_t now)
 {
 	struct server *s = ctx;
-	int64_t next = TIME_NEVER;
+	int64_t next = s->until;
+	if (now >= s->until)
+		loop_stop(s->loop, EXIT_WELL);
 	for (struct client *c = s->clients; c; c = c->next) {
 		if (c->fd >= 0 || !c->program)
 			continue;
@@ -433,9 +476,9 @@ static void go_background(int ready_fd)
 		close(ready_fd);
 }
 
-int lab_host_serve(struct lab *lab, int ready_fd)
+int lab_host_serve(struct lab *lab, int ready_fd, int64_t for_ns)
 {
-	struct server s = {.lab = lab, .fd = control_listen(lab_name(lab))};
+	struct server s = {.lab = lab, .fd = control_listen(lab_name(lab)), .until = TIME_NEVER};
 	char path[108];
 	if (s.fd < 0)
 		return control_fail(EXIT_FAILED, lab_name(lab), s.fd);
@@ -445,6 +488,8 @@ int lab_host_serve(struct lab *lab, int ready_fd)
 		cmd_fail(EXIT_FAILED, "cannot run the lab: %s", strerror(errno));
 	} else {
 		signal(SIGPIPE, SIG_IGN);
+		if (for_ns != TIME_NEVER)
+			s.until = loop_now() + for_ns;
 		s.reaper = (struct loop_task){.run = reap, .ctx = &s};
 		loop_task_add(s.loop, &s.reaper);
 		loop_fd_add(s.loop, s.fd, EPOLLIN, on_connection, &s);

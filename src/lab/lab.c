@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <stdarg.h>
 #include <stdlib.h>
+#include <time.h>
 
 enum { PKTMEM_MIB = 2048, FEW_NODES = 64, ARENA_MIB = 256, ARENA_MANY_MIB = 64 };
 
@@ -213,26 +214,11 @@ static int make_node(struct lab *l, int i, struct lab_error *err)
 
 /* --- routes --- */
 
-struct routing {
-	struct lab *l;
-	int rc;
-};
-
-static void add_route(void *ctx, int node, const struct topo_path *p)
-{
-	struct routing *r = ctx;
-	for (int h = 0; h < p->n_hops && !r->rc; h++)
-		r->rc = via_configure(r->l->nodes[node].stack, &(struct via_change){.kind = VIA_ROUTE_ADD,
-			.ifindex = r->l->end_ifindex[p->hops[h].end], .addr = via_addr_v4(p->net), .plen = p->plen,
-			.gateway = via_addr_v4(p->hops[h].gateway)});
-}
-
 static int add_routes(struct lab *l, struct lab_error *err)
 {
-	struct routing r = {.l = l};
-	int rc = topo_routes(l->topo, add_route, &r);
-	if (rc || r.rc)
-		return topo_fail(err, l->topo->file, (struct topo_mark){0, 0}, "cannot set up the routes: %s", strerror(rc ? -rc : -r.rc));
+	int rc = lab_routes_update(l);
+	if (rc)
+		return topo_fail(err, l->topo->file, (struct topo_mark){0, 0}, "cannot set up the routes: %s", strerror(-rc));
 	for (int i = 0; i < l->topo->n_nodes; i++)
 		for (int k = 0; k < l->topo->nodes[i].n_routes; k++) {
 			const struct topo_route *given = &l->topo->nodes[i].routes[k];
@@ -246,33 +232,41 @@ static int add_routes(struct lab *l, struct lab_error *err)
 
 /* --- services --- */
 
-static int start_service(struct lab *l, struct lab_node *n, enum topo_service_kind kind, const char *root, struct via_sockaddr local)
+/* What time it was when the lab's clock stood at 0, ns since 1970: under virtual time, 0. */
+static int64_t epoch_of(const struct lab *l)
 {
-	if (!n->services && !(n->services = lab_services_new(n->stack, n->t->name)))
-		return -ENOMEM;
-	if (kind == TOPO_DNS && !l->names && !(l->names = lab_names_new(l->topo, lab_seed(l, "names", l->topo->name))))
-		return -ENOMEM;
-	return lab_service_start(n->services, kind, root, &local, l->names);
+	struct timespec t = {0};
+	if (l->opts.real_time)
+		clock_gettime(CLOCK_REALTIME, &t);
+	return (int64_t)t.tv_sec * NS_PER_S + t.tv_nsec - (l->opts.real_time ? l->env.now : 0);
 }
 
-/* The folder that `--www NODE=DIR` puts in the place of the file's, or NULL. */
-static const char *root_override(const struct lab *l, const char *node)
+static int start_service(struct lab *l, struct lab_node *n, const struct topo_service *t, const char *root, struct via_sockaddr local)
 {
-	const char *w = l->opts.www, *eq = w ? strchr(w, '=') : NULL;
+	if (!n->services && !(n->services = lab_services_new(n->stack, n->t->name, epoch_of(l))))
+		return -ENOMEM;
+	if (t->kind == TOPO_DNS && !l->names && !(l->names = lab_names_new(l->topo, lab_seed(l, "names", l->topo->name))))
+		return -ENOMEM;
+	return lab_service_start(n->services, t, root, &local, l->names);
+}
+
+/* The folder that `--www NODE=DIR` or `--mail NODE=DIR` puts in the place of the file's, or NULL. */
+static const char *root_override(const struct lab *l, const char *node, enum topo_service_kind kind)
+{
+	const char *w = kind == TOPO_HTTP ? l->opts.www : kind == TOPO_SMTP ? l->opts.mail : NULL, *eq = w ? strchr(w, '=') : NULL;
 	return eq && (size_t)(eq - w) == strlen(node) && strncmp(w, node, strlen(node)) == 0 ? eq + 1 : NULL;
 }
 
 static int start_services(struct lab *l, struct lab_node *n, struct lab_error *err)
 {
-	static const char *const names[] = {[TOPO_HTTP] = "http", [TOPO_ECHO] = "echo", [TOPO_DNS] = "dns"};
 	for (int i = 0; i < n->t->n_services; i++) {
 		const struct topo_service *s = &n->t->services[i];
-		const char *root = root_override(l, n->t->name);
-		int rc = start_service(l, n, s->kind, root ? root : s->root, (struct via_sockaddr){via_addr_v4(0), s->port});
+		const char *root = root_override(l, n->t->name, s->kind);
+		int rc = start_service(l, n, s, root ? root : s->root, (struct via_sockaddr){via_addr_v4(0), s->port});
 		if (rc && s->kind == TOPO_HTTP && root)
 			return fail(l, s->mark, err, rc, "cannot serve the folder", root);
 		if (rc)
-			return fail(l, s->mark, err, rc, "cannot start the service", names[s->kind]);
+			return fail(l, s->mark, err, rc, "cannot start the service", topo_service_names[s->kind]);
 	}
 	if (n->stack)
 		n->baseline = via_arena_used(n->stack);
@@ -317,6 +311,21 @@ static int build(struct lab *l, struct lab_error *err)
 	return rc;
 }
 
+/* 0 or -EINVAL with *err. */
+static int impair_all(struct topo *t, const char *words, struct lab_error *err)
+{
+	char word[80], why[256];
+	for (; *words; words += *words == ',') {
+		size_t n = strcspn(words, ",");
+		snprintf(word, sizeof word, "%.*s", (int)n, words);
+		words += n;
+		for (int i = 0; i < 2 * t->n_links; i++)
+			if (lab_impair_word(word, &t->links[i / 2].impair[i % 2], why))
+				return topo_fail(err, "", (struct topo_mark){0, 0}, "%s", why);
+	}
+	return 0;
+}
+
 /* Takes t. */
 static struct lab *lab_new(struct topo *t, const struct lab_opts *o, struct lab_error *err)
 {
@@ -328,6 +337,11 @@ static struct lab *lab_new(struct topo *t, const struct lab_opts *o, struct lab_
 	}
 	l->topo = t;
 	l->opts = *o;
+	if (o->link && impair_all(t, o->link, err)) {
+		topo_free(t);
+		free(l);
+		return NULL;
+	}
 	l->seed = o->has_seed ? o->seed : t->has_seed ? t->seed : 1;
 	if (build(l, err)) {
 		lab_free(l);
@@ -423,6 +437,7 @@ void lab_free(struct lab *l)
 	sched_fini(&l->sched);
 	if (l->mem)
 		host_pktmem_free(l->mem);
+	free(l->routes);
 	free(l->touched);
 	free(l->end_ifindex);
 	free(l->end_names);
@@ -480,7 +495,7 @@ struct via_addr lab_node_resolver(struct lab *l, const char *node)
 	if (i < 0 || !runs_programs(&l->nodes[i]))
 		return via_addr_v4(0);
 	size_t before = via_arena_used(l->nodes[i].stack);
-	int rc = start_service(l, &l->nodes[i], TOPO_DNS, NULL, (struct via_sockaddr){a, 53});
+	int rc = start_service(l, &l->nodes[i], &(struct topo_service){.kind = TOPO_DNS}, NULL, (struct via_sockaddr){a, 53});
 	l->nodes[i].baseline += via_arena_used(l->nodes[i].stack) - before;
 	return rc == 0 || rc == -EEXIST ? a : via_addr_v4(0); /* a dns service of the node's listens on all addresses */
 }

@@ -52,6 +52,10 @@ int yaml_prefix(struct yaml_tree *y, const ynode *n, const char *what, struct to
 int topo_icmp(struct yaml_tree *y, const ynode *n, struct topo_node *node);
 int topo_sysctls(struct yaml_tree *y, const ynode *n, struct topo_node *node);
 
+/* --- topo_yaml.c --- */
+/* The plain keys of impairments, over what *i holds. 0 or -EINVAL with the tree's error. */
+int topo_impair(struct yaml_tree *y, const ynode *n, struct lab_impair *i);
+
 /* The word of `words` (NULL-terminated) nearest to `word`, or NULL when none is near. */
 const char *nearest_word(const char *word, const char *const words[]);
 /* Edit distance with swaps of neighbours (Damerau, restricted), at most `limit` + 1. */
@@ -60,5 +64,9 @@ unsigned nearest_distance(const char *a, const char *b, unsigned limit);
 /* --- topo_wan.c --- */
 /* A wan node's keys: the values of loopback, dns, tcp, udp; each may be NULL. 0 or -EINVAL with the tree's error. */
 int topo_wan_read(struct yaml_tree *y, const ynode *const val[4], struct topo_wan *w);
+
+/* --- topo_smtp.c --- */
+/* An smtp service's own keys: the values of domains, mailboxes, size; each may be NULL. 0 or -EINVAL with the tree's error. */
+int topo_smtp_read(struct yaml_tree *y, const ynode *n, const ynode *const val[3], const char *node, struct topo_service *s);
 
 #endif
