@@ -75,7 +75,7 @@ static void topo_dhcp__mistakes(void **state)
 	refused(NODES("ranges: 1", "kind: host"), 4, 42, "did you mean 'range'");
 	refused(NODES("", "kind: tap, tap: t0, address: dhcp"), 6, 38, "only hosts and routers");
 	refused(HEAD "  nodes:\n    gw: {kind: router}\n    s: {kind: switch}\n    h: {kind: host}\n    p: {kind: host}\n  links:\n"
-		     "    - {endpoints: [\"gw:1\", \"s:1\"], ipv4: [10.0.1.1/24, dhcp]}\n", 9, 58, "a switch has no address");
+		     "    - {endpoints: [\"gw:1\", \"s:1\"], ipv4: [10.0.1.1/24, dhcp]}\n", 9, 56, "switch has no address");
 }
 
 /* Without a range: the longest run of the upper half that is nobody's; only where somebody asks. */
