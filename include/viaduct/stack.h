@@ -49,8 +49,8 @@ enum via_change_kind {
 	VIA_NAT_ADD,       /* nat: one more rule. -ENOSPC beyond 64, -ENODEV: no such interface */
 	VIA_NAT_FLUSH,     /* no NAT rules any more, and every connection is forgotten */
 	VIA_CT_FLUSH,      /* every connection is forgotten */
-	VIA_ADDR_EXPIRE,   /* as VIA_ADDR_DEL, and connections from it end with ECONNABORTED, without a word to their peers: somebody else may have
-			      the address next */
+	VIA_ADDR_EXPIRE,   /* as VIA_ADDR_DEL, and connections from it end with ECONNABORTED, without a word to their peers: somebody else
+			      may have the address next */
 };
 enum via_setting {
 	VIA_SET_FORWARDING = 1,

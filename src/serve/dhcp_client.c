@@ -17,12 +17,14 @@ static bool iface_info(struct via *v, int ifindex, struct via_iface_info *out)
 
 /* --- what a lease means to the stack --- */
 
-static int change_addr(const struct serve_dhcp_client *s, const struct serve_dhcp_iface *i, enum via_change_kind kind, uint32_t addr, uint8_t plen)
+static int change_addr(const struct serve_dhcp_client *s, const struct serve_dhcp_iface *i, enum via_change_kind kind, uint32_t addr,
+		       uint8_t plen)
 {
 	return via_configure(s->cfg.via, &(struct via_change){.kind = kind, .ifindex = i->ifindex, .addr = via_addr_v4(addr), .plen = plen});
 }
 
-static int change_route(const struct serve_dhcp_client *s, const struct serve_dhcp_iface *i, enum via_change_kind kind, const struct dhcp_route *r)
+static int change_route(const struct serve_dhcp_client *s, const struct serve_dhcp_iface *i, enum via_change_kind kind,
+			const struct dhcp_route *r)
 {
 	return via_configure(s->cfg.via, &(struct via_change){.kind = kind, .ifindex = i->ifindex, .addr = via_addr_v4(r->net), .plen = r->plen,
 							    .gateway = via_addr_v4(r->gateway)});
@@ -46,8 +48,10 @@ static void routes_add(const struct serve_dhcp_client *s, struct serve_dhcp_ifac
 static bool routes_differ(const struct dhcp_lease *a, const struct dhcp_lease *b)
 {
 	bool differ = a->n_routes != b->n_routes;
-	for (int n = 0; !differ && n < a->n_routes; n++)
-		differ = a->routes[n].net != b->routes[n].net || a->routes[n].plen != b->routes[n].plen || a->routes[n].gateway != b->routes[n].gateway;
+	for (int n = 0; !differ && n < a->n_routes; n++) {
+		const struct dhcp_route *x = &a->routes[n], *y = &b->routes[n];
+		differ = x->net != y->net || x->plen != y->plen || x->gateway != y->gateway;
+	}
 	return differ;
 }
 

@@ -43,7 +43,8 @@ struct serve_dhcp_iface {
 
 /* 0 or -errno: port 68 is taken. */
 int serve_dhcp_client_start(struct serve_dhcp_client *s, const struct serve_dhcp_client_config *cfg);
-/* Ask for an address for an Ethernet interface. i: borrowed until stop. known: one of an earlier life, or 0. 0, -ENODEV, -EINVAL: no Ethernet. */
+/* Ask for an address for an interface. i: borrowed until stop. known: an address of an earlier life, or 0. 0, -ENODEV, -EINVAL: it is no
+ * Ethernet. */
 int serve_dhcp_client_add(struct serve_dhcp_client *s, struct serve_dhcp_iface *i, int ifindex, uint32_t known, int64_t now);
 void serve_dhcp_client_tick(struct serve_dhcp_client *s, int64_t now);
 /* When tick is due; in the past: at once. */

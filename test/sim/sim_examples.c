@@ -228,7 +228,8 @@ static bool office(void)
 	bool over = run_on(&r, l, 120);
 	sim_run_stop(&r);
 	lab_run(l, 1000 * NS_PER_S, NULL, NULL);
-	good &= sim_ok(over && has_address(l, "laptop"), "office-dhcp: the laptop reaches www, and leases of two minutes last a quarter of an hour");
+	good &= sim_ok(over && has_address(l, "laptop"),
+		       "office-dhcp: the laptop reaches www, and leases of two minutes last a quarter of an hour");
 	change(l, "gw-switch", "down");
 	lab_run(l, 1100 * NS_PER_S, NULL, NULL);
 	bool gone = !has_address(l, "laptop") || !has_address(l, "desk");

@@ -41,8 +41,8 @@ static struct topo_dhcp_plan plan(const struct topo *t, const char *node)
 
 static void topo_dhcp__what_a_file_says(void **state)
 {
-	struct topo *t = parse(HEAD "  nodes:\n    gw: {kind: router, services: {dhcp: {range: 10.0.1.50-10.0.1.59, lease: 10m, router: 10.0.1.9, "
-				    "dns: [10.0.1.8, 10.0.1.7], mtu: 1400}}}\n    s: {kind: switch}\n    h: {kind: host, address: dhcp}\n"
+	struct topo *t = parse(HEAD "  nodes:\n    gw: {kind: router, services: {dhcp: {range: 10.0.1.50-10.0.1.59, lease: 10m, "
+				    "router: 10.0.1.9, dns: [10.0.1.8, 10.0.1.7], mtu: 1400}}}\n    s: {kind: switch}\n    h: {kind: host, address: dhcp}\n"
 				    "    p: {kind: host}\n" LINKS);
 	const struct topo_dhcp *d = &t->nodes[0].services[0].dhcp;
 	assert_int_equal(d->n_ranges, 1);
@@ -63,8 +63,8 @@ static void topo_dhcp__what_a_file_says(void **state)
 
 static void topo_dhcp__mistakes(void **state)
 {
-#define NODES(service, h) HEAD "  nodes:\n    gw: {kind: router, services: {dhcp: {" service "}}}\n    s: {kind: switch}\n    h: {" h "}\n" \
-			       "    p: {kind: host}\n" LINKS
+#define NODES(service, h) HEAD "  nodes:\n    gw: {kind: router, services: {dhcp: {" service "}}}\n    s: {kind: switch}\n" \
+			       "    h: {" h "}\n    p: {kind: host}\n" LINKS
 	refused(NODES("range: 10.0.1.50", "kind: host"), 4, 49, "two addresses such as");
 	refused(NODES("range: 10.0.1.60-10.0.1.50", "kind: host"), 4, 49, "must rise");
 	refused(NODES("range: 10.0.0.0-10.2.0.0", "kind: host"), 4, 49, "at most 65536");
@@ -81,8 +81,8 @@ static void topo_dhcp__mistakes(void **state)
 /* Without a range: the longest run of the upper half that is nobody's; only where somebody asks. */
 static void topo_dhcp__a_range_is_chosen(void **state)
 {
-	struct topo *t = parse(HEAD "  nodes:\n    gw: {kind: router, services: {dhcp: {}}}\n    s: {kind: switch}\n    h: {kind: host, address: dhcp}\n"
-				    "    p: {kind: host, address: 10.0.1.150/24}\n    q: {kind: host}\n" LINKS
+	struct topo *t = parse(HEAD "  nodes:\n    gw: {kind: router, services: {dhcp: {}}}\n    s: {kind: switch}\n"
+				    "    h: {kind: host, address: dhcp}\n    p: {kind: host, address: 10.0.1.150/24}\n    q: {kind: host}\n" LINKS
 				    "    - {endpoints: [\"gw:2\", \"q:1\"]}\n");
 	struct topo_dhcp_plan p = plan(t, "gw");
 	assert_int_equal(p.range.first, 0x0a000197);
@@ -112,7 +112,8 @@ static void topo_dhcp__numbers_keep_out_of_ranges(void **state)
 static struct lab *lab_of(const char *text)
 {
 	struct lab_error err;
-	struct lab *l = lab_load_text(text, strlen(text), "t.yaml", &(struct lab_opts){.arena_bytes = 4u << 20, .packet_bytes = 64u << 20}, &err);
+	const struct lab_opts o = {.arena_bytes = 4u << 20, .packet_bytes = 64u << 20};
+	struct lab *l = lab_load_text(text, strlen(text), "t.yaml", &o, &err);
 	if (!l)
 		fail_msg("%d:%d: %s", err.line, err.col, err.text);
 	return l;
@@ -180,8 +181,9 @@ static void lab_dhcp__runs_are_replayed(void **state)
 /* A router may ask, too: its default route is what it is told. */
 static void lab_dhcp__a_router_asks(void **state)
 {
-	struct lab *l = lab_of(HEAD "  nodes:\n    isp: {kind: router, services: {dhcp: {}}}\n    home: {kind: router}\n    h: {kind: host}\n  links:\n"
-				    "    - {endpoints: [\"isp:1\", \"home:1\"], ipv4: [10.9.0.1/24, dhcp]}\n    - {endpoints: [\"home:2\", \"h:1\"]}\n");
+	struct lab *l = lab_of(HEAD "  nodes:\n    isp: {kind: router, services: {dhcp: {}}}\n    home: {kind: router}\n"
+				    "    h: {kind: host}\n  links:\n    - {endpoints: [\"isp:1\", \"home:1\"], ipv4: [10.9.0.1/24, dhcp]}\n"
+				    "    - {endpoints: [\"home:2\", \"h:1\"]}\n");
 	struct via_route_info r = {.size = sizeof r};
 	bool found = false;
 	assert_true(lab_settle(l));

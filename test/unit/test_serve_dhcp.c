@@ -50,8 +50,8 @@ static void hear(void *ctx, const struct trace_event *e)
 	if (e->kind != TRACE_TX || e->ifindex == 1 || w->n_said == 400)
 		return;
 	uint32_t n = pkt_copy_out(&w->net->mem, e->pkt, 0, f, sizeof(f));
-	bool is_dhcp = n > 42 && get_be16(f + 12) == ETHERTYPE_IP4 && f[23] == IPPROTO_N_UDP && (get_be16(f + 36) == 67 || get_be16(f + 36) == 68);
-	if (!is_dhcp || dhcp_parse(f + 42, n - 42, &m))
+	bool is_udp = n > 42 && get_be16(f + 12) == ETHERTYPE_IP4 && f[23] == IPPROTO_N_UDP;
+	if (!is_udp || (get_be16(f + 36) != 67 && get_be16(f + 36) != 68) || dhcp_parse(f + 42, n - 42, &m))
 		return;
 	struct said *s = &w->said[w->n_said++];
 	*s = (struct said){.at = e->now, .src = get_be32(f + 26), .dst = get_be32(f + 30), .type = m.type, .broadcast = m.h.broadcast};
