@@ -247,12 +247,14 @@ static void req_HARD_06__a_chain_known_is_no_chain_elsewhere(void **state)
 	for (uint32_t round = 0; round < 256 && sent < NEIGH_PERMANENT_MAX; round++) {
 		struct neigh_env ne = stack_neigh_env(a.v);
 		for (uint32_t i = 0; i < NEIGH_PERMANENT_MAX; i++) {
-			struct via_change c = {.kind = VIA_NEIGH_SET, .ifindex = a.one, .addr = addr_of(2, round * NEIGH_PERMANENT_MAX + i), .mac = {2}};
+			const struct via_addr addr = addr_of(2, round * NEIGH_PERMANENT_MAX + i);
+			struct via_change c = {.kind = VIA_NEIGH_SET, .ifindex = a.one, .addr = addr, .mac = {2}};
 			assert_int_equal(via_configure(a.v, &c), 0);
 		}
 		for (uint32_t bucket = 0; bucket < 4; bucket++) /* an attacker's list of what falls into the first chains */
 			for (ref_t r = ((ref_t *)arena_at(a.v->arena, n->buckets))[bucket]; r; r = neigh_at(a.v->arena, r)->hash_next) {
-				struct via_change c = {.kind = VIA_NEIGH_SET, .ifindex = b.one, .addr = neigh_at(a.v->arena, r)->addr, .mac = {2}};
+				const struct via_addr addr = neigh_at(a.v->arena, r)->addr;
+				struct via_change c = {.kind = VIA_NEIGH_SET, .ifindex = b.one, .addr = addr, .mac = {2}};
 				if (sent < NEIGH_PERMANENT_MAX)
 					assert_int_equal(via_configure(b.v, &c), 0);
 				sent++;
