@@ -49,6 +49,8 @@ enum via_change_kind {
 	VIA_NAT_ADD,       /* nat: one more rule. -ENOSPC beyond 64, -ENODEV: no such interface */
 	VIA_NAT_FLUSH,     /* no NAT rules any more, and every connection is forgotten */
 	VIA_CT_FLUSH,      /* every connection is forgotten */
+	VIA_ADDR_EXPIRE,   /* as VIA_ADDR_DEL, and connections from it end with ECONNABORTED, without a word to their peers: somebody else
+			      may have the address next */
 };
 enum via_setting {
 	VIA_SET_FORWARDING = 1,
@@ -110,6 +112,8 @@ enum via_setting {
 	VIA_SET_RA_FLAGS,           /* 2: managed, 1: other configuration by DHCPv6; default 0 */
 	VIA_SET_RA_REACHABLE,       /* ReachableTime in ms; 0: not said (default) */
 	VIA_SET_RA_RETRANS,         /* RetransTimer in ms; the same */
+	VIA_SET_IFACE_MTU,          /* bytes of the largest packet of the interface `ifindex`, 68 to what its driver takes (1280, where IPv6 is
+				       on); 0 (default): that */
 };
 struct via_change {
 	enum via_change_kind kind;

@@ -90,16 +90,19 @@ static void path_grow(struct via *v)
 	st->path_buckets = bigger;
 }
 
-/* The limited broadcast leaves by the source's interface; no route says so (RFC 1122 §3.3.6; Linux: ip_route_output_key). */
+/* The limited broadcast leaves by the interface that its scope names, else by the source's; no route says so (RFC 1122 §3.3.6; Linux:
+ * ip_route_output_key). */
 static void path_limited_broadcast(struct via *v, struct path *pa)
 {
 	const struct addr_entry *e = addrs_find(v->arena, &v->st->addrs, &pa->p.local);
-	if (!e || e->ifindex == IFINDEX_LO || (v->st->down >> e->ifindex & 1))
+	uint32_t ifindex = pa->p.remote.scope ? pa->p.remote.scope : e ? e->ifindex : 0;
+	const struct iface *i = iface_at(v, ifindex);
+	if (!i || ifindex == IFINDEX_LO || (v->st->down >> ifindex & 1))
 		return;
-	pa->hop = (struct fib_hop){.gateway = via_addr_v4(0), .ifindex = e->ifindex};
-	pa->p.ifindex = e->ifindex;
+	pa->hop = (struct fib_hop){.gateway = via_addr_v4(0), .ifindex = (uint16_t)ifindex};
+	pa->p.ifindex = (uint16_t)ifindex;
 	pa->p.is_onlink = pa->p.is_broadcast = true;
-	pa->p.mtu = iface_at(v, e->ifindex)->mtu;
+	pa->p.mtu = i->mtu;
 }
 
 /* To everybody, or to what has a meaning on one link only: straight out of that interface. */
@@ -220,6 +223,10 @@ static int path_source(struct via *v, const struct via_addr *remote, struct via_
 				 by_gateway && !via_addr_is_any(&hop.gateway) ? &hop.gateway : remote);
 	else if (!is_limited_broadcast(remote) && !is_group6(remote)) /* needs no route: without one our first address speaks */
 		return -ENETUNREACH;
+	if (!e && remote->scope && is_limited_broadcast(remote)) {
+		*local = via_addr_v4(0); /* an interface without address; tx_datagram() looks who says so */
+		return 0;
+	}
 	if (!e)
 		e = addrs_any(v->arena, &st->addrs, IFINDEX_LO, remote);
 	if (!e)
@@ -258,7 +265,8 @@ static bool path_has_lesson(const struct path *pa)
 	return pa->pmtu_learnt || pa->p.tcp_mtu || !via_addr_is_any(&pa->redirect);
 }
 
-/* Link-local ends have one scope, which either may bring (RFC 4007 §11); addresses of other kinds have none. 0, -EINVAL: it is not told,
+/* Link-local ends have one scope, which either may bring (RFC 4007 §11); addresses of other kinds have none, but for the limited broadcast,
+ * whose interface may be named so. 0, -EINVAL: it is not told,
  * or they differ; -ENETUNREACH: two families. */
 static int path_scope(struct via_addr *from, struct via_addr *to)
 {
@@ -267,7 +275,7 @@ static int path_scope(struct via_addr *from, struct via_addr *to)
 		return -ENETUNREACH;
 	uint32_t scope = to_link && to->scope ? to->scope : from_link ? from->scope : 0;
 	from->scope = from_link ? (from->scope ? from->scope : scope) : 0;
-	to->scope = to_link ? scope : 0;
+	to->scope = to_link ? scope : is_limited_broadcast(to) ? to->scope : 0;
 	return (to_link && !scope) || (from_link && to_link && from->scope != to->scope) ? -EINVAL : 0;
 }
 

@@ -143,7 +143,7 @@ static inline struct iface *iface_at(const struct via *v, uint32_t ifindex)
 	return ifindex < VIA_IFACES_MAX && v->st->ifaces[ifindex] ? arena_at(v->arena, v->st->ifaces[ifindex]) : NULL;
 }
 /* Bytes of the largest packet of a family that the interface takes. */
-static inline uint32_t iface_mtu(const struct iface *i, bool is_v6) { return is_v6 && i->mtu6 ? i->mtu6 : i->mtu; }
+static inline uint32_t iface_mtu(const struct iface *i, bool is_v6) { return is_v6 && i->mtu6 ? MIN(i->mtu6, i->mtu) : i->mtu; }
 static inline struct path *path_at(const struct via *v, ref_t r) { return arena_at(v->arena, r); }
 static inline struct neigh_env stack_neigh_env(struct via *v)
 {
