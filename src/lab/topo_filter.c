@@ -175,8 +175,8 @@ static int read_filtering(struct yaml_tree *y, const ynode *n, enum via_nat_filt
 			*out = (enum via_nat_filtering)i;
 			return 0;
 		}
-	return yaml_fail(y, n, "filtering is address-and-port-dependent (who was sent to may answer) or endpoint-independent (anybody may), not "
-			 "'%s'", s);
+	return yaml_fail(y, n, "filtering is address-and-port-dependent (who was sent to may answer) or endpoint-independent (anybody may), "
+			 "not '%s'", s);
 }
 
 int topo_nat_read(struct yaml_tree *y, const ynode *n, struct topo_node *node)
