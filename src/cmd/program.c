@@ -56,10 +56,10 @@ json_t *program_summary(const struct program *p)
 {
 	struct door_stats s;
 	door_stats_get(p->door, &s);
-	return json_pack("{s:{s:I,s:I,s:{s:I,s:I,s:I,s:I}}, s:{s:I,s:I}, s:{s:I,s:I}, s:I, s:I, s:I, s:I, s:I, s:b, s:f}",
+	return json_pack("{s:{s:I,s:I,s:I,s:{s:I,s:I,s:I}}, s:{s:I,s:I}, s:{s:I,s:I}, s:I, s:I, s:I, s:I, s:I, s:b, s:f}",
 		"sockets", "taken", (json_int_t)s.sockets_taken, "taken_udp", (json_int_t)s.sockets_udp,
+		"taken_inet6", (json_int_t)s.sockets_inet6,
 		"left", "unix", (json_int_t)s.left_unix, "netlink", (json_int_t)s.left_netlink, "other", (json_int_t)s.left_other,
-		"inet6_refused", (json_int_t)s.refused_inet6,
 		"calls", "notified", (json_int_t)s.notifications, "sendmsg_recvmsg", (json_int_t)s.sendmsg_recvmsg,
 		"bytes", "sent", (json_int_t)s.bytes_out, "received", (json_int_t)s.bytes_in,
 		"connects", (json_int_t)s.connects, "accepts", (json_int_t)s.accepts, "dns_questions", (json_int_t)s.dns_questions,
@@ -82,28 +82,26 @@ static void print_orphans(json_int_t n)
 		fprintf(stderr, "via: %" JSON_INTEGER_FORMAT " processes are left behind without a network\n", n);
 }
 
-/* "via: 3 sockets taken (1 UDP), 2 left to the kernel (2 unix), 1 IPv6 refused; " */
+/* "via: 3 sockets taken (1 UDP, 2 IPv6), 2 left to the kernel (2 unix); " */
 static void print_left(const json_t *s, const json_t *left)
 {
 	static const char *const kinds[][2] = {{"unix", "unix"}, {"netlink", "netlink"}, {"other", "other families"}};
-	json_int_t kept = 0, refused = number(left, NULL, "inet6_refused");
+	json_int_t kept = 0, inet6 = number(s, "sockets", "taken_inet6");
 	const char *between = " (";
 	for (size_t i = 0; i < ARRAY_LEN(kinds); i++)
 		kept += number(left, NULL, kinds[i][0]);
-	fprintf(stderr,
-		"via: %" JSON_INTEGER_FORMAT " sockets taken (%" JSON_INTEGER_FORMAT " UDP), %" JSON_INTEGER_FORMAT
-		" left to the kernel",
-		number(s, "sockets", "taken"), number(s, "sockets", "taken_udp"), kept);
+	fprintf(stderr, "via: %" JSON_INTEGER_FORMAT " sockets taken (%" JSON_INTEGER_FORMAT " UDP", number(s, "sockets", "taken"),
+		number(s, "sockets", "taken_udp"));
+	if (inet6)
+		fprintf(stderr, ", %" JSON_INTEGER_FORMAT " IPv6", inet6);
+	fprintf(stderr, "), %" JSON_INTEGER_FORMAT " left to the kernel", kept);
 	for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
 		json_int_t n = number(left, NULL, kinds[i][0]);
 		if (n)
 			fprintf(stderr, "%s%" JSON_INTEGER_FORMAT " %s", between, n, kinds[i][1]);
 		between = n ? ", " : between;
 	}
-	fputs(kept ? ")" : "", stderr);
-	if (refused)
-		fprintf(stderr, ", %" JSON_INTEGER_FORMAT " IPv6 refused", refused);
-	fputs("; ", stderr);
+	fputs(kept ? "); " : "; ", stderr);
 }
 
 /* The lines of --report: what was taken, what not, and why. */
@@ -116,13 +114,13 @@ static void print_report(const json_t *s)
 	} rows[] = {
 		{"sockets taken by the node's stack", number(s, "sockets", "taken")},
 		{"  of these UDP", number(s, "sockets", "taken_udp")},
+		{"  of these IPv6", number(s, "sockets", "taken_inet6")},
 		{"  connect calls, TCP and UDP", number(s, NULL, "connects")},
 		{"  connections accepted", number(s, NULL, "accepts")},
 		{"  questions for names", number(s, NULL, "dns_questions")},
 		{"left to the kernel: UNIX sockets, which stay on this machine", number(left, NULL, "unix")},
 		{"left to the kernel: netlink, which asks the kernel itself", number(left, NULL, "netlink")},
 		{"left to the kernel: other families", number(left, NULL, "other")},
-		{"IPv6 sockets refused (EAFNOSUPPORT)", number(left, NULL, "inet6_refused")},
 		{"bytes sent by the program", number(s, "bytes", "sent")},
 		{"bytes received by the program", number(s, "bytes", "received")},
 		{"segments retransmitted by its node", number(s, NULL, "retransmissions")},

@@ -203,7 +203,7 @@ int64_t door_call_connect(struct door *d, struct call *c, struct dsock *s)
 {
 	struct via_sockaddr to = {0};
 	int family;
-	int err = door_target_addr_read(d, c, c->arg[1], c->arg[2], &to, &family);
+	int err = door_target_addr_read(s, c, c->arg[1], c->arg[2], &to, &family);
 	if (err < 0)
 		return err;
 	if (s->type != VIA_STREAM)

@@ -25,7 +25,7 @@ struct door_config {
 /* What the door did, for --report and the demo. */
 struct door_stats {
 	uint64_t sockets_taken, sockets_udp, sockets_left;   /* left: other families, gone to the kernel */
-	uint64_t left_unix, left_netlink, left_other, refused_inet6;
+	uint64_t left_unix, left_netlink, left_other, sockets_inet6;
 	uint64_t notifications, sendmsg_recvmsg;
 	uint64_t bytes_in, bytes_out;
 	uint64_t connects, accepts, dns_questions;

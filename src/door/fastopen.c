@@ -16,7 +16,7 @@ int64_t door_fastopen_send(struct door *d, struct call *c, struct dsock *s, uint
 		return c->again ? ANSWER_HELD : -EALREADY;
 	if (s->state != DS_FRESH)
 		return s->state == DS_OPEN ? -EISCONN : -EPIPE;
-	int err = name ? door_target_addr_read(d, c, name, name_len, &to, &family) : 0;
+	int err = name ? door_target_addr_read(s, c, name, name_len, &to, &family) : 0;
 	if (err < 0)
 		return err;
 	if (family == AF_UNSPEC)

@@ -98,6 +98,7 @@ struct dsock {
 	int end;                   /* ours, or -1 */
 	int dup;                   /* the program's, borrowed while a connect is pending, or -1 */
 	uint8_t type;              /* enum via_type */
+	bool is_v6;                /* AF_INET6 */
 	uint8_t state;             /* enum dsock_state */
 	pid_t pid;                 /* who called last, with which descriptor: where to look whether it lives */
 	int fd;
@@ -135,7 +136,7 @@ struct dsock {
 	uint8_t *unsent;           /* taken from the program, not yet by the stack */
 	uint32_t unsent_len;
 	struct dgram *back;        /* received, given to a call that was withdrawn; first to come first */
-	bool pktinfo;              /* IP_PKTINFO is wanted */
+	bool pktinfo, pktinfo6;    /* IP_PKTINFO, IPV6_RECVPKTINFO is wanted */
 	struct { uint16_t id; struct via_sockaddr server; } asked[DOOR_DNS_ASKED]; /* unconnected questions, by DNS id */
 	uint8_t n_asked;
 };
@@ -207,10 +208,11 @@ int door_target_write(struct door *d, const struct call *c, uint64_t addr, const
 int64_t door_target_gather(struct door *d, const struct call *c, uint64_t addr, uint64_t n, void *buf, size_t len);
 int64_t door_target_scatter(struct door *d, const struct call *c, uint64_t addr, uint64_t n, const void *buf, size_t len);
 int64_t door_target_room(struct door *d, const struct call *c, uint64_t addr, uint64_t n); /* bytes the array has room for */
-/* The program's sockaddr as ours. -EINVAL, -EAFNOSUPPORT, -EFAULT. *family is set when 2 bytes could be read. */
-int door_target_addr_read(struct door *d, const struct call *c, uint64_t addr, uint64_t len, struct via_sockaddr *out, int *family);
-/* Write a sockaddr_in cut to *lenp as the kernel does; addr 0: nothing. 0 or -errno. */
-int door_target_addr_write(struct door *d, const struct call *c, uint64_t addr, uint64_t lenp, const struct via_sockaddr *a);
+/* The program's sockaddr for s as ours. -EINVAL, -EAFNOSUPPORT, -EFAULT. *family is set when 2 bytes could be read. Datagrams of an
+ * AF_INET6 socket may name a sockaddr_in too, as in Linux. */
+int door_target_addr_read(const struct dsock *s, const struct call *c, uint64_t addr, uint64_t len, struct via_sockaddr *out, int *family);
+/* Write a sockaddr of the family of s cut to *lenp as the kernel does; addr 0: nothing. 0 or -errno. */
+int door_target_addr_write(const struct dsock *s, const struct call *c, uint64_t addr, uint64_t lenp, const struct via_sockaddr *a);
 /* Inode behind the caller's descriptor fd: 0 when it is no socket, -errno in *err when we may not look. */
 ino_t door_target_inode(struct door *d, const struct call *c, int fd, int *err);
 ino_t door_target_inode_at(pid_t pid, int fd, int *err);
@@ -242,7 +244,7 @@ void door_table_del(struct door *d, struct dsock *s);
 
 /* --- make.c: the life of a dsock --- */
 /* A dsock with no pair and no socket of the stack yet. NULL when memory is out or the cap is reached. */
-struct dsock *door_dsock_new(struct door *d, enum via_type type);
+struct dsock *door_dsock_new(struct door *d, enum via_type type, bool is_v6);
 /* A pair for s: our end watched, *theirs (gives) to be injected; in the table. 0 or -errno. */
 int door_dsock_pair(struct dsock *s, bool nonblock, int *theirs);
 /* Ask for these events of our end, edge-triggered; asking again makes an edge of what is there already. 0 or -errno. */
@@ -328,6 +330,8 @@ int64_t door_call_foreign_connect(struct door *d, struct call *c);
 
 /* --- ioctl.c --- */
 int64_t door_call_ioctl(struct door *d, struct call *c, struct dsock *s);
+/* What any socket may ask about interfaces; ANSWER_CONTINUE for another request. libc's if_nametoindex() asks by an AF_UNIX one. */
+int64_t door_call_iface(struct door *d, struct call *c);
 
 /* The stack was called: its runner must look. */
 static inline void door_touched(struct door *d)

@@ -1,7 +1,7 @@
 /* door/ioctl.c - ioctl() on a taken socket: queue sizes, and the interfaces of the stack as the program's own.
  *
  * FIONREAD and SIOCOUTQ count what lies in the pair and what lies in the stack. SIOCGIF* answer for IPv4 as Linux does,
- * by name or index; setting anything is EPERM. Requests that are not about sockets go on in the kernel. */
+ * by name or index, on any socket of the program; setting anything is EPERM. Requests that are not about sockets go on in the kernel. */
 #include "door/inside.h"
 
 #include <errno.h>
@@ -143,23 +143,15 @@ static int ioctl_answer(struct door *d, unsigned request, const struct via_iface
 	}
 }
 
-int64_t door_call_ioctl(struct door *d, struct call *c, struct dsock *s)
+int64_t door_call_iface(struct door *d, struct call *c)
 {
 	unsigned request = (unsigned)c->arg[1];
 	struct ifreq r;
 	struct via_iface_info f;
-	switch (request) {
-	case FIONREAD:
-		return ioctl_readable(d, c, s);
-	case SIOCOUTQ:
-		return ioctl_unsent(d, c, s);
-	case SIOCATMARK:
-		return ioctl_int(d, c, 0);
-	case SIOCGIFCONF:
+	if (request == SIOCGIFCONF)
 		return ioctl_ifconf(d, c);
-	}
 	if (request < SIOCGIFNAME || request > 0x8970)
-		return -ENOTTY;
+		return ANSWER_CONTINUE;
 	int err = door_target_read(d, c, c->arg[2], &r, sizeof(r));
 	if (err < 0)
 		return err;
@@ -167,4 +159,18 @@ int64_t door_call_ioctl(struct door *d, struct call *c, struct dsock *s)
 		return -ENODEV;
 	err = ioctl_answer(d, request, &f, &r);
 	return err < 0 ? err : door_target_write(d, c, c->arg[2], &r, sizeof(r));
+}
+
+int64_t door_call_ioctl(struct door *d, struct call *c, struct dsock *s)
+{
+	switch ((unsigned)c->arg[1]) {
+	case FIONREAD:
+		return ioctl_readable(d, c, s);
+	case SIOCOUTQ:
+		return ioctl_unsent(d, c, s);
+	case SIOCATMARK:
+		return ioctl_int(d, c, 0);
+	}
+	int64_t r = door_call_iface(d, c);
+	return r == ANSWER_CONTINUE ? -ENOTTY : r;
 }

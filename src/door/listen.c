@@ -18,11 +18,13 @@ int64_t door_call_bind(struct door *d, struct call *c, struct dsock *s)
 {
 	struct via_sockaddr a = {.addr = via_addr_v4(0)};
 	int family;
-	int err = door_target_addr_read(d, c, c->arg[1], c->arg[2], &a, &family);
+	int err = door_target_addr_read(s, c, c->arg[1], c->arg[2], &a, &family);
 	if (err < 0)
 		return err;
-	if (c->arg[2] < sizeof(struct sockaddr_in))
+	if (c->arg[2] < (s->is_v6 ? offsetof(struct sockaddr_in6, sin6_scope_id) : sizeof(struct sockaddr_in)))
 		return -EINVAL;
+	if (s->is_v6 && family != AF_INET6)
+		return -EAFNOSUPPORT;
 	door_dsock_sweep(d); /* a broken socket nobody holds must not keep its port */
 	err = via_bind(d->v, s->s, &a);
 	s->bound |= err == 0;
@@ -79,7 +81,7 @@ static struct dsock *listen_next(struct dsock *l, int *err)
 		s->hash_next = NULL;
 		return s;
 	}
-	s = door_dsock_new(d, VIA_STREAM);
+	s = door_dsock_new(d, VIA_STREAM, l->is_v6);
 	*err = s ? via_accept(d->v, l->s, via_cookie(&s->h), &s->s, NULL) : -ENFILE;
 	if (*err < 0) {
 		if (s)
@@ -115,7 +117,7 @@ static int listen_give(struct call *c, struct dsock *l, struct dsock *s)
 	if (s->sized)
 		door_stream_sizes(s, theirs);
 	via_peer(d->v, s->s, &peer);
-	err = door_target_addr_write(d, c, c->arg[1], c->arg[2], &peer);
+	err = door_target_addr_write(s, c, c->arg[1], c->arg[2], &peer);
 	if (err == 0)
 		err = door_inject(d, c, theirs, flags & SOCK_CLOEXEC);
 	close(theirs);

@@ -57,7 +57,7 @@ int door_dsock_watch(struct dsock *s, uint32_t events)
 	return errno == ENOENT && epoll_ctl(s->d->ends, EPOLL_CTL_ADD, s->end, &ev) == 0 ? 0 : -errno;
 }
 
-struct dsock *door_dsock_new(struct door *d, enum via_type type)
+struct dsock *door_dsock_new(struct door *d, enum via_type type, bool is_v6)
 {
 	struct dsock *s = d->n_socks < DOOR_SOCKS_MAX ? calloc(1, sizeof(*s)) : NULL;
 	if (!s)
@@ -65,6 +65,7 @@ struct dsock *door_dsock_new(struct door *d, enum via_type type)
 	s->h.event = dsock_event;
 	s->d = d;
 	s->type = (uint8_t)type;
+	s->is_v6 = is_v6;
 	s->end = s->dup = -1;
 	s->held_tail = &s->held;
 	s->rcvtimeo = s->sndtimeo = TIME_NEVER;
@@ -172,14 +173,14 @@ void door_dsock_sweep(struct door *d)
 
 /* --- socket() --- */
 
-/* The stack's type for an AF_INET socket, or -errno. */
-static int socket_type(int type, int proto)
+/* The stack's type for an AF_INET or AF_INET6 socket, or -errno. */
+static int socket_type(int type, int proto, bool is_v6)
 {
 	switch (type & 0xf) {
 	case SOCK_STREAM:
 		return proto == 0 || proto == IPPROTO_TCP ? VIA_STREAM : -EPROTONOSUPPORT;
 	case SOCK_DGRAM:
-		if (proto == IPPROTO_ICMP)
+		if (proto == (is_v6 ? (int)IPPROTO_ICMPV6 : (int)IPPROTO_ICMP))
 			return VIA_PING;
 		return proto == 0 || proto == IPPROTO_UDP ? VIA_DGRAM : -EPROTONOSUPPORT;
 	case SOCK_RAW:
@@ -189,13 +190,10 @@ static int socket_type(int type, int proto)
 	}
 }
 
-/* Families other than AF_INET. */
+/* Families other than AF_INET and AF_INET6. */
 static int64_t socket_left(struct door *d, int family, int proto)
 {
 	switch (family) {
-	case AF_INET6:
-		d->stats.refused_inet6++;
-		return -EAFNOSUPPORT;
 	case AF_NETLINK:
 		/* The kernel's interfaces and routes are not this program's: asked, they would mislead (getaddrinfo with
 		 * AI_ADDRCONFIG finds no address where no interface is up). Refused, libc assumes all families. */
@@ -217,18 +215,19 @@ static int64_t socket_left(struct door *d, int family, int proto)
 int64_t door_call_socket(struct door *d, struct call *c, struct dsock *none)
 {
 	int family = (int)c->arg[0], flags = (int)c->arg[1];
-	if (family != AF_INET)
+	bool is_v6 = family == AF_INET6;
+	if (family != AF_INET && !is_v6)
 		return socket_left(d, family, (int)c->arg[2]);
-	int type = socket_type(flags, (int)c->arg[2]);
+	int type = socket_type(flags, (int)c->arg[2], is_v6);
 	if (type < 0)
 		return type;
 	if (!door_target_may(d, c))
 		return -EACCES;
-	struct dsock *s = door_dsock_new(d, (enum via_type)type);
+	struct dsock *s = door_dsock_new(d, (enum via_type)type, is_v6);
 	if (!s)
 		return -ENFILE;
 	static const int on = 1;
-	int theirs, err = via_open(d->v, (enum via_type)type, via_cookie(&s->h), &s->s);
+	int theirs, err = via_open(d->v, (enum via_type)(type | (is_v6 ? (int)VIA_V6 : 0)), via_cookie(&s->h), &s->s);
 	if (err == 0 && type == VIA_STREAM) /* a UNIX pair has no way to carry an urgent octet apart */
 		via_setsockopt(d->v, s->s, SOL_SOCKET, SO_OOBINLINE, &on, sizeof(on));
 	if (err == 0)
@@ -246,6 +245,7 @@ int64_t door_call_socket(struct door *d, struct call *c, struct dsock *none)
 	s->pid = door_target_group(d, c->tid);
 	s->fd = err;
 	d->stats.sockets_taken++;
+	d->stats.sockets_inet6 += is_v6;
 	d->stats.sockets_udp += type == VIA_DGRAM;
 	return ANSWER_GIVEN;
 }

@@ -3,7 +3,7 @@
  * Datagram sockets are served here: the head is taken through a borrowed end, the rest from the stack. What needs no
  * address goes on in the kernel, over the pair; so do streams, whose sendmsg and recvmsg only move bytes.
  * Limits: recvmmsg returns once one message is there and no other waits, whatever its flags; of control data only
- * IP_PKTINFO is given, and none is taken. */
+ * IP_PKTINFO and IPV6_PKTINFO are given, and none is taken. */
 #include "door/inside.h"
 
 #include <errno.h>
@@ -65,7 +65,7 @@ static int64_t message_send(struct door *d, struct call *c, struct dsock *s, con
 {
 	struct via_sockaddr to = {0}, asked;
 	int family = AF_UNSPEC;
-	int err = m->name ? door_target_addr_read(d, c, m->name, m->name_len, &to, &family) : 0;
+	int err = m->name ? door_target_addr_read(s, c, m->name, m->name_len, &to, &family) : 0;
 	if (err < 0)
 		return err;
 	if (family == AF_UNSPEC && !s->has_peer)
@@ -89,13 +89,13 @@ static int64_t message_send(struct door *d, struct call *c, struct dsock *s, con
 	if (n < 0)
 		return n;
 	asked = to;
-	bool question = family == AF_INET && door_names_redirect(d, &to);
-	int64_t r = via_sendto(d->v, s->s, d->scratch, (uint32_t)n, 0, family == AF_INET ? &to : NULL);
+	bool question = family != AF_UNSPEC && door_names_redirect(d, &to);
+	int64_t r = via_sendto(d->v, s->s, d->scratch, (uint32_t)n, 0, family != AF_UNSPEC ? &to : NULL);
 	if (r < 0)
 		return r;
 	if (question)
 		door_names_asked(s, d->scratch, (uint32_t)n, &asked);
-	d->stats.dns_questions += question || (family != AF_INET && s->renamed);
+	d->stats.dns_questions += question || (family == AF_UNSPEC && s->renamed);
 	d->stats.bytes_out += (uint64_t)r;
 	return r;
 }
@@ -188,27 +188,45 @@ static int message_ifindex(struct door *d, const struct via_addr *a)
 	return 0;
 }
 
+/* A datagram's IP_PKTINFO or IPV6_PKTINFO into u, if it is wanted: its bytes, or 0. IPv4 on an AF_INET6 socket is told as mapped. */
+static uint32_t message_pktinfo(const struct dsock *s, const struct via_addr *to, struct cmsghdr *u)
+{
+	int ifindex = message_ifindex(s->d, to);
+	if (s->is_v6 && s->pktinfo6) {
+		struct in6_pktinfo p = {.ipi6_ifindex = (unsigned)ifindex};
+		*u = (struct cmsghdr){.cmsg_len = CMSG_LEN(sizeof(p)), .cmsg_level = IPPROTO_IPV6, .cmsg_type = IPV6_PKTINFO};
+		memcpy(&p.ipi6_addr, to->b, 16);
+		memcpy(CMSG_DATA(u), &p, sizeof(p));
+		return CMSG_SPACE(sizeof(p));
+	}
+	if (s->pktinfo) {
+		struct in_pktinfo p = {.ipi_ifindex = ifindex};
+		*u = (struct cmsghdr){.cmsg_len = CMSG_LEN(sizeof(p)), .cmsg_level = IPPROTO_IP, .cmsg_type = IP_PKTINFO};
+		p.ipi_addr.s_addr = p.ipi_spec_dst.s_addr = htonl(via_addr_is_v4(to) ? via_addr_to_v4(to) : 0);
+		memcpy(CMSG_DATA(u), &p, sizeof(p));
+		return CMSG_SPACE(sizeof(p));
+	}
+	return 0;
+}
+
 /* Control data and flags back into the program's msghdr. */
 static int message_write_hdr(struct door *d, struct call *c, struct dsock *s, const struct message *m,
 			     const struct via_sockaddr *to, int flags)
 {
 	union {
-		char b[CMSG_SPACE(sizeof(struct in_pktinfo))];
+		char b[CMSG_SPACE(sizeof(struct in6_pktinfo))];
 		struct cmsghdr h;
 	} u = {0};
 	struct {
 		uint64_t len;
 		int32_t flags;
 	} tail = {0, flags};
-	if (s->pktinfo && m->control_len >= sizeof(u)) {
-		struct in_pktinfo *p = (struct in_pktinfo *)(void *)CMSG_DATA(&u.h);
-		u.h = (struct cmsghdr){.cmsg_len = CMSG_LEN(sizeof(*p)), .cmsg_level = IPPROTO_IP, .cmsg_type = IP_PKTINFO};
-		p->ipi_ifindex = message_ifindex(d, &to->addr);
-		p->ipi_addr.s_addr = p->ipi_spec_dst.s_addr = htonl(via_addr_is_v4(&to->addr) ? via_addr_to_v4(&to->addr) : 0);
-		int err = door_target_write(d, c, m->control, &u, sizeof(u));
+	uint32_t n = message_pktinfo(s, &to->addr, &u.h);
+	if (n && m->control_len >= n) {
+		int err = door_target_write(d, c, m->control, &u, n);
 		if (err < 0)
 			return err;
-		tail.len = sizeof(u);
+		tail.len = n;
 	}
 	return door_target_write(d, c, m->hdr + offsetof(struct msghdr, msg_controllen), &tail, sizeof(tail.len) + sizeof(tail.flags));
 }
@@ -240,7 +258,7 @@ static int64_t message_recv(struct door *d, struct call *c, struct dsock *s, con
 				door_target_scatter(d, c, m->iov, m->n_iov, d->scratch, (size_t)take);
 	parts.msg_flags = (n > room ? MSG_TRUNC : 0) | (flags & MSG_CMSG_CLOEXEC);
 	if (err >= 0)
-		err = door_target_addr_write(d, c, m->name, m->name_len_at, &from);
+		err = door_target_addr_write(s, c, m->name, m->name_len_at, &from);
 	if (err >= 0 && m->hdr)
 		err = message_write_hdr(d, c, s, m, &to, parts.msg_flags);
 	if (!(flags & MSG_PEEK))

@@ -79,7 +79,7 @@ int64_t door_call_getsockname(struct door *d, struct call *c, struct dsock *s)
 	int err = via_local(d->v, s->s, &a);
 	if (err < 0)
 		return err;
-	return c->arg[1] ? door_target_addr_write(d, c, c->arg[1], c->arg[2], &a) : -EFAULT;
+	return c->arg[1] ? door_target_addr_write(s, c, c->arg[1], c->arg[2], &a) : -EFAULT;
 }
 
 int64_t door_call_getpeername(struct door *d, struct call *c, struct dsock *s)
@@ -93,5 +93,5 @@ int64_t door_call_getpeername(struct door *d, struct call *c, struct dsock *s)
 		return err;
 	if (s->renamed)
 		a = s->shown_peer;
-	return c->arg[1] ? door_target_addr_write(d, c, c->arg[1], c->arg[2], &a) : -EFAULT;
+	return c->arg[1] ? door_target_addr_write(s, c, c->arg[1], c->arg[2], &a) : -EFAULT;
 }

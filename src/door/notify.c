@@ -239,9 +239,10 @@ static void held_forget(struct dsock *s, pid_t tid)
 
 /* --- receiving --- */
 
-static int64_t notify_foreign(struct door *d, struct call *c)
+/* A call about a descriptor that is not ours. */
+static int64_t notify_foreign(struct door *d, struct call *c, bool is_socket)
 {
-	return c->nr == __NR_connect ? door_call_foreign_connect(d, c) : ANSWER_CONTINUE;
+	return c->nr == __NR_connect ? door_call_foreign_connect(d, c) : is_socket && c->nr == __NR_ioctl ? door_call_iface(d, c) : ANSWER_CONTINUE;
 }
 
 static call_fn notify_handler(int nr)
@@ -271,7 +272,7 @@ static void notify_dispatch(struct door *d, struct call *c)
 	struct dsock *s = ino ? door_table_find(d, ino) : NULL;
 	call_fn run = notify_handler(c->nr);
 	if (!s || !run) {
-		notify_answer(d, c, NULL, notify_foreign(d, c));
+		notify_answer(d, c, NULL, notify_foreign(d, c, ino != 0));
 		return;
 	}
 	s->pid = door_target_group(d, c->tid);

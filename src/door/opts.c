@@ -145,6 +145,8 @@ int64_t door_call_setsockopt(struct door *d, struct call *c, struct dsock *s)
 		return err;
 	if (level == IPPROTO_IP && name == IP_PKTINFO)
 		s->pktinfo = len >= 1 && val[0];
+	if (level == IPPROTO_IPV6 && name == IPV6_RECVPKTINFO)
+		s->pktinfo6 = len >= sizeof(int) && (val[0] | val[1] | val[2] | val[3]);
 	int64_t r = level == SOL_SOCKET ? opts_set_socket(d, c, s, name, val, len) : via_setsockopt(d->v, s->s, level, name, val, len);
 	if (r == -ENOPROTOOPT && opts_may_keep(level, name))
 		r = opts_keep(s, level, name, val, len);
@@ -199,10 +201,10 @@ static bool opts_truth(struct door *d, struct call *c, struct dsock *s, int name
 		*val = s->type == VIA_STREAM ? SOCK_STREAM : SOCK_DGRAM;
 		return true;
 	case SO_DOMAIN:
-		*val = AF_INET;
+		*val = s->is_v6 ? AF_INET6 : AF_INET;
 		return true;
 	case SO_PROTOCOL:
-		*val = s->type == VIA_STREAM ? IPPROTO_TCP : s->type == VIA_DGRAM ? IPPROTO_UDP : IPPROTO_ICMP;
+		*val = s->type == VIA_STREAM ? IPPROTO_TCP : s->type == VIA_DGRAM ? IPPROTO_UDP : s->is_v6 ? (int)IPPROTO_ICMPV6 : (int)IPPROTO_ICMP;
 		return true;
 	case SO_ACCEPTCONN:
 		*val = s->state == DS_LISTEN;

@@ -83,20 +83,43 @@ int64_t door_target_scatter(struct door *d, const struct call *c, uint64_t addr,
 	return process_vm_writev(c->tid, &here, 1, d->iov, n, 0) == sum ? sum : -EFAULT;
 }
 
-int door_target_addr_read(struct door *d, const struct call *c, uint64_t addr, uint64_t len, struct via_sockaddr *out, int *family)
+static bool addr_is_of_a_link(const uint8_t b[16])
+{
+	return (b[0] == 0xfe && (b[1] & 0xc0) == 0x80) || (b[0] == 0xff && ((b[1] & 15) == 1 || (b[1] & 15) == 2));
+}
+
+static int addr_read_v6(const struct dsock *s, const struct sockaddr_storage *ss, uint64_t len, struct via_sockaddr *out)
+{
+	const uint64_t without_scope = offsetof(struct sockaddr_in6, sin6_scope_id); /* RFC 2133's */
+	struct sockaddr_in6 in6;
+	if (ss->ss_family == AF_INET && s->type != VIA_DGRAM)
+		return len < without_scope ? -EINVAL : -EAFNOSUPPORT;
+	if (len < without_scope)
+		return -EINVAL;
+	memcpy(&in6, ss, sizeof(in6));
+	*out = (struct via_sockaddr){.port = ntohs(in6.sin6_port)};
+	memcpy(out->addr.b, &in6.sin6_addr, 16);
+	if (addr_is_of_a_link(out->addr.b))
+		out->addr.scope = in6.sin6_scope_id;
+	return 0;
+}
+
+int door_target_addr_read(const struct dsock *s, const struct call *c, uint64_t addr, uint64_t len, struct via_sockaddr *out, int *family)
 {
 	struct sockaddr_storage ss = {0};
 	*family = AF_UNSPEC;
 	if (len > sizeof(ss) || len < sizeof(sa_family_t))
 		return -EINVAL;
-	int err = door_target_read(d, c, addr, &ss, len);
+	int err = door_target_read(s->d, c, addr, &ss, len);
 	if (err < 0)
 		return err;
 	*family = ss.ss_family;
 	if (ss.ss_family == AF_UNSPEC)
 		return 0;
-	if (ss.ss_family != AF_INET)
+	if (ss.ss_family != AF_INET && !(ss.ss_family == AF_INET6 && s->is_v6))
 		return -EAFNOSUPPORT;
+	if (s->is_v6 && (ss.ss_family == AF_INET6 || s->type != VIA_DGRAM))
+		return addr_read_v6(s, &ss, len, out);
 	if (len < sizeof(struct sockaddr_in))
 		return -EINVAL;
 	struct sockaddr_in in;
@@ -105,22 +128,24 @@ int door_target_addr_read(struct door *d, const struct call *c, uint64_t addr, u
 	return 0;
 }
 
-int door_target_addr_write(struct door *d, const struct call *c, uint64_t addr, uint64_t lenp, const struct via_sockaddr *a)
+int door_target_addr_write(const struct dsock *s, const struct call *c, uint64_t addr, uint64_t lenp, const struct via_sockaddr *a)
 {
 	struct sockaddr_in in = {.sin_family = AF_INET, .sin_port = htons(a->port)};
-	int32_t len;
+	struct sockaddr_in6 in6 = {.sin6_family = AF_INET6, .sin6_port = htons(a->port)};
+	int32_t whole = s->is_v6 ? sizeof(in6) : sizeof(in), len;
 	if (addr == 0)
 		return 0;
 	if (via_addr_is_v4(&a->addr))
 		in.sin_addr.s_addr = htonl(via_addr_to_v4(&a->addr));
-	int err = door_target_read(d, c, lenp, &len, sizeof(len));
+	memcpy(&in6.sin6_addr, a->addr.b, 16);
+	in6.sin6_scope_id = addr_is_of_a_link(a->addr.b) ? a->addr.scope : 0;
+	int err = door_target_read(s->d, c, lenp, &len, sizeof(len));
 	if (err < 0)
 		return err;
 	if (len < 0)
 		return -EINVAL;
-	err = door_target_write(d, c, addr, &in, MIN((size_t)len, sizeof(in)));
-	len = sizeof(in);
-	return err < 0 ? err : door_target_write(d, c, lenp, &len, sizeof(len));
+	err = door_target_write(s->d, c, addr, s->is_v6 ? (const void *)&in6 : &in, (size_t)MIN(len, whole));
+	return err < 0 ? err : door_target_write(s->d, c, lenp, &whole, sizeof(whole));
 }
 
 /* --- descriptors --- */

@@ -50,6 +50,7 @@ struct psock {
 	struct via *v;
 	via_sock s;
 	enum via_type type;
+	bool is_v6;        /* AF_INET6 */
 	int fd;            /* the user's end of the pair */
 	int held;          /* a duplicate of it, so that we never touch what is behind the number after a close(2) */
 	int own;           /* the other end; -1 once closed, which shows an error */
@@ -112,9 +113,17 @@ void psock_close(struct psock *ps);
 
 /* --- addr.c --- */
 
+/* An address as the user wrote it. */
+struct named {
+	struct via_sockaddr a;
+	int family;
+	socklen_t len;
+};
 /* 0, -EINVAL (too short), -EAFNOSUPPORT. */
-int addr_from(const struct sockaddr *sa, socklen_t len, struct via_sockaddr *out);
+int addr_from(const struct sockaddr *sa, socklen_t len, struct named *out);
+/* May ps be given it? binds: by bind(). 0, -EINVAL, -EAFNOSUPPORT. */
+int addr_suits(const struct psock *ps, const struct named *n, bool binds);
 /* Cut to *len, which becomes the true length. sa may be NULL. */
-void addr_to(const struct via_sockaddr *a, struct sockaddr *sa, socklen_t *len);
+void addr_to(const struct via_sockaddr *a, bool is_v6, struct sockaddr *sa, socklen_t *len);
 
 #endif

@@ -22,7 +22,7 @@ static void psock_event(struct via_handler *h, struct via *v, via_sock s, uint32
 }
 
 /* A socket with its descriptor, not in the table and not in the stack yet; one hold, the caller's. */
-static int psock_new(struct via_posix *p, struct via *v, enum via_type type, int flags, struct psock **out)
+static int psock_new(struct via_posix *p, struct via *v, enum via_type type, bool is_v6, int flags, struct psock **out)
 {
 	struct psock *ps = calloc(1, sizeof(*ps));
 	if (!ps)
@@ -41,6 +41,7 @@ static int psock_new(struct via_posix *p, struct via *v, enum via_type type, int
 	ps->p = p;
 	ps->v = v;
 	ps->type = type;
+	ps->is_v6 = is_v6;
 	atomic_init(&ps->refs, 1);
 	*out = ps;
 	return 0;
@@ -84,10 +85,10 @@ void psock_close(struct psock *ps)
 
 static int type_of(int domain, int type, int protocol, enum via_type *out)
 {
-	if (domain != AF_INET)
+	if (domain != AF_INET && domain != AF_INET6)
 		return -EAFNOSUPPORT;
 	bool tcp = type == SOCK_STREAM && (!protocol || protocol == IPPROTO_TCP);
-	bool ping = type == SOCK_DGRAM && protocol == IPPROTO_ICMP;
+	bool ping = type == SOCK_DGRAM && protocol == (domain == AF_INET ? (int)IPPROTO_ICMP : (int)IPPROTO_ICMPV6);
 	if (type != SOCK_STREAM && type != SOCK_DGRAM)
 		return -ESOCKTNOSUPPORT;
 	if (!tcp && !ping && (type == SOCK_STREAM || (protocol && protocol != IPPROTO_UDP)))
@@ -96,13 +97,13 @@ static int type_of(int domain, int type, int protocol, enum via_type *out)
 	return 0;
 }
 
-static int socket_make(struct via_posix *p, struct via *v, enum via_type type, int flags)
+static int socket_make(struct via_posix *p, struct via *v, enum via_type type, bool is_v6, int flags)
 {
 	struct psock *ps;
-	int e = psock_new(p, v, type, flags, &ps);
+	int e = psock_new(p, v, type, is_v6, flags, &ps);
 	if (e)
 		return e;
-	e = via_open(v, type, via_cookie(&ps->h), &ps->s);
+	e = via_open(v, (enum via_type)(is_v6 ? (int)type | VIA_V6 : (int)type), via_cookie(&ps->h), &ps->s);
 	if (e) {
 		psock_unborn(ps);
 		return e;
@@ -127,7 +128,7 @@ int via_posix_socket(struct via *v, int domain, int type, int protocol)
 	if (e)
 		return (int)posix_result(e);
 	posix_baton_take(p);
-	int r = socket_make(p, v, t, flags);
+	int r = socket_make(p, v, t, domain == AF_INET6, flags);
 	posix_baton_give(p);
 	return (int)posix_result(r);
 }
@@ -135,6 +136,7 @@ int via_posix_socket(struct via *v, int domain, int type, int protocol)
 struct accepting {
 	int flags;
 	struct via_sockaddr peer;
+	bool is_v6;
 };
 
 static int64_t accept_attempt(struct psock *ps, void *arg)
@@ -149,9 +151,10 @@ static int64_t accept_attempt(struct psock *ps, void *arg)
 		return -EINVAL;
 	if (!(via_ready(ps->v, ps->s) & VIA_IN))
 		return -EAGAIN;
+	a->is_v6 = ps->is_v6;
 	/* The descriptor first: without one the connection stays in the queue. */
 	struct psock *child;
-	int e = psock_new(ps->p, ps->v, VIA_STREAM, a->flags, &child);
+	int e = psock_new(ps->p, ps->v, VIA_STREAM, ps->is_v6, a->flags, &child);
 	if (e)
 		return e;
 	e = via_accept(ps->v, ps->s, via_cookie(&child->h), &child->s, &a->peer);
@@ -176,7 +179,7 @@ int via_posix_accept4(int fd, struct sockaddr *addr, socklen_t *len, int flags)
 		return (int)posix_result(-EINVAL);
 	int64_t r = posix_call(fd, 0, SO_RCVTIMEO, accept_attempt, &a);
 	if (r >= 0)
-		addr_to(&a.peer, addr, len);
+		addr_to(&a.peer, a.is_v6, addr, len);
 	return (int)posix_result(r);
 }
 
@@ -219,7 +222,8 @@ int via_posix_close(int fd)
 /* --- bind, connect, listen, shutdown --- */
 
 struct naming {
-	struct via_sockaddr addr;
+	struct named name;
+	bool is_v6;  /* out: whose name it is */
 	bool unspec; /* AF_UNSPEC: connect() undoes */
 	bool begun;
 	int err;     /* what a connect() that does not wait says */
@@ -228,13 +232,15 @@ struct naming {
 
 static int64_t bind_attempt(struct psock *ps, void *arg)
 {
-	return via_bind(ps->v, ps->s, &((struct naming *)arg)->addr);
+	const struct naming *a = arg;
+	int e = addr_suits(ps, &a->name, true);
+	return e ? e : via_bind(ps->v, ps->s, &a->name.a);
 }
 
 int via_posix_bind(int fd, const struct sockaddr *addr, socklen_t len)
 {
 	struct naming a = {0};
-	int e = addr_from(addr, len, &a.addr);
+	int e = addr_from(addr, len, &a.name);
 	return (int)posix_result(e ? e : posix_call(fd, 0, 0, bind_attempt, &a));
 }
 
@@ -244,7 +250,9 @@ static int64_t connect_attempt(struct psock *ps, void *arg)
 	if (!a->begun) {
 		if (a->unspec && ps->type == VIA_STREAM)
 			return -EAFNOSUPPORT;
-		a->err = via_connect(ps->v, ps->s, &a->addr);
+		a->err = a->unspec ? 0 : addr_suits(ps, &a->name, false);
+		if (!a->err)
+			a->err = via_connect(ps->v, ps->s, &a->name.a);
 		if (a->err != -EINPROGRESS && a->err != -EALREADY)
 			return a->err;
 		a->begun = true;
@@ -267,7 +275,7 @@ int via_posix_connect(int fd, const struct sockaddr *addr, socklen_t len)
 	if (addr && len >= sizeof(addr->sa_family) && addr->sa_family == AF_UNSPEC)
 		a.unspec = true;
 	else
-		e = addr_from(addr, len, &a.addr);
+		e = addr_from(addr, len, &a.name);
 	int64_t r = e ? e : posix_call(fd, 0, SO_SNDTIMEO, connect_attempt, &a);
 	return (int)posix_result(r == -EAGAIN && a.begun ? a.err : r);
 }
@@ -297,12 +305,16 @@ int via_posix_shutdown(int fd, int how)
 
 static int64_t local_attempt(struct psock *ps, void *arg)
 {
-	return via_local(ps->v, ps->s, &((struct naming *)arg)->addr);
+	struct naming *a = arg;
+	a->is_v6 = ps->is_v6;
+	return via_local(ps->v, ps->s, &a->name.a);
 }
 
 static int64_t peer_attempt(struct psock *ps, void *arg)
 {
-	return via_peer(ps->v, ps->s, &((struct naming *)arg)->addr);
+	struct naming *a = arg;
+	a->is_v6 = ps->is_v6;
+	return via_peer(ps->v, ps->s, &a->name.a);
 }
 
 static int name_get(int fd, struct sockaddr *addr, socklen_t *len, int64_t (*attempt)(struct psock *ps, void *arg))
@@ -310,7 +322,7 @@ static int name_get(int fd, struct sockaddr *addr, socklen_t *len, int64_t (*att
 	struct naming a = {0};
 	int64_t r = !addr || !len ? -EFAULT : posix_call(fd, 0, 0, attempt, &a);
 	if (r == 0)
-		addr_to(&a.addr, addr, len);
+		addr_to(&a.name.a, a.is_v6, addr, len);
 	return (int)posix_result(r);
 }
 

@@ -23,7 +23,8 @@ struct transfer {
 	bool addressed;         /* `addr` is the destination */
 	bool has_opened;        /* MSG_FASTOPEN has had its effect */
 	bool is_opening;        /* the SYN left without text */
-	struct via_sockaddr addr;
+	struct named name;      /* it; or the source */
+	bool is_v6;             /* whose name is told */
 	bool cut;               /* a datagram was longer than the room */
 	bool tells_inq;         /* TCP_INQ is on: */
 	int inq;                /* bytes still to be read, 1 if only the end is */
@@ -65,7 +66,7 @@ static int64_t piece_send(struct psock *ps, struct transfer *t, struct iovec pie
 {
 	bool opens = t->flags & MSG_FASTOPEN && !t->has_opened;
 	int64_t r = via_sendto(ps->v, ps->s, piece.iov_base, (uint32_t)piece.iov_len, opens ? how | VIA_FASTOPEN : how,
-			       t->addressed ? &t->addr : NULL);
+			       t->addressed ? &t->name.a : NULL);
 	t->has_opened = true;
 	if (opens && (r >= 0 || r == -EINPROGRESS) && !(via_ready(ps->v, ps->s) & VIA_RDHUP))
 		mirror_renew(ps); /* if an end was shown, it was that of a connection before */
@@ -92,7 +93,7 @@ static int64_t stream_send_attempt(struct psock *ps, struct transfer *t)
 /* -EAGAIN does not mean "wait" here: there is no port, or no memory for the packet. */
 static int64_t dgram_send_attempt(struct psock *ps, struct transfer *t)
 {
-	const struct via_sockaddr *to = t->addressed ? &t->addr : NULL;
+	const struct via_sockaddr *to = t->addressed ? &t->name.a : NULL;
 	if (t->total > DGRAM_MAX)
 		return -EMSGSIZE;
 	struct iovec piece = transfer_piece(t);
@@ -124,6 +125,9 @@ static int64_t send_attempt(struct psock *ps, void *arg)
 	struct transfer *t = arg;
 	if (t->flags & MSG_OOB && ps->type != VIA_STREAM)
 		return -EOPNOTSUPP;
+	int e = t->addressed ? addr_suits(ps, &t->name, false) : 0;
+	if (e)
+		return e;
 	int64_t r = ps->type == VIA_STREAM ? stream_send_attempt(ps, t) : dgram_send_attempt(ps, t);
 	if (t->flags & MSG_ZEROCOPY && r > 0 && option_get(ps, SOL_SOCKET, SO_ZEROCOPY))
 		ps->zerocopies++;
@@ -135,7 +139,7 @@ ssize_t via_posix_sendmsg(int fd, const struct msghdr *msg, int flags)
 	struct transfer t;
 	int e = transfer_init(&t, msg->msg_iov, msg->msg_iovlen, flags);
 	if (!e && msg->msg_name && msg->msg_namelen) {
-		e = addr_from(msg->msg_name, msg->msg_namelen, &t.addr);
+		e = addr_from(msg->msg_name, msg->msg_namelen, &t.name);
 		t.addressed = true;
 	}
 	int64_t r = e ? e : posix_call(fd, flags, SO_SNDTIMEO, send_attempt, &t);
@@ -176,7 +180,7 @@ static int64_t stream_recv_attempt(struct psock *ps, struct transfer *t)
 	bool all = t->flags & MSG_WAITALL && !(t->flags & MSG_PEEK);
 	do {
 		struct iovec piece = transfer_piece(t);
-		int64_t r = via_recvfrom(ps->v, ps->s, piece.iov_base, (uint32_t)piece.iov_len, flags, &t->addr, NULL);
+		int64_t r = via_recvfrom(ps->v, ps->s, piece.iov_base, (uint32_t)piece.iov_len, flags, &t->name.a, NULL);
 		if (r == -EAGAIN && t->done && !all)
 			break;
 		if (r < 0)
@@ -218,7 +222,7 @@ static int64_t dgram_recv_attempt(struct psock *ps, struct transfer *t)
 	char *whole = piece.iov_len < t->total && room ? malloc(room) : NULL;
 	if (piece.iov_len < t->total && room && !whole)
 		return -ENOBUFS;
-	int64_t r = via_recvfrom(ps->v, ps->s, whole ? whole : piece.iov_base, room, flags, &t->addr, NULL);
+	int64_t r = via_recvfrom(ps->v, ps->s, whole ? whole : piece.iov_base, room, flags, &t->name.a, NULL);
 	if (r >= 0) {
 		t->cut = r > (int64_t)room;
 		int64_t there = MIN(r, (int64_t)room);
@@ -234,6 +238,7 @@ static int64_t recv_attempt(struct psock *ps, void *arg)
 {
 	struct transfer *t = arg;
 	t->addressed = ps->type != VIA_STREAM;
+	t->is_v6 = ps->is_v6;
 	int64_t r = ps->type == VIA_STREAM ? stream_recv_attempt(ps, t) : dgram_recv_attempt(ps, t);
 	t->tells_inq = r >= 0 && ps->type == VIA_STREAM && option_get(ps, IPPROTO_TCP, TCP_INQ);
 	if (t->tells_inq) {
@@ -303,7 +308,7 @@ ssize_t via_posix_recvmsg(int fd, struct msghdr *msg, int flags)
 		else
 			msg->msg_controllen = 0;
 		if (t.addressed)
-			addr_to(&t.addr, msg->msg_name, &msg->msg_namelen);
+			addr_to(&t.name.a, t.is_v6, msg->msg_name, &msg->msg_namelen);
 		else
 			msg->msg_namelen = 0;
 	}

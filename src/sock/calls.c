@@ -42,6 +42,8 @@ int sock_bind(struct sock_env *env, via_sock s, const struct via_sockaddr *local
 	bool group = ep->type == VIA_DGRAM && via_addr_is_multicast(&local->addr);
 	if (!any && !group && !env->ops->addr_is_ours(env->ctx, &local->addr))
 		return -EADDRNOTAVAIL;
+	if (ep_shuns(ep, &local->addr))
+		return -EINVAL;
 	ep_adopt(ep, &local->addr);
 	ep->local = local->addr;
 	if (!any)

@@ -17,7 +17,7 @@ struct endpoint *catch_all_of(const struct sock_env *env, enum via_type type)
 static int stream_catch(struct sock_env *env, struct endpoint *ep)
 {
 	struct tcp_opts o;
-	ep_tcp_opts(env, ep, &o);
+	ep_tcp_opts(env, ep, &ep->local, &o);
 	ep->tcp = tcp_user_listen(env->tcp, &ep->local, 0, SOCK_BACKLOG_MAX, &o, ep_ref(env, ep));
 	if (!ep->tcp)
 		return -ENOMEM;

@@ -190,6 +190,8 @@ int dgram_connect(struct sock_env *env, struct endpoint *ep, const struct via_so
 		return 0;
 	}
 	struct via_addr dst = addr_or_loopback(&remote->addr);
+	if (ep_shuns(ep, &dst))
+		return -ENETUNREACH;
 	ep_adopt(ep, &dst);
 	ref_t path;
 	int e = env->ops->path_get(env->ctx, &ep->local, &dst, &path);
@@ -217,6 +219,13 @@ int dgram_connect(struct sock_env *env, struct endpoint *ep, const struct via_so
 	return 0;
 }
 
+/* A group of a link needs the link to be named: by the address, or by IPV6_MULTICAST_IF. */
+static void dgram_leave_by(const struct sock_env *env, const struct endpoint *ep, struct via_addr *dst)
+{
+	if (!dst->scope && !via_addr_is_v4(dst) && via_addr_is_multicast(dst))
+		dst->scope = (uint32_t)ep_opts_of(env, ep)->mcast_if6;
+}
+
 int dgram_route(struct sock_env *env, struct endpoint *ep, const struct via_sockaddr *to, bool as_other, struct via_sockaddr *dst,
 		struct via_sockaddr *src)
 {
@@ -229,7 +238,10 @@ int dgram_route(struct sock_env *env, struct endpoint *ep, const struct via_sock
 	*dst = to ? (struct via_sockaddr){addr_or_loopback(&to->addr), to->port} : (struct via_sockaddr){ep->remote, ep->rport};
 	if (ep->type == VIA_DGRAM && !dst->port)
 		return -EINVAL;
+	if (ep_shuns(ep, &dst->addr))
+		return -ENETUNREACH;
 	ep_adopt(ep, &dst->addr);
+	dgram_leave_by(env, ep, &dst->addr);
 	ref_t path;
 	int e = env->ops->path_get(env->ctx, as_other ? &src->addr : &ep->local, &dst->addr, &path);
 	if (e)
@@ -265,11 +277,12 @@ static enum pkt_cut dgram_cut(int32_t mtu_discover)
 int dgram_tx(struct sock_env *env, struct endpoint *ep, struct pkt *p, const struct via_addr *src, const struct via_addr *dst)
 {
 	const struct ep_opts *o = ep_opts_of(env, ep);
-	p->m.cut = (uint8_t)dgram_cut(o->mtu_discover);
-	int32_t ttl = via_addr_is_multicast(dst) ? o->mcast_ttl : o->ttl;
-	int e = env->ops->tx_datagram(env->ctx, p, ep_proto(ep), src, dst, ttl < 0 ? 0 : (uint8_t)ttl, (uint8_t)o->tos);
+	bool is_v4 = via_addr_is_v4(dst), is_group = via_addr_is_multicast(dst);
+	p->m.cut = (uint8_t)dgram_cut(is_v4 ? o->mtu_discover : ep->flags6 & EP6_DONTFRAG ? IPV6_PMTUDISC_DO : o->mtu_discover6);
+	int32_t ttl = is_v4 ? (is_group ? o->mcast_ttl : o->ttl) : is_group ? o->mcast_hops : o->hops;
+	int e = env->ops->tx_datagram(env->ctx, p, ep_proto(ep), src, dst, ttl < 0 ? 0 : (uint8_t)ttl, (uint8_t)(is_v4 ? o->tos : o->tclass));
 	/* A full queue below is a loss like any other unless the user wants to know (Linux: udp_send_skb). */
 	if (e == -EAGAIN || e == -ENOBUFS || e == -ENOMEM)
-		return ep->flags & EPF_RECVERR ? -ENOBUFS : 0;
+		return ep_wants_errors(ep, is_v4) ? -ENOBUFS : 0;
 	return e;
 }

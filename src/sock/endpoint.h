@@ -45,12 +45,21 @@ enum {
 	EPF_RECEIVER = 1 << 27,     /* stands among the receivers of its port use */
 };
 
+/* Options of IPPROTO_IPV6, which only EPF_V6 has. */
+enum {
+	EP6_ONLY = 1 << 0,          /* IPV6_V6ONLY: neither takes nor reaches IPv4 */
+	EP6_RECVERR = 1 << 1, EP6_PKTINFO = 1 << 2, EP6_HOPLIMIT = 1 << 3, EP6_TCLASS = 1 << 4, EP6_DONTFRAG = 1 << 5,
+	EP6_NO_MCAST_LOOP = 1 << 6,
+};
+
 /* Values of options, in the user's units; the defaults are in ep_opts_default. */
 struct ep_opts {
 	int32_t rcvbuf, sndbuf;   /* as getsockopt tells them (doubled); 0: default */
 	int32_t linger_s, rcvlowat, priority;
 	int32_t ttl;              /* -1: default */
 	int32_t tos, mtu_discover, mcast_ttl;
+	int32_t hops, tclass, mtu_discover6, mcast_hops; /* the same towards IPv6 */
+	int32_t mcast_if6;        /* interface index; 0: the routes' choice */
 	uint32_t mcast_if;        /* IPv4, network byte order as given */
 	int32_t maxseg, keepidle, keepintvl, keepcnt, syncnt, user_timeout_ms, notsent_lowat, defer_accept;
 	int32_t linger2;          /* seconds; 0: default, -1: none */
@@ -75,7 +84,7 @@ struct endpoint {
 	uint16_t err;              /* pending error, positive */
 	uint8_t type, state;       /* enum via_type, enum ep_state */
 	uint16_t lport, rport;
-	uint16_t pad;
+	uint16_t flags6;           /* EP6_* */
 	struct via_addr local, remote;
 	/* datagrams */
 	ref_t hash_next;           /* chain of tab->pairs, if connected */
@@ -98,6 +107,7 @@ struct port_use {
 enum {
 	USE_REUSEADDR = 1, USE_REUSEPORT = 2, /* every user so far had it set */
 	USE_AUTO = 4,                         /* only connect() chose this port: another destination may share it (RFC 6056 §3.3) */
+	USE_V6ONLY = 8,                       /* at ::, and IPv4 is not meant; a use apart from that of a plain :: */
 };
 
 struct sock_slot {
@@ -151,6 +161,16 @@ static inline struct via_addr ep_any(const struct endpoint *ep)
 {
 	return ep->flags & EPF_V6 ? (struct via_addr){.scope = 0} : via_addr_v4(0);
 }
+/* Is `a` IPv4, and ep has said IPV6_V6ONLY? */
+static inline bool ep_shuns(const struct endpoint *ep, const struct via_addr *a)
+{
+	return ep->flags6 & EP6_ONLY && via_addr_is_v4(a);
+}
+/* IP_RECVERR, or IPV6_RECVERR. */
+static inline bool ep_wants_errors(const struct endpoint *ep, bool is_v4)
+{
+	return is_v4 ? ep->flags & EPF_RECVERR : ep->flags6 & EP6_RECVERR;
+}
 /* connect() and sendto() to 0.0.0.0 or :: mean this host. */
 static inline struct via_addr addr_or_loopback(const struct via_addr *a)
 {
@@ -203,7 +223,10 @@ void ep_edge(struct sock_env *env, struct endpoint *ep, uint32_t bits);
 void ep_unqueue(struct sock_env *env, struct endpoint *ep);
 
 /* --- options.c --- */
-void ep_tcp_opts(const struct sock_env *env, const struct endpoint *ep, struct tcp_opts *o);
+/* far: the peer, or where it listens: by which family hop limit and class are chosen. */
+void ep_tcp_opts(const struct sock_env *env, const struct endpoint *ep, const struct via_addr *far, struct tcp_opts *o);
+/* They reach the connection, or a listener's future children. */
+void ep_tcp_opts_apply(struct sock_env *env, struct endpoint *ep);
 uint32_t ep_rcvbuf(const struct sock_env *env, const struct endpoint *ep); /* bytes, as SO_RCVBUF tells */
 
 /* --- sock_tcp.c --- */

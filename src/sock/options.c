@@ -14,6 +14,7 @@
 
 const struct ep_opts ep_opts_default = {
 	.rcvlowat = 1, .ttl = -1, .mtu_discover = IP_PMTUDISC_WANT, .mcast_ttl = 1,
+	.hops = -1, .mtu_discover6 = IPV6_PMTUDISC_WANT, .mcast_hops = 1,
 	.keepidle = 7200, .keepintvl = 75, .keepcnt = 9, .syncnt = 6, .pacing_max = UINT64_MAX,
 };
 
@@ -78,25 +79,46 @@ static const struct opt table[] = {
 	ODD(IPPROTO_IP, IP_TTL, OPT_ALL),
 	ODD(IPPROTO_IP, IP_TOS, OPT_ALL),
 	ODD(IPPROTO_IP, IP_MTU, OPT_ALL | OPT_READ_ONLY),
+	ODD(IPPROTO_IPV6, IPV6_V6ONLY, OPT_ALL),
+	NUM(IPPROTO_IPV6, IPV6_MTU_DISCOVER, OPT_ALL, mtu_discover6, 0, 5),
+	BOOL(IPPROTO_IPV6, IPV6_DONTFRAG, OPT_ALL, EP6_DONTFRAG),
+	BOOL(IPPROTO_IPV6, IPV6_RECVERR, OPT_ALL, EP6_RECVERR),
+	BOOL(IPPROTO_IPV6, IPV6_RECVPKTINFO, OPT_ALL, EP6_PKTINFO),
+	BOOL(IPPROTO_IPV6, IPV6_RECVHOPLIMIT, OPT_ALL, EP6_HOPLIMIT),
+	BOOL(IPPROTO_IPV6, IPV6_RECVTCLASS, OPT_ALL, EP6_TCLASS),
+	ODD(IPPROTO_IPV6, IPV6_UNICAST_HOPS, OPT_ALL),
+	ODD(IPPROTO_IPV6, IPV6_TCLASS, OPT_ALL),
+	ODD(IPPROTO_IPV6, IPV6_MULTICAST_HOPS, OPT_ALL),
+	ODD(IPPROTO_IPV6, IPV6_MULTICAST_LOOP, OPT_ALL),
+	ODD(IPPROTO_IPV6, IPV6_MULTICAST_IF, OPT_ALL),
+	ODD(IPPROTO_IPV6, IPV6_MTU, OPT_ALL | OPT_READ_ONLY),
 };
+
+/* Levels of this type of socket. getsockopt() at another one is -EOPNOTSUPP in Linux, setsockopt() -ENOPROTOOPT. */
+static bool level_has(const struct endpoint *ep, int level)
+{
+	return level == SOL_SOCKET || level == IPPROTO_IP || (level == IPPROTO_IPV6 && ep->flags & EPF_V6) ||
+	       (level == IPPROTO_TCP && ep->type == VIA_STREAM) || (level == IPPROTO_UDP && ep->type == VIA_DGRAM);
+}
 
 static const struct opt *opt_find(const struct endpoint *ep, int level, int name)
 {
 	for (size_t i = 0; i < ARRAY_LEN(table); i++)
 		if (table[i].level == level && table[i].name == name)
-			return table[i].types & 1 << ep->type ? &table[i] : NULL;
+			return table[i].types & 1 << ep->type && level_has(ep, level) ? &table[i] : NULL;
 	return NULL;
 }
 
-void ep_tcp_opts(const struct sock_env *env, const struct endpoint *ep, struct tcp_opts *o)
+void ep_tcp_opts(const struct sock_env *env, const struct endpoint *ep, const struct via_addr *far, struct tcp_opts *o)
 {
 	const struct ep_opts *v = ep_opts_of(env, ep);
+	int32_t ttl = via_addr_is_v4(far) ? v->ttl : v->hops, tos = via_addr_is_v4(far) ? v->tos : v->tclass;
 	/* Half of a receive buffer is window (tcp_adv_win_scale 1), a send buffer is counted as Linux counts it. */
 	*o = (struct tcp_opts){
 		.rcvbuf = (uint32_t)v->rcvbuf / 2, .sndbuf = (uint32_t)v->sndbuf,
 		.notsent_lowat = (uint32_t)v->notsent_lowat, .rcvlowat = v->rcvlowat > 1 ? (uint32_t)v->rcvlowat : 0,
 		.mss_clamp = (uint16_t)v->maxseg,
-		.ttl = (uint8_t)(v->ttl < 0 ? 0 : v->ttl), .tos = (uint8_t)v->tos,
+		.ttl = (uint8_t)(ttl < 0 ? 0 : ttl), .tos = (uint8_t)tos,
 		.nodelay = ep->flags & EPF_NODELAY, .cork = ep->flags & EPF_CORK, .keepalive = ep->flags & EPF_KEEPALIVE,
 		.quickack = ep->flags & EPF_QUICKACK, .oob_inline = ep->flags & EPF_OOBINLINE,
 		.keep_idle_s = v->keepidle == 7200 ? 0 : (uint32_t)v->keepidle,
@@ -110,13 +132,12 @@ void ep_tcp_opts(const struct sock_env *env, const struct endpoint *ep, struct t
 	};
 }
 
-/* A changed option reaches the connection, or a listener's future children. */
-static void opt_apply(struct sock_env *env, struct endpoint *ep)
+void ep_tcp_opts_apply(struct sock_env *env, struct endpoint *ep)
 {
 	if (!ep->tcp)
 		return;
 	struct tcp_opts o;
-	ep_tcp_opts(env, ep, &o);
+	ep_tcp_opts(env, ep, ep->state == EP_LISTEN ? &ep->local : &ep->remote, &o);
 	if (ep->state == EP_LISTEN) {
 		tcp_listener_at(env->tcp, ep->tcp)->opts = o;
 		stream_listener_fastopen(env, ep);
@@ -136,10 +157,14 @@ int opt_num_set(struct sock_env *env, struct endpoint *ep, size_t off, int32_t v
 	return 0;
 }
 
-static int opt_bool_set(struct sock_env *env, struct endpoint *ep, uint32_t bit, bool on)
+static int opt_bool_set(struct sock_env *env, struct endpoint *ep, const struct opt *o, bool on)
 {
-	ep->flags = on ? ep->flags | bit : ep->flags & ~bit;
-	if (bit & (EPF_REUSEADDR | EPF_REUSEPORT))
+	if (o->level == IPPROTO_IPV6) {
+		ep->flags6 = (uint16_t)(on ? ep->flags6 | o->bit : ep->flags6 & ~o->bit);
+		return 0;
+	}
+	ep->flags = on ? ep->flags | o->bit : ep->flags & ~o->bit;
+	if (o->bit & (EPF_REUSEADDR | EPF_REUSEPORT))
 		port_flags_changed(env, ep);
 	return 0;
 }
@@ -175,15 +200,15 @@ int sock_setopt(struct sock_env *env, via_sock s, int level, int name, const voi
 	if (o->kind == OPT_BIT && (v < 0 || v > 1))
 		e = -EINVAL;
 	else if (o->kind == OPT_BOOL || o->kind == OPT_BIT)
-		e = opt_bool_set(env, ep, o->bit, v);
+		e = opt_bool_set(env, ep, o, v);
 	else if (o->kind == OPT_NUM)
 		e = v < o->min || v > o->max ? -EINVAL : opt_num_set(env, ep, o->off, v);
 	else
 		e = opt_odd_set(env, ep, o, v, val, len);
 	if (e)
 		return e;
-	opt_apply(env, ep);
-	if (o->bit == EPF_NODELAY && v && ep->state == EP_CONN)
+	ep_tcp_opts_apply(env, ep);
+	if (o->level == IPPROTO_TCP && o->bit == EPF_NODELAY && v && ep->state == EP_CONN)
 		tcp_user_push(env->tcp, ep->tcp); /* also what a cork holds, as Linux */
 	return 0;
 }
@@ -207,13 +232,6 @@ int opt_give_int(const struct opt *o, void *val, uint32_t *len, int32_t v)
 	return opt_give(val, len, &v, sizeof(v));
 }
 
-/* Levels of this type of socket. getsockopt() at another one is -EOPNOTSUPP in Linux, setsockopt() -ENOPROTOOPT. */
-static bool level_has(const struct endpoint *ep, int level)
-{
-	return level == SOL_SOCKET || level == IPPROTO_IP || (level == IPPROTO_TCP && ep->type == VIA_STREAM) ||
-	       (level == IPPROTO_UDP && ep->type == VIA_DGRAM);
-}
-
 int sock_getopt(struct sock_env *env, via_sock s, int level, int name, void *val, uint32_t *len)
 {
 	struct endpoint *ep = ep_of(env, s);
@@ -223,7 +241,7 @@ int sock_getopt(struct sock_env *env, via_sock s, int level, int name, void *val
 	if (!o)
 		return level_has(ep, level) ? -ENOPROTOOPT : -EOPNOTSUPP;
 	if (o->kind == OPT_BOOL || o->kind == OPT_BIT)
-		return opt_give_int(o, val, len, !!(ep->flags & o->bit));
+		return opt_give_int(o, val, len, !!((o->level == IPPROTO_IPV6 ? ep->flags6 : ep->flags) & o->bit));
 	if (o->kind == OPT_NUM)
 		return opt_give_int(o, val, len, *(const int32_t *)(const void *)((const char *)ep_opts_of(env, ep) + o->off));
 	return opt_odd_get(env, ep, o, val, len);

@@ -267,12 +267,48 @@ static int ip_set(struct sock_env *env, struct endpoint *ep, int name, int32_t v
 	}
 }
 
+static int ip6_set(struct sock_env *env, struct endpoint *ep, int name, int32_t v)
+{
+	bool is_stream = ep->type == VIA_STREAM;
+	switch (name) {
+	case IPV6_V6ONLY:
+		if (ep->use || ep->flags & EPF_ADDR_BOUND || ep->state != EP_IDLE)
+			return -EINVAL;
+		ep->flags6 = (uint16_t)(v ? ep->flags6 | EP6_ONLY : ep->flags6 & ~EP6_ONLY);
+		return 0;
+	case IPV6_UNICAST_HOPS:
+		return v < -1 || v > 255 ? -EINVAL : SET(hops, v);
+	case IPV6_TCLASS:
+		if (v < -1 || v > 255)
+			return -EINVAL;
+		v = MAX(v, 0);
+		return SET(tclass, is_stream ? (v & ~3) | (ep_opts_of(env, ep)->tclass & 3) : v);
+	case IPV6_MULTICAST_HOPS:
+		if (is_stream)
+			return -ENOPROTOOPT;
+		return v < -1 || v > 255 ? -EINVAL : SET(mcast_hops, v < 0 ? 1 : v);
+	case IPV6_MULTICAST_LOOP:
+		if (v != 0 && v != 1)
+			return -EINVAL;
+		ep->flags6 = (uint16_t)(v ? ep->flags6 & ~EP6_NO_MCAST_LOOP : ep->flags6 | EP6_NO_MCAST_LOOP);
+		return 0;
+	case IPV6_MULTICAST_IF:
+		if (is_stream)
+			return -ENOPROTOOPT;
+		return v < 0 ? -ENODEV : SET(mcast_if6, v);
+	default:
+		return -ENOPROTOOPT;
+	}
+}
+
 int opt_odd_set(struct sock_env *env, struct endpoint *ep, const struct opt *o, int32_t v, const void *val, uint32_t len)
 {
 	if (o->level == SOL_SOCKET)
 		return socket_set(env, ep, o->name, v, val, len);
 	if (o->level == IPPROTO_TCP)
 		return tcp_set(env, ep, o->name, v, val, len);
+	if (o->level == IPPROTO_IPV6)
+		return ip6_set(env, ep, o->name, v);
 	return ip_set(env, ep, o->name, v, val, len);
 }
 
@@ -428,11 +464,36 @@ static int ip_get(struct sock_env *env, struct endpoint *ep, const struct opt *o
 	}
 }
 
+static int ip6_get(struct sock_env *env, struct endpoint *ep, const struct opt *o, void *val, uint32_t *len)
+{
+	const struct ep_opts *v = ep_opts_of(env, ep);
+	switch (o->name) {
+	case IPV6_V6ONLY:
+		return opt_give_int(o, val, len, !!(ep->flags6 & EP6_ONLY));
+	case IPV6_UNICAST_HOPS:
+		return opt_give_int(o, val, len, v->hops < 0 ? 64 : v->hops);
+	case IPV6_TCLASS:
+		return opt_give_int(o, val, len, v->tclass);
+	case IPV6_MULTICAST_HOPS:
+		return opt_give_int(o, val, len, v->mcast_hops);
+	case IPV6_MULTICAST_LOOP:
+		return opt_give_int(o, val, len, !(ep->flags6 & EP6_NO_MCAST_LOOP));
+	case IPV6_MULTICAST_IF:
+		return opt_give_int(o, val, len, v->mcast_if6);
+	case IPV6_MTU:
+		return mtu_get(env, ep, o, val, len);
+	default:
+		return -ENOPROTOOPT;
+	}
+}
+
 int opt_odd_get(struct sock_env *env, struct endpoint *ep, const struct opt *o, void *val, uint32_t *len)
 {
 	if (o->level == SOL_SOCKET)
 		return socket_get(env, ep, o, val, len);
 	if (o->level == IPPROTO_TCP)
 		return tcp_get(env, ep, o, val, len);
+	if (o->level == IPPROTO_IPV6)
+		return ip6_get(env, ep, o, val, len);
 	return ip_get(env, ep, o, val, len);
 }

@@ -3,7 +3,8 @@
  * A struct port_use stands for one (protocol, port, local address); all addresses of a port share a hash chain. Sharing
  * follows Linux: two TCP endpoints may bind overlapping addresses if both set SO_REUSEADDR and none of them listens, or
  * all set SO_REUSEPORT; UDP the same without the listening clause. Connections and TIME-WAIT entries inherit the flags
- * of the port they came from, so a server with SO_REUSEADDR can bind again over its own TIME-WAIT.
+ * of the port they came from, so a server with SO_REUSEADDR can bind again over its own TIME-WAIT. What is bound to :: has the port of
+ * IPv4 too, but for IPV6_V6ONLY: then it and something at 0.0.0.0 do not meet.
  * Ports for connect() come from RFC 6056 §3.3.4 (Algorithm 4: keyed offset per destination plus a counter) with random
  * increments (§3.3.5); a port is shared between destinations. Ports for bind(0) and unbound senders start at a random
  * place. Both look at every port of 32768..60999 before giving up. */
@@ -53,15 +54,27 @@ static int addr_fits(const struct via_addr *bound, const struct via_addr *a)
 	return via_addr_is_any(bound) && via_addr_is_v4(a) ? 2 : 0;
 }
 
-static bool addr_overlaps(const struct via_addr *a, const struct via_addr *b)
+static int use_fits(const struct port_use *u, const struct via_addr *a)
 {
-	return addr_fits(a, b) || addr_fits(b, a);
+	return u->flags & USE_V6ONLY && via_addr_is_v4(a) ? 0 : addr_fits(&u->addr, a);
 }
 
-static struct port_use *use_find(const struct sock_env *env, uint8_t proto, uint16_t port, const struct via_addr *addr)
+/* Do u and something at `a` meet? v6only: `a` is :: without IPv4. */
+static bool use_overlaps(const struct port_use *u, const struct via_addr *a, bool v6only)
+{
+	return use_fits(u, a) || (addr_fits(a, &u->addr) && !(v6only && via_addr_is_v4(&u->addr)));
+}
+
+/* Is ep at ::, and IPv4 is not meant? */
+static bool ep_is_v6only(const struct endpoint *ep)
+{
+	return ep->flags6 & EP6_ONLY && addr_is_zero(&ep->local);
+}
+
+static struct port_use *use_find(const struct sock_env *env, uint8_t proto, uint16_t port, const struct via_addr *addr, bool v6only)
 {
 	USE_EACH(env, u, proto, port)
-		if (via_addr_eq(&u->addr, addr))
+		if (via_addr_eq(&u->addr, addr) && v6only == !!(u->flags & USE_V6ONLY))
 			return u;
 	return NULL;
 }
@@ -100,7 +113,8 @@ static void use_drop_if_empty(struct sock_env *env, struct port_use *u)
 
 static uint8_t ep_use_flags(const struct endpoint *ep)
 {
-	return (uint8_t)((ep->flags & EPF_REUSEADDR ? USE_REUSEADDR : 0) | (ep->flags & EPF_REUSEPORT ? USE_REUSEPORT : 0));
+	return (uint8_t)((ep->flags & EPF_REUSEADDR ? USE_REUSEADDR : 0) | (ep->flags & EPF_REUSEPORT ? USE_REUSEPORT : 0) |
+			 (ep_is_v6only(ep) ? USE_V6ONLY : 0));
 }
 
 /* Does a receiver of its kind stand in u, other than ep? */
@@ -126,7 +140,7 @@ static bool port_clashes(const struct sock_env *env, const struct endpoint *ep, 
 {
 	uint8_t proto = ep_proto(ep);
 	USE_EACH(env, u, proto, port)
-		if (addr_overlaps(&u->addr, &ep->local) && use_clashes(env, u, ep))
+		if (use_overlaps(u, &ep->local, ep_is_v6only(ep)) && use_clashes(env, u, ep))
 			return true;
 	return false;
 }
@@ -135,7 +149,7 @@ static bool port_is_used(const struct sock_env *env, const struct endpoint *ep, 
 {
 	uint8_t proto = ep_proto(ep);
 	USE_EACH(env, u, proto, port)
-		if (addr_overlaps(&u->addr, &ep->local))
+		if (use_overlaps(u, &ep->local, ep_is_v6only(ep)))
 			return true;
 	return false;
 }
@@ -182,7 +196,7 @@ int port_bind(struct sock_env *env, struct endpoint *ep, uint16_t port)
 		return -EADDRINUSE;
 	if (!port)
 		return -EADDRINUSE;
-	struct port_use *u = use_find(env, proto, port, &ep->local);
+	struct port_use *u = use_find(env, proto, port, &ep->local, ep_is_v6only(ep));
 	if (u)
 		u->flags &= ep_use_flags(ep);
 	else
@@ -231,7 +245,7 @@ static bool port_fits_connect(struct sock_env *env, uint16_t port, const struct 
 {
 	bool taken = false;
 	USE_EACH(env, u, PROTO_TCP, port) {
-		if (!addr_overlaps(&u->addr, local))
+		if (!use_overlaps(u, local, false))
 			continue;
 		if (u->members.n || !(u->flags & USE_AUTO))
 			return false;
@@ -266,16 +280,16 @@ static uint8_t node_flags(const struct sock_env *env, const struct via_addr *loc
 {
 	const struct sock_tab *t = tab_of(env);
 	USE_EACH(env, u, PROTO_TCP, lport)
-		if (u->members.n && addr_overlaps(&u->addr, local))
-			return u->flags;
-	if (t->gone_at == env->tcp->now && t->gone_port == lport && addr_overlaps(&t->gone_addr, local))
-		return t->gone_flags;
+		if (u->members.n && use_overlaps(u, local, false))
+			return u->flags & (uint8_t)~USE_V6ONLY;
+	if (t->gone_at == env->tcp->now && t->gone_port == lport && (addr_fits(&t->gone_addr, local) || addr_fits(local, &t->gone_addr)))
+		return t->gone_flags & (uint8_t)~USE_V6ONLY;
 	return USE_AUTO;
 }
 
 void port_node_add(struct sock_env *env, const struct via_addr *local, uint16_t lport)
 {
-	struct port_use *u = use_find(env, PROTO_TCP, lport, local);
+	struct port_use *u = use_find(env, PROTO_TCP, lport, local, false);
 	if (!u)
 		u = use_new(env, PROTO_TCP, lport, local, node_flags(env, local, lport));
 	if (u)
@@ -284,7 +298,7 @@ void port_node_add(struct sock_env *env, const struct via_addr *local, uint16_t 
 
 void port_node_del(struct sock_env *env, const struct via_addr *local, uint16_t lport)
 {
-	struct port_use *u = use_find(env, PROTO_TCP, lport, local);
+	struct port_use *u = use_find(env, PROTO_TCP, lport, local, false);
 	if (!u)
 		return;
 	/* Zero only if memory was out when the node came. */
@@ -298,7 +312,7 @@ struct endpoint *port_receiver(struct sock_env *env, uint8_t proto, const struct
 	struct port_use *best = NULL;
 	int best_fit = 0;
 	USE_EACH(env, u, proto, port) {
-		int fit = u->n_recv ? addr_fits(&u->addr, addr) : 0;
+		int fit = u->n_recv ? use_fits(u, addr) : 0;
 		if (fit > best_fit) {
 			best = u;
 			best_fit = fit;
@@ -317,7 +331,7 @@ struct endpoint *port_receiver(struct sock_env *env, uint8_t proto, const struct
 struct endpoint *port_receiver_nth(struct sock_env *env, uint8_t proto, const struct via_addr *addr, uint16_t port, uint32_t n)
 {
 	USE_EACH(env, u, proto, port) {
-		if (!addr_fits(&u->addr, addr))
+		if (!use_fits(u, addr))
 			continue;
 		if (n >= u->n_recv) {
 			n -= u->n_recv;

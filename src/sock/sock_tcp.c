@@ -89,7 +89,7 @@ static int stream_open(struct sock_env *env, struct endpoint *ep, const struct v
 		return e;
 	struct via_addr dst = addr_or_loopback(&remote->addr);
 	ep_adopt(ep, &dst);
-	if (via_addr_is_multicast(&dst))
+	if (via_addr_is_multicast(&dst) || ep_shuns(ep, &dst))
 		return -ENETUNREACH;
 	ref_t path;
 	e = env->ops->path_get(env->ctx, &ep->local, &dst, &path);
@@ -104,7 +104,7 @@ static int stream_open(struct sock_env *env, struct endpoint *ep, const struct v
 		return e;
 	}
 	struct tcp_opts o;
-	ep_tcp_opts(env, ep, &o);
+	ep_tcp_opts(env, ep, &dst, &o);
 	o.fastopen = (o.fastopen || fastopen) && tcp_settings_of(env->tcp)->fastopen & TCP_FASTOPEN_CLIENT;
 	e = tcp_user_connect(env->tcp, path, lport, remote->port, &o, ep_ref(env, ep), &ep->tcp);
 	if (e) {
@@ -160,7 +160,7 @@ int stream_listen(struct sock_env *env, struct endpoint *ep, int backlog)
 	if (!port_may_listen(env, ep))
 		return -EADDRINUSE;
 	struct tcp_opts o;
-	ep_tcp_opts(env, ep, &o);
+	ep_tcp_opts(env, ep, &ep->local, &o);
 	ep->tcp = tcp_user_listen(env->tcp, &ep->local, ep->lport, n, &o, ep_ref(env, ep));
 	if (!ep->tcp)
 		return -ENOMEM;
@@ -173,7 +173,8 @@ int stream_listen(struct sock_env *env, struct endpoint *ep, int backlog)
 /* A child begins with its listener's options, as in Linux. 0 or -ENOMEM. */
 static int stream_inherit(struct sock_env *env, struct endpoint *ep, const struct endpoint *from)
 {
-	ep->flags |= from->flags & EPF_INHERITED;
+	ep->flags |= from->flags & (EPF_INHERITED | EPF_V6);
+	ep->flags6 = from->flags6;
 	if (!from->opts)
 		return 0;
 	struct ep_opts *o = ep_opts_own(env, ep);
@@ -205,6 +206,8 @@ int stream_accept(struct sock_env *env, struct endpoint *ep, uint64_t cookie, vi
 	child->state = EP_CONN;
 	child->flags |= EPF_ESTABLISHED;
 	stream_names(env, child);
+	if (child->flags & EPF_V6 && child->opts && via_addr_is_v4(&child->remote))
+		ep_tcp_opts_apply(env, child); /* its listener's were those towards IPv6 */
 	*out = child->handle;
 	if (peer)
 		*peer = (struct via_sockaddr){child->remote, child->rport};
