@@ -88,11 +88,10 @@ static int config_hop(struct via *v, const struct via_change *c, struct fib_hop 
 	hop->gateway = c->gateway;
 	if (c->ifindex)
 		return 0;
-	int n;
-	const struct fib_hop *on = fib_match(v->arena, v->st->fib, &c->gateway, 0, &n);
-	if (!on || !via_addr_is_any(&on->gateway))
+	const struct hop_set *on = fib_match(v->arena, v->st->fib, &c->gateway, 0);
+	if (!on || on->hop[0].type != FIB_UNICAST || !via_addr_is_any(&on->hop[0].gateway))
 		return -ENETUNREACH;
-	hop->ifindex = on->ifindex;
+	hop->ifindex = on->hop[0].ifindex;
 	return 0;
 }
 

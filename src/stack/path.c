@@ -98,12 +98,18 @@ static void path_limited_broadcast(struct via *v, struct path *pa)
 	pa->p.mtu = iface_at(v, e->ifindex)->mtu;
 }
 
+/* The hop by which `a` is a neighbour of ours, or NULL. */
+static const struct fib_hop *path_onlink(const struct via *v, const struct via_addr *a)
+{
+	const struct hop_set *on = fib_match(v->arena, v->st->fib, a, v->st->down);
+	return on && on->hop[0].type == FIB_UNICAST && via_addr_is_any(&on->hop[0].gateway) ? &on->hop[0] : NULL;
+}
+
 /* The route's hop is pa->hop: another gateway, if that one named it and it is still a neighbour there. */
 static void path_apply_redirect(struct via *v, struct path *pa)
 {
-	int n;
-	const struct fib_hop *on = fib_match(v->arena, v->st->fib, &pa->redirect, v->st->down, &n);
-	bool holds = on && via_addr_is_any(&on->gateway) && on->ifindex == pa->hop.ifindex && via_addr_eq(&pa->hop.gateway, &pa->redirector);
+	const struct fib_hop *on = path_onlink(v, &pa->redirect);
+	bool holds = on && on->ifindex == pa->hop.ifindex && via_addr_eq(&pa->hop.gateway, &pa->redirector);
 	if (!holds)
 		pa->redirect = via_addr_v4(0);
 	else
@@ -114,20 +120,24 @@ static void path_apply_redirect(struct via *v, struct path *pa)
 static void path_route(struct via *v, struct path *pa)
 {
 	struct via_state *st = v->st;
-	int n = 0;
 	uint32_t hash = flow_hash(st->flow_key, &pa->p.local, &pa->p.remote, 0, 0), mtu = 65535;
-	const struct fib_hop was = pa->hop, *hops = fib_match(v->arena, st->fib, &pa->p.remote, st->down, &n);
-	if (!hops)
+	const struct fib_hop was = pa->hop;
+	const struct hop_set *set = fib_match(v->arena, st->fib, &pa->p.remote, st->down);
+	if (!set)
 		return;
-	for (int i = 0; i < n; i++) /* equal paths may differ in MTU: the least is safe on all */
-		mtu = MIN(mtu, iface_at(v, hops[i].ifindex)->mtu);
-	pa->hop = *fib_choose(hops, n, hash, st->down);
+	if (set->hop[0].type != FIB_UNICAST) {
+		pa->no_way = set->hop[0].type;
+		return;
+	}
+	for (int i = 0; i < set->n; i++) /* equal paths may differ in MTU: the least is safe on all */
+		mtu = MIN(mtu, iface_at(v, set->hop[i].ifindex)->mtu);
+	pa->hop = *hop_set_choose(set, hash, st->down);
 	if (!via_addr_is_any(&pa->redirect))
 		path_apply_redirect(v, pa);
 	pa->p.ifindex = pa->hop.ifindex;
 	pa->p.is_onlink = via_addr_is_any(&pa->hop.gateway);
 	pa->p.is_broadcast = pa->p.is_onlink && addrs_is_broadcast(v->arena, &st->addrs, pa->hop.ifindex, &pa->p.remote);
-	pa->is_multi = n > 1 && !pa->p.is_broadcast;
+	pa->is_multi = set->n > 1 && !pa->p.is_broadcast;
 	pa->p.mtu = mtu;
 	if (was.ifindex != pa->hop.ifindex || memcmp(was.gateway.b, pa->hop.gateway.b, 16) != 0)
 		pa->p.tcp_mtu = 0; /* another way: what TCP found out was about the last one */
@@ -139,6 +149,7 @@ bool path_refresh(struct via *v, struct path *pa)
 	pa->neigh = 0;
 	pa->p.is_loopback = stack_addr_is_ours(v, &pa->p.remote);
 	pa->p.ifindex = 0;
+	pa->no_way = 0;
 	pa->p.is_onlink = pa->p.is_broadcast = pa->is_multi = false;
 	if (pa->p.is_loopback) {
 		pa->p.ifindex = IFINDEX_LO;
@@ -162,11 +173,19 @@ bool path_refresh(struct via *v, struct path *pa)
 	return true;
 }
 
+/* What a sender is told of a route that leads nowhere, as Linux (fib_props); FIB_UNICAST: there is none at all. */
+static int path_no_way(uint8_t type)
+{
+	static const uint8_t err[] = {[FIB_UNICAST] = ENETUNREACH, [FIB_BLACKHOLE] = EINVAL, [FIB_PROHIBIT] = EACCES,
+				      [FIB_UNREACHABLE] = EHOSTUNREACH};
+	return -err[type];
+}
+
 /* The source for packets to remote when the user named none. */
 static int path_source(struct via *v, const struct via_addr *remote, struct via_addr *local)
 {
 	struct via_state *st = v->st;
-	struct fib_hop hop;
+	struct fib_hop hop = {0};
 	if (stack_addr_is_ours(v, remote)) {
 		*local = via_addr_is_loopback(remote) ? via_addr_v4(0x7f000001) : *remote;
 		return 0;
@@ -176,6 +195,8 @@ static int path_source(struct via *v, const struct via_addr *remote, struct via_
 		e = addrs_source(v->arena, &st->addrs, hop.ifindex, via_addr_is_any(&hop.gateway) ? remote : &hop.gateway);
 	else if (!is_limited_broadcast(remote)) /* it needs no route: without one our first address speaks (Linux wants the route) */
 		return -ENETUNREACH;
+	if (hop.type != FIB_UNICAST)
+		return path_no_way(hop.type);
 	if (!e)
 		e = addrs_any(v->arena, &st->addrs, IFINDEX_LO);
 	if (!e)
@@ -237,8 +258,9 @@ int path_get(struct via *v, const struct via_addr *local, const struct via_addr 
 	pa->is_idle = false;
 	/* 127/8 never leaves the host (IP4-004). */
 	if (!pa->p.ifindex || (via_addr_is_loopback(&from) && !pa->p.is_loopback)) {
+		int err = path_no_way(pa->no_way);
 		path_drop(v, r);
-		return -ENETUNREACH;
+		return err;
 	}
 	*out = r;
 	return 0;
@@ -291,13 +313,11 @@ bool path_redirect(struct via *v, const struct via_addr *local, const struct via
 		   const struct via_addr *gateway, uint16_t ifindex)
 {
 	ref_t r;
-	int n;
 	if (path_get(v, local, remote, &r))
 		return false;
 	struct path *pa = path_at(v, r);
-	const struct fib_hop *on = fib_match(v->arena, v->st->fib, gateway, v->st->down, &n);
-	bool holds = !pa->is_multi && pa->p.ifindex == ifindex && via_addr_eq(&pa->hop.gateway, from) && on &&
-		     via_addr_is_any(&on->gateway) && on->ifindex == ifindex;
+	const struct fib_hop *on = path_onlink(v, gateway);
+	bool holds = !pa->is_multi && pa->p.ifindex == ifindex && via_addr_eq(&pa->hop.gateway, from) && on && on->ifindex == ifindex;
 	if (holds) {
 		if (via_addr_is_any(&pa->redirect))
 			pa->redirector = *from;
