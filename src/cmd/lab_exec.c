@@ -13,9 +13,10 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
-enum { OPT_TOPOLOGY, OPT_SEED, OPT_PCAPNG, OPT_STORY, OPT_CLEAN, OPT_ROOT, OPT_REPORT };
+enum { OPT_TOPOLOGY, OPT_SHAPE, OPT_SEED, OPT_PCAPNG, OPT_STORY, OPT_CLEAN, OPT_ROOT, OPT_REPORT };
 static const struct cmd_option options[] = {
 	[OPT_TOPOLOGY] = {'t', "topology", "FILE", "a private lab from this file, for the life of the program"},
+	[OPT_SHAPE] = {0, "topo", "SHAPE", "a private lab from one line: line,3  ring,5  clos,2,4  tree,3,10"},
 	[OPT_SEED] = {'s', "seed", "N", "seed of loss, delay and all randomness (default: the file's, else 1)"},
 	[OPT_PCAPNG] = {0, "pcapng", "FILE", "capture every interface into FILE"},
 	[OPT_STORY] = {0, "story", "FILE", "write what happened as JSON (via lab story shows it)"},
@@ -90,7 +91,7 @@ static int exec_private(const struct cmd_args *a)
 		return cmd_fail(EXIT_USAGE, "cannot write %s: %s", a->opt[OPT_STORY], strerror(errno));
 	if (story)
 		fclose(story);
-	struct lab *lab = lab_host_load(a->opt[OPT_TOPOLOGY], &o);
+	struct lab *lab = lab_host_load(a->opt[OPT_TOPOLOGY], a->opt[OPT_SHAPE], &o);
 	if (!lab)
 		return EXIT_USAGE;
 	s.loop = loop_new();
@@ -179,16 +180,17 @@ static int exec_joined(const struct cmd_args *a)
 
 static int lab_exec(const struct cmd_args *a)
 {
-	if (a->opt[OPT_TOPOLOGY] && a->n_words != 1)
-		return cmd_fail(EXIT_USAGE, "usage: via lab exec -t FILE NODE -- CMD...");
-	if (!a->opt[OPT_TOPOLOGY] && a->n_words != 2)
+	bool is_own = a->opt[OPT_TOPOLOGY] || a->opt[OPT_SHAPE];
+	if (is_own && a->n_words != 1)
+		return cmd_fail(EXIT_USAGE, "usage: via lab exec -t FILE | --topo SHAPE  NODE -- CMD...");
+	if (!is_own && a->n_words != 2)
 		return cmd_fail(EXIT_USAGE, "usage: via lab exec NAME NODE -- CMD..., or via lab exec -t FILE NODE -- CMD...");
-	return a->opt[OPT_TOPOLOGY] ? exec_private(a) : exec_joined(a);
+	return is_own ? exec_private(a) : exec_joined(a);
 }
 
 const struct cmd_command cmd_lab_exec = {
 	.name = "lab exec",
-	.usage = "-t FILE NODE -- CMD...   |   NAME NODE -- CMD...",
+	.usage = "-t FILE NODE -- CMD...   |   --topo SHAPE NODE -- CMD...   |   NAME NODE -- CMD...",
 	.summary = "run a program on a node of a lab",
 	.detail = "The program is unmodified; its sockets are sockets of the node's own TCP/IP stack. Its exit status is ours.",
 	.options = options,

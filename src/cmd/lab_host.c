@@ -6,6 +6,7 @@
 #include "cmd/cmd.h"
 #include "cmd/control.h"
 #include "cmd/program.h"
+#include "lab/job.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -20,6 +21,7 @@ struct client {
 	struct server *server;
 	struct client *next;
 	struct program *program;
+	struct lab_job *job;
 	char **argv, **envp;
 	char *cwd;
 	int fd;          /* -1: it left */
@@ -59,10 +61,14 @@ static bool www_fits(struct lab *lab, const char *www)
 	return fits;
 }
 
-struct lab *lab_host_load(const char *file, const struct lab_opts *o)
+struct lab *lab_host_load(const char *file, const char *shape, const struct lab_opts *o)
 {
 	struct lab_error e = {0};
-	struct lab *lab = lab_load(file, o, &e);
+	if (file && shape) {
+		cmd_fail(EXIT_USAGE, "the lab is of a file (-t) or of a line (--topo), not both");
+		return NULL;
+	}
+	struct lab *lab = file ? lab_load(file, o, &e) : lab_load_shape(shape, o, &e);
 	if (lab && o->www && !www_fits(lab, o->www)) {
 		lab_free(lab);
 		return NULL;
@@ -162,6 +168,7 @@ static void client_free(struct client *c)
 		p = &(*p)->next;
 	*p = c->next;
 	client_hang_up(c);
+	lab_job_free(c->job);
 	for (int i = 0; i < 3; i++) {
 		if (c->stdio[i] >= 0)
 			close(c->stdio[i]);
@@ -262,6 +269,28 @@ static bool client_exec(struct client *c, const json_t *msg)
 	return true;
 }
 
+static void on_job(void *ctx, const json_t *msg)
+{
+	struct client *c = ctx;
+	control_send(c->fd, msg, NULL, 0);
+	if (json_is_true(json_object_get(msg, "done")))
+		client_free(c);
+}
+
+/* True if the client is to stay. */
+static bool client_job(struct client *c, const json_t *msg)
+{
+	char err[256];
+	if (c->job || c->program) {
+		answer_error(c, EXIT_USAGE, "a connection carries one job or program");
+		return c->job != NULL;
+	}
+	c->job = lab_job_new(c->server->lab, msg, on_job, c, err);
+	if (!c->job)
+		answer_error(c, EXIT_USAGE, err);
+	return c->job != NULL;
+}
+
 /* For `via ss`; node NULL: of all. */
 static json_t *sockets_of(struct lab *lab, const char *node)
 {
@@ -279,6 +308,8 @@ static bool client_request(struct client *c, const json_t *msg)
 		return false;
 	if (strcmp(op, "exec") == 0)
 		return client_exec(c, msg);
+	if (strcmp(op, "job") == 0)
+		return client_job(c, msg);
 	if (strcmp(op, "signal") == 0) {
 		if (c->program)
 			program_signal(c->program, (int)json_integer_value(json_object_get(msg, "signo")));

@@ -4,8 +4,8 @@
 
 #include "lab/lab.h"
 
-/* NULL after "FILE:LINE:COL: sentence" on stderr. */
-struct lab *lab_host_load(const char *file, const struct lab_opts *o);
+/* From a file, or, if that is NULL, from a shape's line (--topo). NULL after "FILE:LINE:COL: sentence" on stderr. */
+struct lab *lab_host_load(const char *file, const char *shape, const struct lab_opts *o);
 /* Read --seed; 0, or an exit status after a sentence. */
 int lab_host_seed(const char *text, struct lab_opts *o);
 /* "no node ..., did you mean ...?"; the exit status. */

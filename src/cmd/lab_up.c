@@ -12,9 +12,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { UP_TOPOLOGY, UP_DETACH, UP_SEED, UP_PCAPNG, UP_CLEAN, UP_ROOT };
+enum { UP_TOPOLOGY, UP_SHAPE, UP_DETACH, UP_SEED, UP_PCAPNG, UP_CLEAN, UP_ROOT };
 static const struct cmd_option up_options[] = {
 	[UP_TOPOLOGY] = {'t', "topology", "FILE", "the lab to run"},
+	[UP_SHAPE] = {0, "topo", "SHAPE", "the lab to run, from one line: line,3  ring,5  clos,2,4  tree,3,10"},
 	[UP_DETACH] = {'d', "detach", NULL, "go to the background once it is up"},
 	[UP_SEED] = {'s', "seed", "N", "seed of loss, delay and all randomness (default: the file's, else 1)"},
 	[UP_PCAPNG] = {0, "pcapng", "FILE", "capture every interface into FILE"},
@@ -24,7 +25,7 @@ static const struct cmd_option up_options[] = {
 };
 
 /* In the background: the child reports readiness through a pipe, so that its sentences reach our terminal. */
-static int up_detached(const char *file, const struct lab_opts *o)
+static int up_detached(const char *file, const char *shape, const struct lab_opts *o)
 {
 	int p[2];
 	char c, name[128] = "";
@@ -37,7 +38,7 @@ static int up_detached(const char *file, const struct lab_opts *o)
 	if (pid == 0) {
 		close(p[0]);
 		setsid();
-		struct lab *lab = lab_host_load(file, o);
+		struct lab *lab = lab_host_load(file, shape, o);
 		if (!lab)
 			_exit(EXIT_USAGE);
 		dprintf(p[1], "%s\n", lab_name(lab));
@@ -69,11 +70,11 @@ static int lab_up(const struct cmd_args *a)
 	int status = lab_host_seed(a->opt[UP_SEED], &o);
 	if (status)
 		return status;
-	if (!a->opt[UP_TOPOLOGY])
-		return cmd_fail(EXIT_USAGE, "which lab? usage: via lab up -t FILE");
+	if (!a->opt[UP_TOPOLOGY] && !a->opt[UP_SHAPE])
+		return cmd_fail(EXIT_USAGE, "which lab? usage: via lab up -t FILE | --topo SHAPE");
 	if (a->opt[UP_DETACH])
-		return up_detached(a->opt[UP_TOPOLOGY], &o);
-	struct lab *lab = lab_host_load(a->opt[UP_TOPOLOGY], &o);
+		return up_detached(a->opt[UP_TOPOLOGY], a->opt[UP_SHAPE], &o);
+	struct lab *lab = lab_host_load(a->opt[UP_TOPOLOGY], a->opt[UP_SHAPE], &o);
 	if (!lab)
 		return EXIT_USAGE;
 	status = lab_host_serve(lab, -1);
@@ -121,10 +122,17 @@ static int lab_ls(const struct cmd_args *a)
 	return EXIT_WELL;
 }
 
+static const struct cmd_option check_options[] = {
+	{0, "topo", "SHAPE", "a topology of one line: line,3  ring,5  clos,2,4  tree,3,10"},
+	{0, NULL, NULL, NULL},
+};
+
 static int lab_check_file(const struct cmd_args *a)
 {
 	struct lab_error e = {0};
-	if (lab_check(a->words[0], &e) == 0) {
+	if (!a->opt[0] == !a->n_words)
+		return cmd_fail(EXIT_USAGE, "usage: via lab check FILE | --topo SHAPE");
+	if ((a->opt[0] ? lab_check_shape(a->opt[0], &e) : lab_check(a->words[0], &e)) == 0) {
 		if (cmd_global.json)
 			puts("{\"ok\":true}");
 		return EXIT_WELL;
@@ -137,24 +145,26 @@ static int lab_check_file(const struct cmd_args *a)
 	} else if (e.line) {
 		fprintf(stderr, "%s:%d:%d: %s\n", e.file, e.line, e.col, e.text);
 	} else {
-		fprintf(stderr, "%s: %s\n", e.file[0] ? e.file : a->words[0], e.text);
+		fprintf(stderr, "%s: %s\n", e.file[0] ? e.file : a->opt[0] ? a->opt[0] : a->words[0], e.text);
 	}
 	return EXIT_USAGE;
 }
 
 static const struct cmd_option inspect_options[] = {
 	{'t', "topology", "FILE", "a lab that is not running, from its file"},
+	{0, "topo", "SHAPE", "one from one line: line,3  ring,5  clos,2,4  tree,3,10"},
 	{0, NULL, NULL, NULL},
 };
 
 static int lab_inspect_show(const struct cmd_args *a)
 {
 	json_t *o;
-	if (!a->opt[0] == !a->n_words)
-		return cmd_fail(EXIT_USAGE, "usage: via lab inspect NAME | -t FILE");
-	if (a->opt[0]) {
+	bool is_own = a->opt[0] || a->opt[1];
+	if (is_own == (a->n_words == 1))
+		return cmd_fail(EXIT_USAGE, "usage: via lab inspect NAME | -t FILE | --topo SHAPE");
+	if (is_own) {
 		const struct lab_opts opts = {.real_time = false};
-		struct lab *lab = lab_host_load(a->opt[0], &opts);
+		struct lab *lab = lab_host_load(a->opt[0], a->opt[1], &opts);
 		if (!lab)
 			return EXIT_USAGE;
 		o = lab_inspect(lab);
@@ -176,10 +186,10 @@ static int lab_inspect_show(const struct cmd_args *a)
 static const struct cmd_option no_options[] = {{0, NULL, NULL, NULL}};
 
 const struct cmd_command cmd_lab_up = {
-	"lab up", "-t FILE [-d]", "run a lab under its name", NULL, up_options, 0, 0, false, lab_up};
+	"lab up", "-t FILE | --topo SHAPE  [-d]", "run a lab under its name", NULL, up_options, 0, 0, false, lab_up};
 const struct cmd_command cmd_lab_down = {"lab down", "NAME", "end a running lab", NULL, no_options, 1, 1, false, lab_down};
 const struct cmd_command cmd_lab_ls = {"lab ls", "", "list the running labs", NULL, no_options, 0, 0, false, lab_ls};
-const struct cmd_command cmd_lab_check = {"lab check", "FILE", "check a topology: exit 0, or 2 and FILE:LINE:COL: sentence", NULL,
-	no_options, 1, 1, false, lab_check_file};
-const struct cmd_command cmd_lab_inspect = {"lab inspect", "NAME | -t FILE",
+const struct cmd_command cmd_lab_check = {"lab check", "FILE | --topo SHAPE", "check a topology: exit 0, or 2 and FILE:LINE:COL: sentence",
+	NULL, check_options, 0, 1, false, lab_check_file};
+const struct cmd_command cmd_lab_inspect = {"lab inspect", "NAME | -t FILE | --topo SHAPE",
 	"show nodes, interfaces, addresses, routes and links", NULL, inspect_options, 0, 1, false, lab_inspect_show};

@@ -22,6 +22,7 @@ const struct cmd_command *const cmd_table[] = {
 	&cmd_lab_check,
 	&cmd_lab_inspect,
 	&cmd_lab_story,
+	&cmd_lab_test,
 	NULL,
 };
 

@@ -291,7 +291,8 @@ static bool allocate(struct lab *l)
 	l->end_ifindex = calloc(ends + 1, sizeof *l->end_ifindex);
 	l->touched = calloc(nodes + 1, sizeof *l->touched);
 	l->mem = host_pktmem_new(l->opts.packet_bytes ? l->opts.packet_bytes : (size_t)PKTMEM_MIB << 20);
-	return l->nodes && l->links && l->end_names && l->end_ifindex && l->touched && l->mem && sched_init(&l->sched, t->n_nodes) == 0;
+	return l->nodes && l->links && l->end_names && l->end_ifindex && l->touched && l->mem &&
+	       sched_init(&l->sched, t->n_nodes + 1) == 0;
 }
 
 static int build(struct lab *l, struct lab_error *err)
@@ -341,6 +342,12 @@ struct lab *lab_load_text(const char *text, size_t len, const char *name, const 
 	return t ? lab_new(t, o, err) : NULL;
 }
 
+struct lab *lab_load_shape(const char *words, const struct lab_opts *o, struct lab_error *err)
+{
+	struct topo *t = topo_shape(words, err);
+	return t ? lab_new(t, o, err) : NULL;
+}
+
 /* The file's text, ended by a zero byte; NULL with *err. Gives. */
 static char *read_file(const char *file, size_t *len, struct lab_error *err)
 {
@@ -380,6 +387,13 @@ int lab_check(const char *file, struct lab_error *err)
 		return -EINVAL;
 	topo_free(t);
 	return 0;
+}
+
+int lab_check_shape(const char *words, struct lab_error *err)
+{
+	struct topo *t = topo_shape(words, err);
+	topo_free(t);
+	return t ? 0 : -EINVAL;
 }
 
 static void node_free(struct lab_node *n)

@@ -46,11 +46,14 @@ struct lab_opts {
 	const char *www;         /* "NODE=DIR": NODE's http service serves DIR instead of the file's folder; or NULL */
 };
 
-/* Parse and check only. 0 or -EINVAL with *err. */
+/* Parse and check only: a file, or one line as lab_load_shape() reads it. 0 or -EINVAL with *err. */
 int lab_check(const char *file, struct lab_error *err);
+int lab_check_shape(const char *words, struct lab_error *err);
 /* Build from a file, or from text (name is used in errors). NULL with *err. */
 struct lab *lab_load(const char *file, const struct lab_opts *o, struct lab_error *err);
 struct lab *lab_load_text(const char *text, size_t len, const char *name, const struct lab_opts *o, struct lab_error *err);
+/* Build a shape named in one line: "line,3", "ring,5", "clos,2,4", "tree,3,10" (topo_shape.c). */
+struct lab *lab_load_shape(const char *words, const struct lab_opts *o, struct lab_error *err);
 void lab_free(struct lab *l);
 const char *lab_name(const struct lab *l);
 

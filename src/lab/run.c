@@ -73,7 +73,10 @@ static bool run_one(struct lab *l, int64_t until)
 	l->env.now = MAX(l->env.now, when);
 	if (l->capture)
 		capture_flush(l->capture, l->env.now);
-	lab_node_run(&l->nodes[i]);
+	if (i < l->topo->n_nodes)
+		lab_node_run(&l->nodes[i]);
+	else
+		lab_tasks_run(l);
 	return true;
 }
 

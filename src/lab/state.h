@@ -11,6 +11,7 @@
 #include "lab/services.h"
 #include "lab/story.h"
 #include "lab/switch.h"
+#include "lab/task.h"
 #include "lab/topo.h"
 #include "pkt/trace.h"
 
@@ -43,7 +44,8 @@ struct lab {
 	struct link *links;
 	char (*end_names)[TOPO_END_NAME]; /* by end */
 	int *end_ifindex;           /* by end: at its stack, 0 elsewhere */
-	struct sched sched;
+	struct sched sched;         /* by node; behind the last one: the tasks */
+	struct lab_task *tasks;
 	bool is_running;
 	struct capture *capture;    /* these three: or NULL */
 	struct trace_hash hash;

@@ -211,44 +211,44 @@ static int addr_cmp(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
-/* The next 10.x.y.0/24 that no given subnet touches; *next counts on. False when they are used up. */
-static bool next_subnet(const struct topo *t, uint32_t *next, uint32_t *net)
+/* The automatic subnets, counted up beside the given ones, which are looked at once each. */
+struct numbering {
+	const struct topo_domain **given; /* by address */
+	int n, at;
+	uint64_t taken; /* addresses up to here are in a given subnet, or lie before one that was passed */
+	uint32_t next;  /* of the 10.x.y.0/24 */
+};
+
+/* The next 10.x.y.0/24 that no given subnet touches. False when they are used up. */
+static bool next_subnet(struct numbering *u, uint32_t *net)
 {
-	for (; *next < 65536; (*next)++) {
-		uint32_t candidate = 0x0a000000u | *next << 8;
-		bool clash = false;
-		for (int i = 0; i < t->n_domains && !clash; i++) {
-			const struct topo_domain *d = &t->domains[i];
-			clash = d->plen && !((d->net ^ candidate) & mask_of(MIN(d->plen, 24)));
-		}
-		if (!clash) {
+	for (; u->next < 65536; u->next++) {
+		uint32_t candidate = 0x0a000000u | u->next << 8;
+		for (; u->at < u->n && u->given[u->at]->net <= (candidate | 255); u->at++)
+			u->taken = MAX(u->taken, u->given[u->at]->net | (uint64_t)~mask_of(u->given[u->at]->plen));
+		if (u->taken < candidate) {
 			*net = candidate;
-			(*next)++;
+			u->next++;
 			return true;
 		}
 	}
 	return false;
 }
 
-/* Subnets without a prefix get one. The given ones are looked at once each, the automatic ones only grow. */
+/* Subnets without a prefix get one. */
 static int number_domains(struct topo *t, struct lab_error *err)
 {
-	uint32_t next = 1;
-	uint32_t *nets = malloc(((size_t)t->n_domains + 1) * sizeof *nets);
-	int *who = malloc(((size_t)t->n_domains + 1) * sizeof *who), n = 0;
-	bool full = !nets || !who;
-	for (int i = 0; i < t->n_domains && !full; i++) {
+	struct numbering u = {.next = 1, .given = malloc(((size_t)t->n_domains + 1) * sizeof(struct topo_domain *))};
+	bool full = !u.given;
+	for (int i = 0; i < t->n_domains && !full; i++)
 		if (t->domains[i].plen)
-			continue;
-		full = !next_subnet(t, &next, &nets[n]);
-		who[n++] = i;
-	}
-	for (int i = 0; i < n && !full; i++) {
-		t->domains[who[i]].net = nets[i];
-		t->domains[who[i]].plen = 24;
-	}
-	free(nets);
-	free(who);
+			u.given[u.n++] = &t->domains[i];
+	if (!full)
+		qsort(u.given, (size_t)u.n, sizeof(struct topo_domain *), net_cmp);
+	for (int i = 0; i < t->n_domains && !full; i++)
+		if (!t->domains[i].plen && !(full = !next_subnet(&u, &t->domains[i].net)))
+			t->domains[i].plen = 24;
+	free(u.given);
 	return full ? topo_fail(err, t->file, (struct topo_mark){0, 0}, "no 10.x.y.0/24 is left for %d subnets", t->n_domains) : 0;
 }
 

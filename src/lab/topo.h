@@ -123,6 +123,8 @@ struct topo {
 
 /* Parse, check and number. Gives, or NULL with *err. */
 struct topo *topo_parse(const char *text, size_t len, const char *file, struct lab_error *err);
+/* The same from one line, "tree,3,10" (topo_shape.c). */
+struct topo *topo_shape(const char *words, struct lab_error *err);
 void topo_free(struct topo *t);
 int topo_node_find(const struct topo *t, const char *name); /* index or -1 */
 /* Subnets and addresses. 0 or -EINVAL with *err. */

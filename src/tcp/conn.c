@@ -189,6 +189,7 @@ struct tcp_active *tcp_conn_activate(struct tcp_env *env, struct tcp_conn *c)
 		tcp_ranges_init(&a->sent);
 		a->snd_sml = a->recover = a->reduced_at = c->snd_una;
 		a->limited_at = c->snd_una - 1;
+		a->used_at = c->snd_una;
 		tcp_tally_activity(env, c);
 	}
 	return arena_at(env->arena, c->active);

@@ -226,7 +226,8 @@ struct tcp_active {
 	uint16_t dup_segs;          /* segments in flight at the first duplicate, without SACK */
 	uint16_t dup_size;          /* bytes of one of them, on average */
 	uint32_t dup_flight;        /* FlightSize at the first duplicate: limited transmit does not count (RFC 5681 §3.2) */
-	uint32_t limited_at;        /* SND.NXT when cwnd last stopped us */
+	uint32_t limited_at;        /* SND.NXT when cwnd last stopped us, or was used up */
+	uint32_t used, used_at;     /* the most in flight since `used_at` was SND.NXT, a window ago at most */
 	uint32_t snd_sml;           /* end of the last small segment (Nagle as Minshall has it) */
 	struct tcp_undo undo;
 	uint64_t cc[TCP_CC_WORDS];  /* the congestion control's own */

@@ -27,6 +27,26 @@ static uint32_t whole(uint32_t window, uint32_t mss)
 	return window - window % mss;
 }
 
+/* Is cwnd what held the sender of what this ACK is about? In slow start it is enough that more than half was used: so the window may
+ * become twice what is acknowledged in a round trip (RFC 7661 §4.3 takes that much for a validated window; as Linux). In congestion
+ * avoidance all of it (RFC 9438 §5.8). A model of the path decides for itself. */
+static bool is_limited(const struct tcp_conn *c, const struct tcp_active *a, const struct tcp_ack_ctx *x, bool has_model)
+{
+	return seq_le(x->una_before, a->limited_at) || (!has_model && c->cwnd < c->ssthresh && c->cwnd / 2 < a->used);
+}
+
+void tcp_cwnd_used(struct tcp_conn *c, struct tcp_active *a)
+{
+	uint32_t flight = tcp_flight(c);
+
+	if (tcp_pipe(c, a) + c->mss > c->cwnd && seq_lt(a->limited_at, c->snd_nxt - 1))
+		a->limited_at = c->snd_nxt - 1; /* the ACKs of this window; whoever sends after them is asked anew */
+	if (seq_le(a->used_at, c->snd_una) || flight > a->used) {
+		a->used = flight;
+		a->used_at = c->snd_nxt;
+	}
+}
+
 void tcp_cwnd_event(struct tcp_env *env, struct tcp_conn *c, struct tcp_active *a, enum tcp_cc_event e, const struct tcp_ack_ctx *x,
 		    uint32_t flight)
 {
@@ -45,7 +65,7 @@ void tcp_cwnd_event(struct tcp_env *env, struct tcp_conn *c, struct tcp_active *
 	if (x) {
 		s.acked = newly_arrived(c, a, x);
 		s.rtt_us = x->rtt_us;
-		s.is_limited = seq_le(x->una_before, a->limited_at);
+		s.is_limited = is_limited(c, a, x, tcp_cwnd_algo(env, c)->has_model);
 	}
 	tcp_cwnd_algo(env, c)->on(a->cc, &s, &o);
 	c->cwnd = MAX(o.cwnd, c->mss); /* the loss window is the least (RFC 5681 §3.1) */

@@ -585,6 +585,8 @@ void tcp_output(struct tcp_env *env, struct tcp_conn *c, bool override)
 		if (a->sent.lost == 0 && !tcp_undo_asks(a))
 			while (send_new(env, c, a, override && c->snd_nxt == nxt))
 				;
+		if (c->snd_nxt != nxt)
+			tcp_cwnd_used(c, a);
 		a->ece_waits &= !override;
 		tcp_timers_rtx(env, c, false);
 		tcp_mem_stall(env, c, a);

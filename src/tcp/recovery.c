@@ -164,6 +164,8 @@ static void marks_follow(const struct tcp_conn *c, struct tcp_active *a)
 {
 	if (seq_lt(a->limited_at, c->snd_una))
 		a->limited_at = c->snd_una - 1;
+	if (seq_lt(a->used_at, c->snd_una))
+		a->used_at = c->snd_una;
 	if (seq_lt(a->reduced_at, c->snd_una))
 		a->reduced_at = c->snd_una;
 	if (seq_lt(a->snd_sml, c->snd_una))

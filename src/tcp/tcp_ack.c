@@ -85,6 +85,17 @@ static void accept_new(struct tcp_env *env, struct tcp_conn *c, struct tcp_activ
 		env->ops->path_confirm(env->ctx, c->e.node.path);
 }
 
+/* What was measured up to now ends where this ACK begins; what it acknowledges has arrived. */
+static void begin(struct tcp_env *env, struct tcp_conn *c, struct tcp_active *a, struct tcp_ack_ctx *x)
+{
+	uint32_t ack = x->s->h.ack;
+
+	x->pipe_before = tcp_pipe(c, a);
+	tcp_rate_begin(&a->sent.rate, x->s->rx_ns);
+	tcp_tally_ack_begin(c, a);
+	tcp_scoreboard_acked(env, c, a, x, seq_lt(ack, c->snd_una) ? c->snd_una : ack);
+}
+
 /* SEG.ACK lies in [SND.UNA, SND.NXT]. */
 static void acknowledge(struct tcp_env *env, struct tcp_conn *c, const struct tcp_seg *s)
 {
@@ -95,11 +106,8 @@ static void acknowledge(struct tcp_env *env, struct tcp_conn *c, const struct tc
 	x.wnd_moved = update_window(c, s);
 	if (!a)
 		return;
-	x.pipe_before = tcp_pipe(c, a);
 	c->more = 0; /* it held for the call; as Linux, an ACK lets go what it may */
-	tcp_rate_begin(&a->sent.rate, s->rx_ns);
-	tcp_tally_ack_begin(c, a);
-	tcp_scoreboard_acked(env, c, a, &x, s->h.ack);
+	begin(env, c, a, &x);
 	if (s->h.ack != c->snd_una)
 		accept_new(env, c, a, &x);
 	tcp_scoreboard_sack(env, c, a, &x);
@@ -113,6 +121,24 @@ static void acknowledge(struct tcp_env *env, struct tcp_conn *c, const struct tc
 	}
 	tcp_tally_ack(env, c, a, &x);
 	tcp_timers_rtx(env, c, x.acked || (was_shut && c->snd_wnd)); /* RFC 6298 §5.3 */
+}
+
+/* SEG.ACK < SND.UNA: a newer ACK overtook it. As an acknowledgement it says nothing, nor is its window one, but what it SACKs has
+ * arrived (RFC 2018 §4: each option tells the newest news, so the one that overtook it may not repeat it). As Linux. */
+static void overtaken(struct tcp_env *env, struct tcp_conn *c, const struct tcp_seg *s)
+{
+	struct tcp_active *a = tcp_active_of(env, c);
+	struct tcp_ack_ctx x = {.s = s, .una_before = c->snd_una, .flight_before = tcp_flight(c)};
+
+	if (!a || !c->sack_ok || !s->h.n_sack)
+		return;
+	begin(env, c, a, &x);
+	tcp_scoreboard_sack(env, c, a, &x);
+	x.is_dup = x.flight_before && x.sacked;
+	tcp_recovery_ack(env, c, a, &x);
+	tcp_cwnd_acked(env, c, a, &x);
+	tcp_tally_ack(env, c, a, &x);
+	tcp_timers_rtx(env, c, false);
 }
 
 /* SYN-RECEIVED STATE: "if SND.UNA < SEG.ACK =< SND.NXT, then enter ESTABLISHED state and continue processing", else a reset. Also for
@@ -134,8 +160,8 @@ static enum tcp_step ack_of_syn(struct tcp_env *env, struct tcp_conn *c, struct 
 	return TCP_CONTINUE;
 }
 
-/* ESTABLISHED STATE, and what all later states do first: take [SND.UNA, SND.NXT], ignore an older one; what was never sent or is far too
- * old is answered and dropped (RFC 5961 §5.2). */
+/* ESTABLISHED STATE, and what all later states do first: take [SND.UNA, SND.NXT], of an older one no more than its SACK; what was never
+ * sent or is far too old is answered and dropped (RFC 5961 §5.2). */
 static enum tcp_step ack_of_data(struct tcp_env *env, struct tcp_conn *c, struct tcp_seg *s)
 {
 	uint32_t ack = s->h.ack;
@@ -147,6 +173,8 @@ static enum tcp_step ack_of_data(struct tcp_env *env, struct tcp_conn *c, struct
 	}
 	if (seq_le(c->snd_una, ack))
 		acknowledge(env, c, s);
+	else
+		overtaken(env, c, s);
 	return TCP_CONTINUE;
 }
 

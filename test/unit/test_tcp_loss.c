@@ -574,6 +574,61 @@ static void tcp_loss__reordering_raises_the_threshold(void **state)
 	th_finish(&t, c);
 }
 
+/* An ACK that a newer one overtook: its SACK counts, nothing else of it does (packetdrill's prr-ss-ack-below-snd_una: as Linux). */
+static void req_CC_013__sack_of_an_overtaken_ack_counts(void **state)
+{
+	fill(10);
+	sack(0, 1, (uint32_t[]){1, 3});
+	sack(0, 2, (uint32_t[]){8, 9, 1, 3}); /* three segments above the first */
+	expect_seg(0, WHY_RETRANS_SACK);
+	sack(4, 1, (uint32_t[]){8, 9});
+	th_drain(&t);
+	uint32_t wnd = k()->snd_wnd, cwnd = k()->cwnd, una = k()->snd_una;
+	assert_int_equal(act()->sent.sacked, MSS);
+	q.wnd = 10;
+	sack(3, 1, (uint32_t[]){5, 7}); /* it tells of 5 and 6, which the newer one had no room for */
+	assert_int_equal(act()->sent.sacked, 3 * MSS);
+	assert_int_equal(k()->snd_una, una);
+	assert_int_equal(k()->snd_wnd, wnd);
+	assert_true(k()->cwnd <= cwnd);
+	expect_seg(4, WHY_RETRANS_SACK); /* now three are SACKed above it */
+	q.wnd = 60000;
+	sack(3, 1, (uint32_t[]){3, 6}); /* begins below SND.UNA: no effect (CC-011) */
+	sack(2, 1, (uint32_t[]){7, 11}); /* beyond SND.NXT */
+	assert_int_equal(act()->sent.sacked, 3 * MSS);
+	ack(10);
+	assert_int_equal(tcp_flight(k()), 0);
+	sack(9, 1, (uint32_t[]){9, 10}); /* nothing is in flight */
+	th_finish(&t, c);
+}
+static void req_CC_004__overtaken_acks_are_no_duplicates(void **state)
+{
+	fill(10);
+	ack(5);
+	th_drain(&t);
+	for (int i = 0; i < 5; i++)
+		ack(4);
+	assert_int_equal(act()->dupacks, 0);
+	assert_int_equal(act()->ca, TCP_CA_OPEN);
+	th_expect_none(&t);
+	th_finish(&t, c);
+}
+/* One that is older than the largest window is not believed (RFC 5961 §5.2), whatever it SACKs. */
+static void req_TX_008__sack_of_a_very_old_ack_is_refused(void **state)
+{
+	fill(10);
+	k()->snd_wnd_max = 3000;
+	ack(5);
+	k()->snd_wnd_max = 3000;
+	th_drain(&t);
+	sack(1, 1, (uint32_t[]){7, 8});
+	assert_int_equal(t.drop, DROP_TCP_ACK_RANGE);
+	assert_int_equal(act()->sent.sacked, 0);
+	sack(2, 1, (uint32_t[]){7, 8});
+	assert_int_equal(act()->sent.sacked, MSS);
+	th_finish(&t, c);
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup(f, setup)
@@ -591,7 +646,9 @@ int main(void)
 		T(req_CC_010__rto_resends_the_left_edge_even_if_sacked), T(req_HARD_05__scoreboard_is_capped), T(req_CC_001__growth),
 		T(req_CC_003__reductions), T(req_CC_003__rto_series_halves_once), T(req_CC_006__idle_restarts_with_the_initial_window),
 		R(req_CC_008__ack_division_and_spoofing), T(tcp_loss__app_limited_window_does_not_grow), T(tcp_loss__go_back_after_rto),
-		T(tcp_loss__reordering_raises_the_threshold),
+		T(tcp_loss__reordering_raises_the_threshold), T(req_CC_013__sack_of_an_overtaken_ack_counts),
+		T(req_CC_004__overtaken_acks_are_no_duplicates), R(req_CC_004__overtaken_acks_are_no_duplicates),
+		T(req_TX_008__sack_of_a_very_old_ack_is_refused),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

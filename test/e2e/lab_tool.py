@@ -1,0 +1,114 @@
+#!/usr/bin/env python3
+# timeout: 60
+"""lab_tool.py - the lab as a tool: one-line topologies, tests of whole labs, and what is asked of labs that are up."""
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+
+SRC = os.environ.get("SRC") or os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+VIA = os.path.abspath(os.environ.get("VIA") or os.path.join(SRC, "build", "via"))
+failed = n_cases = 0
+work = tempfile.mkdtemp(prefix="viatool")
+env = {k: v for k, v in os.environ.items() if not k.lower().endswith("_proxy")}
+
+
+def case(name, good, *about):
+    global n_cases, failed
+    n_cases += 1
+    failed += not good
+    print(f"{'ok' if good else 'not ok'} {n_cases} - {name}")
+    if not good:
+        for a in about:
+            print("# " + str(a)[:800].replace("\n", "\n# "))
+    sys.stdout.flush()
+
+
+def via(*args, timeout=20):
+    try:
+        return subprocess.run([VIA, *args], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                              timeout=timeout, env=env)
+    except subprocess.TimeoutExpired as e:
+        return subprocess.CompletedProcess(args, "timeout", str(e.stdout), str(e.stderr))
+
+
+def expect(name, p, status, out=None, err=None):
+    good = p.returncode == status and (out is None or out in p.stdout) and (err is None or err in p.stderr)
+    case(name, good, f"status {p.returncode}", p.stdout, p.stderr)
+
+
+def last(p):
+    return p.stdout.rstrip("\n").rsplit("\n", 1)[-1]
+
+
+def check_shapes():
+    for shape, hosts, routers in (("line,3", 3, 3), ("ring,5", 5, 5), ("clos,2,4", 4, 6), ("tree,2,3", 9, 4)):
+        expect(f"lab check --topo {shape}", via("lab", "check", "--topo", shape), 0, "")
+        p = via("lab", "test", "--topo", shape, "pingall")
+        n = hosts * (hosts - 1)
+        want = f"pingall: {n} of {n} answered, {hosts} hosts, {routers} routers"
+        case(f"lab test --topo {shape} pingall", p.returncode == 0 and last(p) == want, p.stdout, p.stderr)
+    p = via("lab", "test", "--topo", "line,3", "pingall")
+    case("each host's line is mininet's", p.stdout.startswith("h1 -> h2 h3\nh2 -> h1 h3\nh3 -> h1 h2\n"), p.stdout)
+    p = via("-j", "lab", "inspect", "--topo", "clos,2,4")
+    nodes = {n["name"]: n for n in json.loads(p.stdout)["nodes"]}
+    ways = [r["to"] for r in nodes["leaf1"]["routes"] if r["via"]]
+    case("a clos has as many ways as spines", len(nodes) == 10 and max(ways.count(to) for to in ways) == 2, ways)
+    expect("a shape that is none", via("lab", "check", "--topo", "lime,3"), 2, "", "did you mean 'line'?")
+    expect("a shape's numbers", via("lab", "up", "--topo", "tree,3"), 2, "", "tree,3: it is read as tree,DEPTH,FANOUT")
+    expect("a file and a shape", via("lab", "exec", "-t", "x", "--topo", "line,2", "h1", "--", "true"), 2, "", "not both")
+
+
+def check_tests():
+    big = via("lab", "test", "--topo", "tree,3,10", "pingall")
+    want = "pingall: 10000 of 10000 answered, 1000 hosts, 111 routers"
+    case("tree,3,10: 1,111 nodes answer", big.returncode == 0 and last(big) == want, big.stdout, big.stderr)
+    broken = os.path.join(work, "broken.yaml")
+    with open(broken, "w") as f:
+        f.write("name: broken\ntopology:\n  nodes: {a: {kind: host}, b: {kind: host}, c: {kind: host}, r: {kind: router}}\n  links:\n"
+                '    - endpoints: ["a:1", "r:1"]\n    - endpoints: ["b:1", "r:2"]\n'
+                '    - {endpoints: ["c:1", "r:3"], impairments: {loss: 100%}}\n')
+    p = via("lab", "test", "-t", broken, "pingall")
+    case("who does not answer is an X, and 1", p.returncode == 1 and p.stdout == "a -> b X\nb -> a X\nc -> X X\n"
+         "pingall: 2 of 6 answered, 3 hosts, 1 routers\n", p.stdout, p.stderr)
+    expect("without impairments they answer", via("lab", "test", "--no-impairments", "-t", broken, "pingall"), 0, "6 of 6")
+    p = via("-j", "lab", "test", "-t", broken, "pingall")
+    o = json.loads(p.stdout)
+    want = {"from": "a", "to": ["b", "c"], "silent": ["c"]}
+    case("-j tells each", p.returncode == 1 and o["answered"] == 2 and o["results"][0] == want, o)
+    expect("an unknown test names the nearest", via("lab", "test", "--topo", "line,2", "pingal"), 2, "", "did you mean 'pingall'?")
+    expect("paced by the clock", via("lab", "test", "--speed", "1", "--topo", "ring,3", "pingall"), 0, "6 of 6")
+    expect("no lab is named", via("lab", "test", "pingall"), 2, "", "usage: via lab test")
+
+
+def check_running():
+    expect("lab up --topo", via("lab", "up", "-d", "--topo", "ring,4"), 0, "lab ring-4 is up\n")
+    p = via("lab", "test", "ring-4", "pingall")
+    want = "pingall: 12 of 12 answered, 4 hosts, 4 routers"
+    case("a lab that is up is tested", p.returncode == 0 and last(p) == want, p.stdout, p.stderr)
+    expect("of it --seed means nothing", via("lab", "test", "--seed", "1", "ring-4", "pingall"), 2, "", "--seed")
+    p = via("-q", "lab", "exec", "ring-4", "h1", "--", "python3", "-c", "import socket; print(socket.gethostbyname('h3.lab'))")
+    case("a program runs on a host of it", p.returncode == 0 and p.stdout.startswith("10."), p.stdout, p.stderr)
+    expect("lab down", via("lab", "down", "ring-4"), 0, "lab ring-4 is down\n")
+    expect("then it is not there", via("lab", "test", "ring-4", "pingall"), 1, "", "no lab named 'ring-4' is running")
+
+
+def main():
+    os.mkdir(os.path.join(work, "run"), 0o700)
+    env["XDG_RUNTIME_DIR"] = os.path.join(work, "run")
+    try:
+        check_shapes()
+        check_tests()
+        check_running()
+    finally:
+        for name in via("lab", "ls").stdout.split():
+            via("-q", "lab", "down", name)
+        shutil.rmtree(work, ignore_errors=True)
+    print(f"1..{n_cases}")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
