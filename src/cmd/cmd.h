@@ -43,7 +43,7 @@ struct cmd_command {
 };
 
 extern const struct cmd_command cmd_lab_exec, cmd_lab_up, cmd_lab_down, cmd_lab_ls, cmd_lab_check, cmd_lab_inspect, cmd_lab_story,
-	cmd_lab_test, cmd_run, cmd_serve, cmd_ss, cmd_drill;
+	cmd_lab_test, cmd_run, cmd_serve, cmd_ss, cmd_drill, cmd_ping, cmd_trace;
 extern const struct cmd_command *const cmd_table[]; /* ends with NULL */
 
 /* Parse and run; the process's exit status. */

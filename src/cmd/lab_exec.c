@@ -10,7 +10,6 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
-#include <sys/signalfd.h>
 #include <unistd.h>
 
 enum { OPT_TOPOLOGY, OPT_SHAPE, OPT_SEED, OPT_PCAPNG, OPT_STORY, OPT_CLEAN, OPT_ROOT, OPT_REPORT };
@@ -119,25 +118,14 @@ static json_t *request(const struct cmd_args *a)
 		control_bytes(getcwd(cwd, sizeof cwd) ? cwd : "/"));
 }
 
-/* SIGINT and SIGTERM are read from the descriptor from now on. */
-static int take_signals(void)
-{
-	sigset_t set;
-	sigemptyset(&set);
-	sigaddset(&set, SIGINT);
-	sigaddset(&set, SIGTERM);
-	sigprocmask(SIG_BLOCK, &set, NULL);
-	return signalfd(-1, &set, SFD_CLOEXEC);
-}
-
 /* Passes signals on until the answer comes. Gives. */
 static json_t *await_answer(int fd, int sfd)
 {
 	while (lab_host_wait_readable(fd, sfd) == sfd) {
-		struct signalfd_siginfo si;
-		if (read(sfd, &si, sizeof si) != (ssize_t)sizeof si)
+		int signo = lab_host_signal_read(sfd);
+		if (!signo)
 			break;
-		json_t *msg = json_pack("{s:s, s:i}", "op", "signal", "signo", (int)si.ssi_signo);
+		json_t *msg = json_pack("{s:s, s:i}", "op", "signal", "signo", signo);
 		control_send(fd, msg, NULL, 0);
 		json_decref(msg);
 	}
@@ -155,7 +143,7 @@ static int exec_joined(const struct cmd_args *a)
 	if (fd < 0)
 		return control_fail(EXIT_OURS, a->words[0], fd);
 	static const int stdio[3] = {0, 1, 2};
-	int sfd = take_signals(); /* before the program can start */
+	int sfd = lab_host_signals(); /* before the program can start */
 	json_t *msg = request(a);
 	int e = control_send(fd, msg, stdio, 3);
 	json_decref(msg);

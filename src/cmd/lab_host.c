@@ -13,6 +13,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
+#include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <unistd.h>
@@ -137,6 +138,22 @@ int lab_host_wait_readable(int a, int b)
 			return -1;
 	}
 	return p[0].revents ? a : b;
+}
+
+int lab_host_signals(void)
+{
+	sigset_t set;
+	sigemptyset(&set);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGTERM);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	return signalfd(-1, &set, SFD_CLOEXEC);
+}
+
+int lab_host_signal_read(int fd)
+{
+	struct signalfd_siginfo si;
+	return read(fd, &si, sizeof si) == (ssize_t)sizeof si ? (int)si.ssi_signo : 0;
 }
 
 void lab_host_say(const char *name, const char *state)
@@ -314,6 +331,11 @@ static bool client_request(struct client *c, const json_t *msg)
 		if (c->program)
 			program_signal(c->program, (int)json_integer_value(json_object_get(msg, "signo")));
 		return true;
+	}
+	if (strcmp(op, "stop") == 0) {
+		if (c->job)
+			lab_job_stop(c->job);
+		return c->job != NULL;
 	}
 	json_t *answer;
 	if (strcmp(op, "inspect") == 0)

@@ -2,11 +2,9 @@
  *
  * A lab that is up is asked where it runs; another one is made for the test, under virtual time: as fast as the machine goes,
  * and the same at each run of one seed. Exit status 0: all answered, 1: not all. */
-#include "cmd/ask.h"
 #include "cmd/cmd.h"
+#include "cmd/job.h"
 #include "cmd/lab_host.h"
-#include "lab/job.h"
-#include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 
@@ -22,25 +20,8 @@ static const struct cmd_option options[] = {
 	{0, NULL, NULL, NULL},
 };
 
-struct test {
-	struct loop *loop; /* --speed 1 */
-	json_t *result;
-};
-
 static void on_message(void *ctx, const json_t *msg)
 {
-	struct test *t = ctx;
-	if (!json_is_true(json_object_get(msg, "done")))
-		return;
-	t->result = json_deep_copy(msg);
-	if (t->loop)
-		loop_stop(t->loop, EXIT_WELL);
-}
-
-static bool is_done(void *ctx)
-{
-	const struct test *t = ctx;
-	return t->result != NULL;
 }
 
 /* {"job": WHAT, "pairs": N}; gives. NULL after a sentence. */
@@ -62,34 +43,7 @@ static json_t *request(const struct cmd_args *a, const char *what)
 		cmd_fail(EXIT_USAGE, "--pairs wants a number from 1, not '%s'", pairs);
 		return NULL;
 	}
-	return json_pack("{s:s, s:s, s:I}", "op", "job", "job", what, "pairs", (json_int_t)n);
-}
-
-/* The test's message, in a lab of its own; gives. NULL after a sentence. */
-static json_t *test_private(const struct cmd_args *a, const json_t *what)
-{
-	bool real = a->opt[TEST_SPEED] && strcmp(a->opt[TEST_SPEED], "1") == 0;
-	struct lab_opts o = {.real_time = real, .no_impairments = a->opt[TEST_CLEAN] != NULL};
-	struct test t = {.loop = real ? loop_new() : NULL};
-	char err[256];
-	if (lab_host_seed(a->opt[TEST_SEED], &o))
-		return NULL;
-	struct lab *lab = lab_host_load(a->opt[TEST_TOPOLOGY], a->opt[TEST_SHAPE], &o);
-	bool good = lab && (!real || (t.loop && lab_attach(lab, t.loop) == 0));
-	if (lab && !good)
-		cmd_fail(EXIT_FAILED, "cannot run the lab: %s", strerror(errno));
-	struct lab_job *job = good ? lab_job_new(lab, what, on_message, &t, err) : NULL;
-	if (good && !job)
-		cmd_fail(EXIT_FAILED, "%s", err);
-	if (job && real)
-		loop_run(t.loop);
-	else if (job)
-		lab_run(lab, TIME_NEVER, is_done, &t);
-	lab_job_free(job);
-	lab_free(lab);
-	if (t.loop)
-		loop_free(t.loop);
-	return t.result;
+	return json_pack("{s:s, s:I}", "job", what, "pairs", (json_int_t)n);
 }
 
 /* As mininet tells it: who did not answer is an X. Of many or a sample, only those. */
@@ -151,10 +105,14 @@ static int lab_test(const struct cmd_args *a)
 	json_t *what = request(a, a->words[a->n_words - 1]);
 	if (!what)
 		return EXIT_USAGE;
-	json_t *result = is_own ? test_private(a, what) : ask_lab_for(name, what);
+	struct job_place where = {.name = name,
+		.file = a->opt[TEST_TOPOLOGY],
+		.shape = a->opt[TEST_SHAPE],
+		.opts = {.real_time = speed && strcmp(speed, "1") == 0, .no_impairments = a->opt[TEST_CLEAN] != NULL}};
+	int status = lab_host_seed(a->opt[TEST_SEED], &where.opts);
+	json_t *result = status ? NULL : job_run(&where, what, on_message, NULL, &status);
 	json_decref(what);
-	int status = !result ? (is_own ? EXIT_USAGE : EXIT_FAILED) : ask_refused(result);
-	if (!status)
+	if (result)
 		status = tell(result);
 	json_decref(result);
 	return status;

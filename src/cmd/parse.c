@@ -14,6 +14,8 @@ const struct cmd_command *const cmd_table[] = {
 	&cmd_run,
 	&cmd_serve,
 	&cmd_ss,
+	&cmd_ping,
+	&cmd_trace,
 	&cmd_drill,
 	&cmd_lab_exec,
 	&cmd_lab_up,

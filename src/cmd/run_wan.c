@@ -85,8 +85,7 @@ static int put_file(FILE *f, const struct cmd_args *a)
 	return a->opt[RUN_LINK] ? put_link(f, a->opt[RUN_LINK]) : 0;
 }
 
-/* NULL after a sentence. */
-static struct lab *load(const struct cmd_args *a, int *status)
+struct lab *run_wan_lab(const struct cmd_args *a, int *status)
 {
 	struct lab_opts o = {.real_time = true, .pcapng = a->opt[RUN_PCAPNG]};
 	struct lab_error err;
@@ -165,7 +164,7 @@ int run_wan(const struct cmd_args *a)
 {
 	struct session s = {.loop = loop_new()};
 	int status = EXIT_OURS;
-	s.lab = s.loop ? load(a, &status) : NULL;
+	s.lab = s.loop ? run_wan_lab(a, &status) : NULL;
 	if (s.lab && lab_attach(s.lab, s.loop) < 0)
 		status = cmd_fail(EXIT_OURS, "cannot start the gateway: %s", strerror(errno));
 	else if (s.lab)

@@ -217,6 +217,8 @@ struct pkt *link_receive(struct link_port *port)
 		d->pushed_back = false;
 		d->env->wake(d->env, d->from, d->env->now);
 	}
+	if (d->env->came)
+		d->env->came(d->env, d->to, p);
 	return pktq_pop(d->env->mem, &d->q);
 }
 

@@ -46,6 +46,7 @@ struct link_env {
 	/* Node `node` has something to do at `when`. */
 	void (*wake)(struct link_env *e, int node, int64_t when);
 	void (*sent)(struct link_env *e, const struct link_sent *s); /* or NULL */
+	void (*came)(struct link_env *e, int node, const struct pkt *p); /* node is about to look at p; or NULL */
 };
 
 struct link_dir {

@@ -201,7 +201,7 @@ static int64_t run(struct lab_task *t, int64_t now)
 		lab_task_calls(a->asker[a->n_started].node);
 		ask_more(a, &a->asker[a->n_started], now);
 	}
-	if (a->n_over == a->n_hosts * a->each) {
+	if (a->n_over == a->n_hosts * a->each || a->job.is_stopped) {
 		lab_job_tell(&a->job, result(a));
 		return TIME_NEVER;
 	}

@@ -13,6 +13,7 @@
 #include "lab/switch.h"
 #include "lab/task.h"
 #include "lab/topo.h"
+#include "lab/watch.h"
 #include "pkt/trace.h"
 
 struct lab_node {
@@ -46,6 +47,7 @@ struct lab {
 	int *end_ifindex;           /* by end: at its stack, 0 elsewhere */
 	struct sched sched;         /* by node; behind the last one: the tasks */
 	struct lab_task *tasks;
+	struct lab_watch *watches;
 	bool is_running;
 	struct capture *capture;    /* these three: or NULL */
 	struct trace_hash hash;

@@ -145,6 +145,13 @@ void neigh_flush(struct neigh_env *e, struct neigh_cache *c, uint16_t ifindex, s
 	}
 }
 
+static void neigh_evict(struct neigh_env *e, struct neigh_cache *c, ref_t r, struct pktq *dropped)
+{
+	neigh_remove(e, c, r, dropped);
+	if (e->evicted)
+		++*e->evicted;
+}
+
 /* Make room for one more resolved entry: a STALE one among the longest unconfirmed gives way. */
 static bool neigh_make_room(struct neigh_env *e, struct neigh_cache *c)
 {
@@ -154,7 +161,7 @@ static bool neigh_make_room(struct neigh_env *e, struct neigh_cache *c)
 		return true;
 	for (int i = 0; i < EVICT_LOOK && r; i++, r = list_next(e->arena, r, LINK_OFF)) {
 		if (neigh_at(e->arena, r)->state == NEIGH_STALE) {
-			neigh_remove(e, c, r, &none);
+			neigh_evict(e, c, r, &none);
 			return true;
 		}
 	}
@@ -180,14 +187,44 @@ static ref_t neigh_new(struct neigh_env *e, struct neigh_cache *c, struct list *
 	return r;
 }
 
+static const struct neigh_timing *neigh_timing_of(const struct neigh_cache *c, uint16_t ifindex, const struct via_addr *addr)
+{
+	static const struct neigh_timing usual;
+	return via_addr_is_v4(addr) || ifindex >= NEIGH_IFACES_MAX ? &usual : &c->timing[ifindex];
+}
+
+int64_t neigh_retrans_ns(const struct neigh_cache *c, uint16_t ifindex, const struct via_addr *addr)
+{
+	uint32_t ms = neigh_timing_of(c, ifindex, addr)->retrans_ms;
+	return ms ? ms * NS_PER_MS : NEIGH_RETRY_NS;
+}
+
+/* ReachableTime: the base times 0.5 to 1.5 (RFC 4861 §6.3.2, §10), anew for each neighbour. */
+static int64_t neigh_reachable_ns(struct neigh_cache *c, const struct neigh *n)
+{
+	uint64_t u = prf_next(&c->random) >> 32;
+	uint32_t ms = neigh_timing_of(c, n->ifindex, &n->addr)->reachable_ms;
+	int64_t base = ms ? ms * NS_PER_MS : NEIGH_REACHABLE_NS;
+	return base / 2 + (int64_t)((u * (uint64_t)(base >> 10)) >> 22);
+}
+
+void neigh_set_timing(struct neigh_cache *c, uint16_t ifindex, uint32_t reachable_ms, uint32_t retrans_ms)
+{
+	if (ifindex >= NEIGH_IFACES_MAX)
+		return;
+	if (reachable_ms)
+		c->timing[ifindex].reachable_ms = MIN(MAX(reachable_ms, NEIGH_MS_MIN), NEIGH_REACHABLE_MS_MAX);
+	if (retrans_ms)
+		c->timing[ifindex].retrans_ms = MIN(MAX(retrans_ms, NEIGH_MS_MIN), NEIGH_REACHABLE_MS_MAX);
+}
+
 /* Enter REACHABLE, STALE, DELAY or PROBE: the timer is that state's. */
 static void neigh_enter(struct neigh_env *e, struct neigh_cache *c, struct neigh *n, enum neigh_state state)
 {
 	ref_t r = arena_ref(e->arena, n);
-	int64_t wait = NEIGH_RETRY_NS;
+	int64_t wait = neigh_retrans_ns(c, n->ifindex, &n->addr);
 	if (state == NEIGH_REACHABLE) {
-		uint64_t u = prf_next(&c->random) >> 32; /* RFC 4861 §10: 0.5 to 1.5 times the base */
-		wait = NEIGH_REACHABLE_NS / 2 + (int64_t)((u * (uint64_t)(NEIGH_REACHABLE_NS >> 10)) >> 22);
+		wait = neigh_reachable_ns(c, n);
 		list_remove(e->arena, &c->resolved, r, LINK_OFF);
 		list_push_tail(e->arena, &c->resolved, r, LINK_OFF);
 	} else if (state == NEIGH_STALE) {
@@ -227,6 +264,23 @@ static void neigh_ask_fill(struct neigh *n, bool unicast, struct neigh_ask *ask)
 	memcpy(ask->mac, n->mac, 6);
 }
 
+/* One more first question now? */
+static bool neigh_may_ask(struct neigh_env *e, struct neigh_cache *c)
+{
+	int64_t from = MAX(c->asks_paid, e->now);
+	if (from - e->now >= NS_PER_S)
+		return false;
+	c->asks_paid = from + NS_PER_S / NEIGH_ASKS_PER_S;
+	return true;
+}
+
+/* Who makes room for a newcomer: the longest asked; but one that may not ask takes the place of the last like it. */
+static ref_t neigh_unresolved_victim(struct neigh_env *e, struct neigh_cache *c, bool newcomer_asks)
+{
+	bool last_never_asked = neigh_at(e->arena, c->unresolved.tail)->tries == 0;
+	return !newcomer_asks && last_never_asked ? c->unresolved.tail : c->unresolved.head;
+}
+
 enum neigh_verdict neigh_resolve(struct neigh_env *e, struct neigh_cache *c, uint16_t ifindex, const struct via_addr *addr,
 				 struct pkt *p, struct neigh_ask *ask, struct pktq *dropped, ref_t *out)
 {
@@ -236,14 +290,16 @@ enum neigh_verdict neigh_resolve(struct neigh_env *e, struct neigh_cache *c, uin
 	if (r && neigh_at(e->arena, r)->state != NEIGH_INCOMPLETE)
 		return NEIGH_READY;
 	if (!r) {
+		bool asks = neigh_may_ask(e, c);
 		if (c->unresolved.n >= NEIGH_UNRESOLVED_MAX)
-			neigh_remove(e, c, c->unresolved.head, dropped);
+			neigh_evict(e, c, neigh_unresolved_victim(e, c, asks), dropped);
 		r = neigh_new(e, c, &c->unresolved, ifindex, addr);
 		if (!r)
 			return NEIGH_REFUSED;
 		neigh_at(e->arena, r)->state = NEIGH_INCOMPLETE;
-		neigh_ask_fill(neigh_at(e->arena, r), false, ask);
-		wheel_arm(e->arena, e->wheel, r, e->now + NEIGH_RETRY_NS);
+		if (asks)
+			neigh_ask_fill(neigh_at(e->arena, r), false, ask);
+		wheel_arm(e->arena, e->wheel, r, e->now + neigh_retrans_ns(c, ifindex, addr));
 	}
 	*out = r;
 	neigh_queue_push(e, c, neigh_at(e->arena, r), p, dropped);
@@ -265,6 +321,32 @@ static bool neigh_resolved(struct neigh_env *e, struct neigh_cache *c, ref_t r, 
 	return true;
 }
 
+/* A known neighbour claims what `claim` says (RFC 4861 §7.2.5, App. C). Its ref, or 0: the claim is ignored, or it went away. */
+static ref_t neigh_update(struct neigh_env *e, struct neigh_cache *c, ref_t r, const struct neigh_claim *claim, struct pktq *ready)
+{
+	struct neigh *n = neigh_at(e->arena, r);
+	bool was_incomplete = n->state == NEIGH_INCOMPLETE;
+	bool changed = was_incomplete || (claim->mac && memcmp(n->mac, claim->mac, 6) != 0);
+	if (n->state == NEIGH_PERMANENT || (was_incomplete && !claim->mac))
+		return 0;
+	if (!was_incomplete && changed && !claim->override) {
+		if (n->state == NEIGH_REACHABLE)
+			neigh_enter(e, c, n, NEIGH_STALE);
+		return 0;
+	}
+	if (was_incomplete && !neigh_resolved(e, c, r, ready))
+		return 0;
+	if (changed) {
+		memcpy(n->mac, claim->mac, 6);
+		c->gen++;
+	}
+	if (claim->solicited)
+		neigh_enter(e, c, n, NEIGH_REACHABLE);
+	else if (changed)
+		neigh_enter(e, c, n, NEIGH_STALE);
+	return r;
+}
+
 void neigh_heard(struct neigh_env *e, struct neigh_cache *c, uint16_t ifindex, const struct via_addr *addr, const uint8_t mac[6],
 		 enum neigh_news news, struct pktq *ready, ref_t *out)
 {
@@ -282,22 +364,24 @@ void neigh_heard(struct neigh_env *e, struct neigh_cache *c, uint16_t ifindex, c
 		return;
 	}
 	struct neigh *n = neigh_at(e->arena, r);
-	if (n->state == NEIGH_PERMANENT)
-		return;
-	bool was_incomplete = n->state == NEIGH_INCOMPLETE;
-	bool we_asked = news == NEIGH_ANSWERED && (was_incomplete || n->state == NEIGH_PROBE);
-	bool changed = was_incomplete || memcmp(n->mac, mac, 6) != 0;
-	if (was_incomplete && !neigh_resolved(e, c, r, ready))
-		return;
-	if (changed) {
-		memcpy(n->mac, mac, 6);
-		c->gen++;
-	}
-	if (we_asked)
-		neigh_enter(e, c, n, NEIGH_REACHABLE);
-	else if (changed)
-		neigh_enter(e, c, n, NEIGH_STALE);
-	*out = r;
+	bool we_asked = n->state == NEIGH_INCOMPLETE || n->state == NEIGH_PROBE;
+	struct neigh_claim claim = {.mac = mac, .solicited = news == NEIGH_ANSWERED && we_asked, .override = true};
+	*out = neigh_update(e, c, r, &claim, ready);
+}
+
+void neigh_advertised(struct neigh_env *e, struct neigh_cache *c, uint16_t ifindex, const struct via_addr *addr,
+		      const struct neigh_claim *claim, struct pktq *ready, ref_t *out)
+{
+	ref_t r = neigh_find(e, c, ifindex, addr);
+	*out = r ? neigh_update(e, c, r, claim, ready) : 0;
+}
+
+bool neigh_set_router(struct neigh_env *e, ref_t r, bool is_router)
+{
+	struct neigh *n = neigh_at(e->arena, r);
+	bool left = n->is_router && !is_router;
+	n->is_router = is_router;
+	return left;
 }
 
 int neigh_set(struct neigh_env *e, struct neigh_cache *c, uint16_t ifindex, const struct via_addr *addr, const uint8_t mac[6],
@@ -347,7 +431,7 @@ void neigh_timeout(struct neigh_env *e, struct neigh_cache *c, ref_t r, struct n
 			return;
 		}
 		neigh_ask_fill(n, n->state == NEIGH_PROBE, ask);
-		wheel_arm(e->arena, e->wheel, r, e->now + NEIGH_RETRY_NS);
+		wheel_arm(e->arena, e->wheel, r, e->now + neigh_retrans_ns(c, n->ifindex, &n->addr));
 		return;
 	case NEIGH_PERMANENT:
 		return;

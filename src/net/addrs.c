@@ -3,6 +3,7 @@
 
 #include <errno.h>
 
+#include "net/addrsel.h"
 #include "wire/addr.h"
 
 enum { CAP_MIN = 4 };
@@ -58,7 +59,8 @@ int addrs_add(struct arena *a, struct addrs *t, uint16_t ifindex, const struct v
 	}
 	struct addr_entry *v = arena_at(a, t->v);
 	memmove(&v[i + 1], &v[i], (t->n - i) * sizeof(*v));
-	v[i] = (struct addr_entry){.addr = *addr, .ifindex = ifindex, .plen = plen, .order = t->order++};
+	v[i] = (struct addr_entry){.addr = *addr, .ifindex = ifindex, .plen = plen, .order = t->order++, .preferred_until = TIME_NEVER,
+				   .valid_until = TIME_NEVER};
 	t->n++;
 	return 0;
 }
@@ -103,19 +105,27 @@ bool addrs_is_broadcast(const struct arena *a, const struct addrs *t, uint16_t i
 	return false;
 }
 
+/* Is e a better source than `best` towards next, which is of their family? */
+static bool addrs_source_is_better(const struct addr_entry *e, const struct addr_entry *best, const struct via_addr *next, uint16_t ifindex)
+{
+	if (via_addr_is_v4(next)) {
+		int score = addr_in_prefix(next, &e->addr, e->plen) ? e->plen + 1 : 0;
+		int least = addr_in_prefix(next, &best->addr, best->plen) ? best->plen + 1 : 0;
+		return score > least || (score == least && e->order < best->order);
+	}
+	if (addrsel_source_is_better(e, best, next, ifindex))
+		return true;
+	return !addrsel_source_is_better(best, e, next, ifindex) && e->order < best->order;
+}
+
 const struct addr_entry *addrs_source(const struct arena *a, const struct addrs *t, uint16_t ifindex, const struct via_addr *next)
 {
 	const struct addr_entry *best = NULL;
-	int best_score = -1;
 	for (uint32_t i = 0; i < t->n; i++) {
 		const struct addr_entry *e = addrs_get(a, t, i);
-		if (e->ifindex != ifindex)
-			continue;
-		int score = addr_in_prefix(next, &e->addr, e->plen) ? e->plen + 1 : 0;
-		if (score > best_score || (score == best_score && e->order < best->order)) {
+		if (e->ifindex == ifindex && via_addr_is_v4(&e->addr) == via_addr_is_v4(next) &&
+		    (!best || addrs_source_is_better(e, best, next, ifindex)))
 			best = e;
-			best_score = score;
-		}
 	}
 	return best;
 }
@@ -129,6 +139,40 @@ const struct addr_entry *addrs_any(const struct arena *a, const struct addrs *t,
 			best = e;
 	}
 	return best;
+}
+
+int64_t addrs_next(const struct arena *a, const struct addrs *t)
+{
+	int64_t next = TIME_NEVER;
+	for (uint32_t i = 0; i < t->n; i++) {
+		const struct addr_entry *e = addrs_get(a, t, i);
+		next = MIN(next, e->is_deprecated ? e->valid_until : MIN(e->preferred_until, e->valid_until));
+	}
+	return next;
+}
+
+bool addrs_age(struct arena *a, struct addrs *t, int64_t now, struct addr_entry *expired)
+{
+	struct addr_entry *v = t->n ? arena_at(a, t->v) : NULL;
+	for (uint32_t i = 0; i < t->n; i++) {
+		v[i].is_deprecated = v[i].preferred_until <= now;
+		if (v[i].valid_until <= now) {
+			*expired = v[i];
+			return true;
+		}
+	}
+	return false;
+}
+
+void addrs_set_life(struct arena *a, struct addrs *t, const struct via_addr *addr, int64_t preferred_until, int64_t valid_until,
+		    int64_t now)
+{
+	struct addr_entry *e = (struct addr_entry *)(uintptr_t)addrs_find(a, t, addr);
+	if (!e)
+		return;
+	e->preferred_until = preferred_until;
+	e->valid_until = valid_until;
+	e->is_deprecated = preferred_until <= now;
 }
 
 void addrs_free(struct arena *a, struct addrs *t)

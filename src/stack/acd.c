@@ -14,7 +14,8 @@ static void acd_send(struct via *v, const struct acd *c, bool is_probe)
 	struct iface *i = iface_at(v, c->ifindex);
 	struct arp_iface ai = {.ifindex = c->ifindex};
 	memcpy(ai.mac, i->mac, 6);
-	struct pkt *p = is_probe ? arp_probe_build(v->mem, &ai, c->addr) : arp_announce_build(v->mem, &ai, c->addr);
+	uint32_t addr = via_addr_to_v4(&c->addr);
+	struct pkt *p = is_probe ? arp_probe_build(v->mem, &ai, addr) : arp_announce_build(v->mem, &ai, addr);
 	if (!p)
 		return;
 	enum drop why = ifq_push(v, i, p, true);
@@ -36,7 +37,7 @@ int acd_start(struct via *v, struct iface *i, const struct via_addr *addr, uint8
 		return -ENOSPC;
 	struct acd *c = acd_at(v, r);
 	c->timer.kind = WHEEL_ACD;
-	c->addr = a;
+	c->addr = *addr;
 	c->ifindex = i->ifindex;
 	c->plen = plen;
 	c->next = st->acds;
@@ -57,7 +58,7 @@ static void acd_end(struct via *v, ref_t *link)
 bool acd_forget(struct via *v, const struct via_addr *addr)
 {
 	for (ref_t *link = &v->st->acds; *link; link = &acd_at(v, *link)->next) {
-		if (via_addr_is_v4(addr) && acd_at(v, *link)->addr == via_addr_to_v4(addr)) {
+		if (memcmp(acd_at(v, *link)->addr.b, addr->b, 16) == 0) {
 			acd_end(v, link);
 			return true;
 		}
@@ -99,7 +100,7 @@ void acd_fires(struct via *v, ref_t timer)
 		acd_send(v, c, true);
 		break;
 	case ACD_CLAIM: {
-		struct via_change add = {.kind = VIA_ADDR_ADD, .ifindex = c->ifindex, .addr = via_addr_v4(c->addr), .plen = c->plen};
+		struct via_change add = {.kind = VIA_ADDR_ADD, .ifindex = c->ifindex, .addr = c->addr, .plen = c->plen};
 		if (via_configure(v, &add)) { /* no memory, or taken meanwhile */
 			acd_lose(v, c);
 			return;
@@ -160,7 +161,7 @@ bool via_acd_get(struct via *v, int n, struct via_acd_info *out)
 	if (!r)
 		return false;
 	const struct acd *c = acd_at(v, r);
-	*out = (struct via_acd_info){.size = out->size, .ifindex = c->ifindex, .addr = via_addr_v4(c->addr), .plen = c->plen,
+	*out = (struct via_acd_info){.size = out->size, .ifindex = c->ifindex, .addr = c->addr, .plen = c->plen,
 				     .state = told[c->state]};
 	return true;
 }

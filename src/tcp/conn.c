@@ -13,6 +13,7 @@
 #include "tcp/output.h"
 #include "tcp/pmtu.h"
 #include "tcp/rtt.h"
+#include "tcp/sane.h"
 #include "tcp/tally.h"
 #include "tcp/timers.h"
 #include "tcp/undo.h"
@@ -100,7 +101,10 @@ void tcp_trace_state(struct tcp_env *env, const struct tcp_node *n, uint8_t from
 
 void tcp_conn_set_state(struct tcp_env *env, struct tcp_conn *c, enum tcp_state to)
 {
-	ASSERT(tcp_state_may_go(c->state, to));
+	if (!tcp_state_may_go(c->state, to)) {
+		c->broken = 1;
+		return;
+	}
 	if (c->state != TCP_TIME_WAIT) /* the entry that took over tells of its end */
 		tcp_trace_state(env, &c->e.node, c->state, to);
 	c->state = (uint8_t)to;
@@ -255,6 +259,8 @@ void tcp_conn_free(struct tcp_env *env, struct tcp_conn *c)
 
 void tcp_conn_settle(struct tcp_env *env, struct tcp_conn *c)
 {
+	if (UNLIKELY(!tcp_conn_is_sane(env, c)))
+		tcp_conn_break(env, c);
 	struct tcp_active *a = tcp_active_of(env, c);
 	const struct tcp_rare *r = tcp_rare_of(env, c);
 

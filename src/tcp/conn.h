@@ -85,6 +85,7 @@ struct tcp_conn {
 	uint32_t rack : 1;          /* RACK-TLP tells what is lost: SACK is agreed and nobody wanted RFC 6675 */
 	uint32_t unpushed : 1;      /* the end of the queue was sent with "more follows": no PSH on it */
 	uint32_t push_now : 1;      /* what is queued may go, short as it is (TCP_NODELAY was set) */
+	uint32_t broken : 1;        /* a step was asked for that no state has: it is reset at the next tcp_conn_settle() (sane.h) */
 	uint32_t starved : 2;       /* the user was told to wait for memory: turns of the timer until it is asked for; 0: no */
 
 	/* send sequence space (RFC 9293 §3.3.1) */

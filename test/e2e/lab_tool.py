@@ -3,7 +3,9 @@
 """lab_tool.py - the lab as a tool: one-line topologies, tests of whole labs, and what is asked of labs that are up."""
 import json
 import os
+import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -91,8 +93,68 @@ def check_running():
     expect("of it --seed means nothing", via("lab", "test", "--seed", "1", "ring-4", "pingall"), 2, "", "--seed")
     p = via("-q", "lab", "exec", "ring-4", "h1", "--", "python3", "-c", "import socket; print(socket.gethostbyname('h3.lab'))")
     case("a program runs on a host of it", p.returncode == 0 and p.stdout.startswith("10."), p.stdout, p.stderr)
+    check_ping_running()
     expect("lab down", via("lab", "down", "ring-4"), 0, "lab ring-4 is down\n")
     expect("then it is not there", via("lab", "test", "ring-4", "pingall"), 1, "", "no lab named 'ring-4' is running")
+
+
+PING = re.compile(r"PING h3 \(10\.0\.5\.2\) 56\(84\) bytes of data\.\n"
+                  r"64 bytes from 10\.0\.5\.2: icmp_seq=1 ttl=61 time=[\d.]+ ms\n"
+                  r"64 bytes from 10\.0\.5\.2: icmp_seq=2 ttl=61 time=[\d.]+ ms\n\n"
+                  r"--- h3 ping statistics ---\n2 packets transmitted, 2 received, 0% packet loss, time \d+ms\n"
+                  r"rtt min/avg/max/mdev = [\d.]+/[\d.]+/[\d.]+/[\d.]+ ms\n")
+
+
+def check_ping():
+    own = ["-n", "h1", "ping", "--topo", "line,3"]
+    p = via(*own, "-c", "2", "h3")
+    case("ping prints as iputils", p.returncode == 0 and PING.fullmatch(p.stdout), p.stdout, p.stderr)
+    p = via(*own, "-c", "1", "-t", "2", "h3")
+    case("an error names its sender, and 1", p.returncode == 1 and "From 10.0.2.2 icmp_seq=1 Time to live exceeded\n" in p.stdout
+         and "1 packets transmitted, 0 received, +1 errors, 100% packet loss" in p.stdout, p.stdout, p.stderr)
+    p = via(*own, "-c", "1", "-M", "do", "-s", "1473", "h3")
+    case("what is too long for our own link", p.returncode == 1 and "ping: sendmsg: Message too long\n" in p.stdout, p.stdout, p.stderr)
+    o = json.loads(via("-j", *own, "-c", "3", "-i", "0.2", "10.0.5.2").stdout)
+    case("ping -j", o["received"] == 3 and o["time_ms"] == 400 and [e.get("seq") for e in o["events"]] == [None, 1, 2, 3], o)
+    expect("-q says only the sums", via("-q", *own, "-c", "1", "h3"), 0, "bytes of data.\n\n--- h3")
+    expect("a name that is none", via(*own, "h9"), 2, "", "h9: no such name or address in lab 'line-3'")
+    expect("a node that is none", via("-n", "h9", *own[2:], "h3"), 2, "", "no host or router named 'h9'")
+    expect("words of the wrong kind", via(*own, "-c", "x", "h3"), 2, "", "-c wants a number")
+    expect("without a lab, and none is up", via("-n", "h1", "ping", "h3"), 2, "", "no lab is up")
+    p = via("ping", "--link", "delay=20ms", "--host-loopback", "10.0.2.2", "-c", "2", "-i", "0.1", "10.0.2.2")
+    times = [float(t) for t in re.findall(r"icmp_seq=\d [^\n]*time=([\d.]+) ms", p.stdout)]
+    case("from behind the gateway", (p.returncode == 0 and len(times) == 2 and min(times) >= 40) or "Packet filtered" in p.stdout,
+         p.stdout, p.stderr)
+
+
+def check_trace():
+    want = ("traceroute to h3 (10.0.5.2), 30 hops max, 60 byte packets\n 1  r1 (10.0.1.1)  T  T  T\n 2  r2 (10.0.2.2)  T  T  T\n"
+            " 3  r3 (10.0.4.2)  T  T  T\n 4  h3 (10.0.5.2)  T  T  T\n")
+    for kind in ("-U", "-I", "-T"):
+        p = via("-n", "h1", "trace", kind, "--topo", "line,3", "h3")
+        hops = re.sub(r"[\d.]+ ms", "T", p.stdout)
+        case(f"trace {kind} prints as traceroute", p.returncode == 0 and hops == want, p.stdout, p.stderr)
+    p = via("-n", "home", "trace", "-I", "-q", "10", "--topology", os.path.join(SRC, "examples", "internet.yaml"), "sina")
+    case("a way of the demo's internet", p.returncode == 0 and ("r2 (10.0.2.2)" in p.stdout or "r3 (10.0.4.2)" in p.stdout), p.stdout)
+    p = via("-n", "h1", "trace", "--report", "-c", "5", "--topo", "line,2", "h2")
+    rows = [r.split() for r in p.stdout.splitlines()]
+    case("--report prints as mtr", p.returncode == 0 and rows[0][:4] == ["HOST:", "h1", "Loss%", "Snt"]
+         and [r[:4] for r in rows[1:]] == [[f"{i}.|--", n, "0.0%", "5"] for i, n in enumerate(("r1", "r2", "h2"), 1)], p.stdout)
+    p = via("-n", "h1", "trace", "-n", "--topo", "line,2", "10.99.0.1")
+    case("a way that ends says why, and 1", p.returncode == 1 and "!N" in p.stdout and "r1" not in p.stdout, p.stdout, p.stderr)
+    o = json.loads(via("-j", "-n", "h1", "trace", "--topo", "line,2", "h2").stdout)
+    case("trace -j", o["reached"] and [h["addresses"][0]["name"] for h in o["hops"]] == ["r1", "r2", "h2"], o)
+
+
+def check_ping_running():
+    p = via("-n", "h1", "ping", "-c", "2", "-i", "0.1", "h3")
+    case("ping in a lab that is up", p.returncode == 0 and p.stdout.count(" bytes from ") == 2, p.stdout, p.stderr)
+    p = subprocess.Popen([VIA, "-n", "ring-4:h1", "ping", "h3"], stdout=subprocess.PIPE, text=True, env=env)
+    p.stdout.readline(), p.stdout.readline()
+    p.send_signal(signal.SIGINT)
+    rest = p.communicate(timeout=10)[0]
+    case("^C ends it with its sums", p.returncode == 0 and "packets transmitted" in rest, rest)
+    expect("trace in a lab that is up", via("-n", "h1", "trace", "h2"), 0, " 3  h2 (")
 
 
 def main():
@@ -101,6 +163,8 @@ def main():
     try:
         check_shapes()
         check_tests()
+        check_ping()
+        check_trace()
         check_running()
     finally:
         for name in via("lab", "ls").stdout.split():

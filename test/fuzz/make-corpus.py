@@ -33,13 +33,31 @@ def dns(text, qtype=1, flags=0x0100, extra=b"", n_extra=0):
     return struct.pack(">HHHHHH", 0x1234, flags, 1, 0, 0, n_extra) + name(text) + struct.pack(">HH", qtype, 1) + extra
 
 
+def dhcp(op, kind, options, yiaddr=0, ciaddr=0, sname=b"", file=b""):
+    head = struct.pack(">BBBBIHHIIII", op, 1, 6, 0, 0x11223344, 0, 0x8000, ciaddr, yiaddr, 0, 0) + bytes.fromhex("020000000001") + bytes(10)
+    return head + sname.ljust(64, b"\0") + file.ljust(128, b"\0") + bytes.fromhex("63825363" "3501") + bytes([kind]) + options + b"\xff"
+
+
+SERVER_ID = bytes.fromhex("36040a000001")
+GRANT = SERVER_ID + bytes.fromhex("3304000000b4" "0104ffffff00" "03040a0000fe" "060408080808" "1a0205dc")
 OPT = b"\0" + struct.pack(">HHIH", 41, 1232, 0, 0)
 SYN = bytes.fromhex("020405b40402080a000000010000000201030307")
 SACK = bytes.fromhex("0101080a0000000100000002" "0101050a0000000800000009")
 MAC = bytes.fromhex("ffffffffffff020000000001")
 ARP = bytes.fromhex("0001080006040001" "0200000000010a000001" "0000000000000a000002")
 GET = b"GET /index.html?x=1 HTTP/1.1\r\nHost: sina.lab\r\n"
+MAIL = b"EHLO h\r\nMAIL FROM:<me@h> SIZE=9 BODY=8BITMIME\r\nRCPT TO:<@r:\"a b\"@[10.0.0.1]>\r\nDATA\r\n"
+EHLO_ALL = b"220-a\r\n220 b\r\n250-h\r\n250-SIZE 1000\r\n250-PIPELINING\r\n250 8BITMIME\r\n"
 HTTP_11 = b" HTTP/1.1\r\nHost: a\r\n"
+
+
+def nd(kind, body, opts=b"", how=0):
+    """How it came (bit 0: from ::, bit 1: to a unicast address), then the message."""
+    return bytes([how, kind, 0, 0, 0]) + body + opts
+
+
+LL1, G1 = bytes.fromhex("fe80000000000000000000000000000a"), bytes.fromhex("20010db800000000000000000000000b")
+LLA, PIO = bytes.fromhex("020000000b0c"), bytes.fromhex("030440c0000000640000003200000000") + G1
 queries = [
     dns("sina.lab"), dns("sina", 28), dns("r1.lab", 255), dns("nobody.lab"), dns("1.0.0.10.in-addr.arpa", 12),
     dns("SINA.LAB", 1, 0x0100, OPT, 1), dns("a-b.c.lab", 1, 0x2800), dns("sina.lab", 1, 0x8180),
@@ -80,6 +98,18 @@ CORPUS = {
         b"10.0.0.1", b"255.255.255.255/32", b"0.0.0.0/0", b"1.2.3", b"01.2.3.4",
         bytes.fromhex("20010db8000000000000000000000001") + b"\x40", bytes(10) + b"\xff\xff\x0a\x00\x00\x01\x18",
     ],
+    "dhcp": [b"\0" + dhcp(1, 1, bytes.fromhex("3d0701020000000001")), b"\0" + dhcp(1, 3, SERVER_ID + bytes.fromhex("32040a000064"))] +
+    [bytes([how]) + dhcp(2, kind, GRANT, 0x0A000064) for how in (2, 3, 7) for kind in (2, 5)] + [
+        b"\3" + dhcp(2, 6, SERVER_ID), b"\0" + dhcp(1, 4, SERVER_ID + bytes.fromhex("32040a000064")),
+        b"\0" + dhcp(1, 3, b"", 0, 0x0A000065), b"\0" + dhcp(1, 7, SERVER_ID, 0, 0x0A000064),
+        b"\2" + dhcp(2, 2, bytes.fromhex("340103") + SERVER_ID, 0x0A000064, 0, b"\x33\4\0\0\0\5\xff", b"\x79\x05\0\x0a\0\0\1\xff"),
+    ],
+    "nd": [
+        nd(133, bytes(4), b"\1\1" + LLA), nd(133, bytes(4), b"", 1),
+        nd(134, bytes.fromhex("40c80708000075300000038b"[:24]), b"\1\1" + LLA + b"\5\1\0\0\0\0\5\xdc" + PIO + PIO),
+        nd(135, bytes(4) + G1, b"\1\1" + LLA + b"\x0e\1noncex"), nd(136, b"\xe0\0\0\0" + G1, b"\2\1" + LLA, 2),
+        nd(137, bytes(4) + LL1 + G1, b"\2\1" + LLA + b"\4\3" + bytes(22)), nd(135, bytes(4) + G1, b"\1\0" + LLA),
+    ],
     "dns": queries,
     "dns_serve": [b"\0" + q for q in queries] + [b"\1" + queries[0]],
     "http": [
@@ -90,6 +120,16 @@ CORPUS = {
         b"\x05GET /%2e%2e/x HTTP/1.0\r\nConnection: keep-alive\r\nIf-Modified-Since: Sun, 06 Nov 1994 08:49:37 GMT\r\n\r\n",
         b"/a/%2e./b",
         b"\x02PRI * HTTP/2.0\r\n\r\n",
+    ],
+    "smtp": [
+        b"\x00\x00" + MAIL + b"Received: x\r\n\r\n..\r\nhi\r\n.\r\nQUIT\r\n",
+        b"\x05\x00" + MAIL + b"hi\n.\r\nMAIL FROM:<>\r\n\r\n.\r\nRSET\r\nVRFY x\r\nHELP\r\n",
+        b"\x02\x18HELO [IPv6:::1]\r\nMAIL FROM:<>\r\nRCPT TO:<postmaster>\r\nDATA\r\n", b"\x01\x05" + MAIL + b"x\r\n.\r\nNOOP\n",
+    ],
+    "smtp_client": [
+        b"\x00\x01" + EHLO_ALL + b"250 a\r\n250 b\r\n550 c\r\n354 d\r\n250 e\r\n221 f\r\n",
+        b"\x04\x42" + EHLO_ALL + b"250 a\r\n550 b\r\n354 d\r\n250 e\r\n421 f\r\n",
+        b"\x02\x03220 a\r\n500 b\r\n250 c\r\n250\r\n250\r\n354\r\n554\r\n221\r\n", b"\x02\x30220 a\r\n250 b\r\n554 c\r\n",
     ],
 }
 

@@ -202,6 +202,8 @@ static bool stack_is_idle(struct watch *w, int node)
 {
 	const struct via *v = w->l->nodes[node].stack;
 	const struct tcp_state_tab *t = tcp_tab(&v->tcp);
+	if (t->counts[TCP_COUNT_BROKEN])
+		return fails(w, node, NULL, "a connection's numbers contradicted each other (tcp/sane.h)");
 	if (v->st->loopq.n || v->st->lost.n)
 		return fails(w, node, NULL, "packets are left in the loopback queue");
 	for (uint32_t i = IFINDEX_LO; i < v->st->iface_end; i++)

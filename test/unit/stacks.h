@@ -42,6 +42,7 @@ struct net {
 	struct pipe_pair *pipe[NET_STACKS];
 	struct via_driver *wrapped[2 * NET_STACKS];
 	int n, n_pipes, n_wrapped;
+	uint64_t broken; /* connections that the test itself broke (tcp/sane.h) */
 	int64_t now;
 	struct trace trace;
 	struct net_seen seen;
@@ -211,8 +212,12 @@ static inline via_sock net_open(struct via *v, enum via_type type)
 /* Ends all and checks that nothing is left. */
 static inline void net_free(struct net *t)
 {
-	for (int i = 0; i < t->n; i++)
+	uint64_t broken = 0;
+	for (int i = 0; i < t->n; i++) {
+		broken += net_counter(t->v[i], "tcp.broken");
 		via_fini(t->v[i]);
+	}
+	assert_int_equal(broken, t->broken);
 	for (int i = 0; i < t->n_wrapped; i++)
 		wrap_free(t->wrapped[i]);
 	for (int i = 0; i < t->n_pipes; i++)

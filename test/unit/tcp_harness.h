@@ -192,6 +192,7 @@ static inline void th_assert_clean(struct th *t)
 static inline void th_fini(struct th *t)
 {
 	pktq_clear(t->env.mem, &t->txq);
+	assert_int_equal(tcp_counts(&t->env)[TCP_COUNT_BROKEN], 0);
 	tcp_fini(&t->env);
 	if (!t->shared)
 		th_mem_free(&t->mem);
