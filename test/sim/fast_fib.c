@@ -44,7 +44,8 @@ static bool property(void)
 	fib_free(a, fib);
 	model_free(&m);
 	return sim_ok(wrong == 0 && back && arena_bytes_used(a) == 0,
-	void *p = mmap(NULL, bytes + ARENA_PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+		"10^7 random changes and look-ups, %u prefixes at the end: %d differ from the naive table (%.1f s)", most, wrong,
+		seconds() - start);
 }
 
 /* ---- DIR-24-8, the yardstick: 16-bit entries, groups of 256 behind them ---- */

@@ -41,8 +41,8 @@ static inline void model_free(struct fib_model *m)
 
 static inline void model_bits(uint8_t b[16], unsigned plen)
 {
-	for (unsigned i = plen; i < 128; i++)
-		b[i / 8] &= (uint8_t)~(0x80u >> i % 8);
+	for (unsigned i = 0; i < 16; i++)
+		b[i] &= (uint8_t)(plen >= 8 * i + 8 ? 0xff : plen <= 8 * i ? 0 : 0xff00u >> (plen - 8 * i));
 }
 
 /* The row of exactly this prefix, or where it would go. */
@@ -78,7 +78,8 @@ static inline const struct model_row *model_find(const struct fib_model *m, cons
 	uint8_t b[16];
 	memcpy(b, a->b, 16);
 	for (int plen = 128; plen >= least; plen--) {
-		model_bits(b, (unsigned)plen);
+		if (plen < 128)
+			b[plen / 8] &= (uint8_t)~(0x80u >> plen % 8);
 		if (m->n_len[plen] == 0)
 			continue;
 		const struct model_row *r = model_at(m, b, (unsigned)plen);
