@@ -8,6 +8,7 @@
 #   make mutants         puts faults into a copy of the code, one at a time, and sees that tests turn red
 #   make soak            SEEDS=20000 FIRST=1: the simulation (test/sim) over that many seeds; JOBS=2
 #   make goodput         writes test/sim/goodput.txt, doc/goodput.md, doc/goodput.svg anew: what one connection carries over loss and delay
+#   make scale           writes doc/scale.md anew: 1,000 hosts with 10,000 connections in virtual time
 #   make install         PREFIX=/usr/local DESTDIR=: the program, the library for C programs, headers, viaduct.pc, the manual page
 #   make check-gcc       everything compiled by gcc, warnings are errors (make check-clang: by clang)
 #   make clean           removes the build folders
@@ -19,7 +20,7 @@ NINJA = ninja $(NINJAFLAGS)
 QUIET_NINJA = $(NINJA) --quiet
 GROUP ?=
 
-.PHONY: all demo test soak goodput conformance mutants packetdrill install check-gcc check-clang clean build-release build-tests
+.PHONY: all demo test soak goodput scale conformance mutants packetdrill install check-gcc check-clang clean build-release build-tests
 
 all: build-release
 
@@ -101,6 +102,12 @@ goodput: build/build.ninja
 	@$(QUIET_NINJA) -C build test/fast_goodput
 	@SRC=$(CURDIR) build/test/fast_goodput --write
 	@tools/gen-docs
+
+scale: build/build.ninja
+	@tools/setup.sh test
+	@$(call RELIST,build)
+	@$(QUIET_NINJA) -C build test/fast_internet
+	@SRC=$(CURDIR) build/test/fast_internet --write
 
 SEEDS = 20000
 FIRST = 1

@@ -17,6 +17,10 @@ enum via_type {
 	VIA_PING = 3,   /* ICMP echo: a datagram is type, code, checksum, id, sequence, data; id is the local port (Linux's ping sockets) */
 };
 
+/* May be added to a type: an AF_INET6 socket. Unbound it is at ::, and takes and reaches IPv4 too, as mapped addresses, unless IPV6_V6ONLY
+ * is set. A socket opened without it takes the family of the first address it is given. */
+enum { VIA_V6 = 256 };
+
 /* Readiness bits; the values are poll(2)'s. */
 enum {
 	VIA_IN = 0x001,    /* recv or accept would not say -EAGAIN */
@@ -48,10 +52,11 @@ enum {
 VIA_API int via_open(struct via *v, enum via_type type, uint64_t cookie, via_sock *out);
 VIA_API int via_set_cookie(struct via *v, via_sock s, uint64_t cookie);
 
-/* Bind to a local address (any = 0.0.0.0) and port (0: one is chosen, RFC 6056). -EADDRINUSE, -EADDRNOTAVAIL, -EINVAL. */
+/* Bind to a local address (any = 0.0.0.0, or :: for both families) and port (0: one is chosen, RFC 6056). -EADDRINUSE,
+ * -EADDRNOTAVAIL, -EINVAL. */
 VIA_API int via_bind(struct via *v, via_sock s, const struct via_sockaddr *local);
 /* TCP: -EINPROGRESS, then VIA_OUT, or VIA_ERR with the cause in SO_ERROR. -EISCONN, -EALREADY, -ENETUNREACH,
- * -EADDRNOTAVAIL. UDP and ping: fixes the peer, at once; an all-zero family-less `any` address undoes it. */
+ * -EADDRNOTAVAIL. UDP and ping: fixes the peer, at once; an `any` address with port 0 undoes it. */
 VIA_API int via_connect(struct via *v, via_sock s, const struct via_sockaddr *remote);
 /* backlog as Linux means it: the accept queue holds backlog + 1. */
 VIA_API int via_listen(struct via *v, via_sock s, int backlog);
@@ -81,8 +86,9 @@ VIA_API int64_t via_recvfrom(struct via *v, via_sock s, void *data, uint32_t len
 /* The same from a socket of via_catch_all(), under the name of `from`. A ping socket may send echo replies so. */
 VIA_API int64_t via_sendfrom(struct via *v, via_sock s, const void *data, uint32_t len, const struct via_sockaddr *from,
 			     const struct via_sockaddr *to);
-/* Tell the host `remote` by an ICMP error (code: of "destination unreachable") that what it sent from that port to `local` did not
- * arrive. seq: a stream's, the number of its SYN (via_sock_info.irs). The rate limit of all ICMP errors holds. 0, -EINVAL, -ENOBUFS. */
+/* Tell the host `remote` by an ICMP error that what it sent from that port to `local` did not arrive. code: of IPv4's "destination
+ * unreachable", which IPv6 says in its own numbers. seq: a stream's, the number of its SYN (via_sock_info.irs). The rate limit of all
+ * ICMP errors holds. 0, -EINVAL, -ENOBUFS. */
 VIA_API int via_unreach(struct via *v, enum via_type type, uint8_t code, const struct via_sockaddr *local,
 			const struct via_sockaddr *remote, uint32_t seq);
 

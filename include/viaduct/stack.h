@@ -78,7 +78,28 @@ enum via_setting {
 	VIA_SET_ANY_ADDRESS, /* 1: every unicast address is one of ours, to receive at and to send from; a gateway (via_catch_all()) */
 	VIA_SET_ACCEPT_REDIRECTS,   /* 1: a host believes redirects of the gateway in use (RFC 1122 §3.2.2.2); default 0 */
 	VIA_SET_SEND_REDIRECTS,     /* 0: a router sends none (RFC 1812 §5.2.7.2); default 1 */
+	/* IPv6 of the interface `ifindex`, an Ethernet with an MTU of at least 1280. Without VIA_SET_IPV6 addresses and routes are what was
+	 * configured, used at once, and neighbours are found all the same. */
+	VIA_SET_IPV6,               /* 1: it has a link-local address, probes for every address before it is used (VIA_ADDR_ADD too), asks for
+				       routers and believes them (RFC 4861, RFC 4862); 0 (default): what came so goes */
+	VIA_SET_ACCEPT_RA,          /* as Linux's accept_ra: 0 never, 1 unless forwarding (default), 2 always */
+	VIA_SET_AUTOCONF,           /* 0: no addresses from advertised prefixes; default 1 */
+	VIA_SET_DAD_TRANSMITS,      /* probes for an address, 0 to 16: DupAddrDetectTransmits; default 1 */
+	VIA_SET_RA,                 /* 1: a router (-EINVAL if it is none, or without VIA_SET_IPV6) advertises itself; 0: stops, and says so */
+	VIA_SET_RA_PREFIX,          /* value 1: addr/plen is advertised, on link and, if plen is 64, for addresses, with valid_s and preferred_s
+				       (0: 30 days and 7); 0: no more. At most 8 */
+	VIA_SET_RA_INTERVAL,        /* MaxRtrAdvInterval, 4 to 1800 s; default 600 */
+	VIA_SET_RA_LIFETIME,        /* as a default router, 0 to 9000 s; -1: three intervals (default) */
+	VIA_SET_RA_MTU,             /* 1280 to the interface's; 0: not said (default) */
+	VIA_SET_RA_HOP_LIMIT,       /* 0: not said; default 64 */
+	VIA_SET_RA_PREFERENCE,      /* -1 low, 0 medium (default), 1 high (RFC 4191) */
+	VIA_SET_RA_FLAGS,           /* 2: managed, 1: other configuration by DHCPv6; default 0 */
+	VIA_SET_RA_REACHABLE,       /* ReachableTime in ms; 0: not said (default) */
+	VIA_SET_RA_RETRANS,         /* RetransTimer in ms; the same */
 };
+/* What a route does with packets. All but the first need no interface and no gateway; they drop what they match, tell other hosts
+ * by ICMP (a black hole: nobody), and fail calls here as Linux: EINVAL, EACCES, EHOSTUNREACH. */
+enum via_route_type { VIA_ROUTE_UNICAST, VIA_ROUTE_BLACKHOLE, VIA_ROUTE_PROHIBIT, VIA_ROUTE_UNREACHABLE };
 struct via_change {
 	enum via_change_kind kind;
 	int ifindex;             /* 0 in a route: found from the gateway */
@@ -88,8 +109,12 @@ struct via_change {
 	uint8_t mac[6];
 	enum via_setting setting;
 	int64_t value;
+	enum via_route_type route_type;
+	uint16_t weight;         /* of a path among equal ones; 0: 1 */
+	uint32_t valid_s, preferred_s; /* VIA_SET_RA_PREFIX: lifetimes, seconds; UINT32_MAX: for ever */
 };
-/* Two ROUTE_ADDs of one prefix with different gateways make equal paths, chosen per flow by a keyed hash. */
+/* ROUTE_ADDs of one prefix with different gateways make equal paths, at most 8: each flow takes one by a keyed hash, their shares
+ * are as the weights, and when an interface goes down only its flows move. */
 VIA_API int via_configure(struct via *v, const struct via_change *c);
 /* The same by Linux's name of a setting and its text: ("net.ipv4.tcp_sack", "0"). "net.ipv4." may be missing; of tcp_rmem and
  * tcp_wmem the middle number is taken. -ENOENT: no setting of ours, -EINVAL: not a value of it. */
@@ -123,7 +148,8 @@ struct via_iface_info {
 	uint64_t rx_packets, rx_bytes, tx_packets, tx_bytes, rx_dropped, tx_dropped;
 };
 /* VIA_ADDR_PROBE: as VIA_ADDR_ADD, but the address is used only once three ARP probes, five to seven seconds, found nobody who has
- * it (RFC 5227). What became of it; VIA_ADDR_DEL forgets it. One in conflict is not used: choose another. At most 16. */
+ * it (RFC 5227); an IPv6 address after VIA_SET_DAD_TRANSMITS solicitations (RFC 4862). What became of it; VIA_ADDR_DEL forgets it. One in
+ * conflict is not used: choose another. Addresses that IPv6 makes itself are listed until they are used. At most 64. */
 enum via_acd_state { VIA_ACD_PROBING, VIA_ACD_IN_USE, VIA_ACD_CONFLICT };
 struct via_acd_info {
 	uint32_t size;
@@ -138,6 +164,10 @@ struct via_addr_info {
 	int ifindex;
 	struct via_addr addr;
 	uint8_t plen;
+	bool deprecated, autoconf;     /* not for new connections; from a router's prefix */
+	enum via_route_type route_type;
+	uint16_t weight;         /* of a path among equal ones; 0: 1 */
+	uint32_t valid_s, preferred_s; /* left, seconds; UINT32_MAX: for ever */
 };
 struct via_route_info {
 	uint32_t size;
@@ -145,7 +175,20 @@ struct via_route_info {
 	uint8_t plen;
 	struct via_addr gateway;
 	int ifindex;
+	enum via_route_type type;
+	uint16_t weight;
 };
+/* Who is known to have which MAC; state is RFC 4861's. */
+enum via_neigh_state { VIA_NEIGH_INCOMPLETE = 1, VIA_NEIGH_REACHABLE, VIA_NEIGH_STALE, VIA_NEIGH_DELAY, VIA_NEIGH_PROBE,
+	VIA_NEIGH_PERMANENT };
+struct via_neigh_info {
+	uint32_t size;
+	int ifindex;
+	struct via_addr addr;
+	uint8_t mac[6]; /* not of an INCOMPLETE one */
+	enum via_neigh_state state;
+};
+VIA_API bool via_neigh_get(struct via *v, int n, struct via_neigh_info *out);
 VIA_API bool via_iface_get(struct via *v, int n, struct via_iface_info *out);
 VIA_API bool via_addr_get(struct via *v, int n, struct via_addr_info *out);
 VIA_API bool via_route_get(struct via *v, int n, struct via_route_info *out);

@@ -72,7 +72,8 @@ static inline bool via_addr_is_multicast(const struct via_addr *a)
 
 #define VIA_ADDR_STRLEN 64
 
-/* Text to address ("10.0.0.1", later "fe80::1"). 0, or -EINVAL. `len` bytes of `text`, no terminator needed. */
+/* Text to address ("10.0.0.1", "2001:db8::1", "fe80::1%2" with the scope in digits). 0, or -EINVAL. `len` bytes of `text`, no
+ * terminator needed. */
 VIA_API int via_addr_parse(const char *text, size_t len, struct via_addr *out);
 /* Address to text, always terminated. Returns `buf`, which holds VIA_ADDR_STRLEN bytes. */
 VIA_API char *via_addr_format(const struct via_addr *a, char buf[VIA_ADDR_STRLEN]);

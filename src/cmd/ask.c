@@ -8,14 +8,19 @@
 
 json_t *ask_lab(const char *name, const char *op, const char *node)
 {
+	json_t *request = json_pack("{s:s, s:s?}", "op", op, "node", node), *answer = ask_lab_for(name, request);
+	json_decref(request);
+	return answer;
+}
+
+json_t *ask_lab_for(const char *name, const json_t *request)
+{
 	int fd = control_connect(name);
 	if (fd < 0) {
 		control_fail(EXIT_FAILED, name, fd);
 		return NULL;
 	}
-	json_t *msg = json_pack("{s:s, s:s?}", "op", op, "node", node);
-	control_send(fd, msg, NULL, 0);
-	json_decref(msg);
+	control_send(fd, request, NULL, 0);
 	json_t *answer = control_recv(fd, NULL, NULL);
 	close(fd);
 	if (!answer)

@@ -6,6 +6,8 @@
 
 /* Ask lab `name` for `op`, about `node` unless NULL. Gives the answer; NULL after a sentence on stderr. */
 json_t *ask_lab(const char *name, const char *op, const char *node);
+/* The same with a request of more words, {"op": ..., ...}, borrowed. */
+json_t *ask_lab_for(const char *name, const json_t *request);
 /* Is the answer a refusal? Its exit status, after its sentence; else 0. */
 int ask_refused(const json_t *answer);
 /* The lab and node that -n [LAB:]NODE means, or the only lab that is up; *node is NULL if none was named, and borrowed from

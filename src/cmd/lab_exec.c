@@ -12,10 +12,11 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { OPT_TOPOLOGY, OPT_SHAPE, OPT_SEED, OPT_PCAPNG, OPT_STORY, OPT_CLEAN, OPT_ROOT, OPT_REPORT };
+enum { OPT_TOPOLOGY, OPT_SHAPE, OPT_LINK, OPT_SEED, OPT_PCAPNG, OPT_STORY, OPT_CLEAN, OPT_ROOT, OPT_REPORT };
 static const struct cmd_option options[] = {
 	[OPT_TOPOLOGY] = {'t', "topology", "FILE", "a private lab from this file, for the life of the program"},
 	[OPT_SHAPE] = {0, "topo", "SHAPE", "a private lab from one line: line,3  ring,5  clos,2,4  tree,3,10"},
+	[OPT_LINK] = {'l', "link", "KEY=VALUE,...", "impair all links: delay=5ms,loss=1%,rate=10mbit (doc/lab.md)"},
 	[OPT_SEED] = {'s', "seed", "N", "seed of loss, delay and all randomness (default: the file's, else 1)"},
 	[OPT_PCAPNG] = {0, "pcapng", "FILE", "capture every interface into FILE"},
 	[OPT_STORY] = {0, "story", "FILE", "write what happened as JSON (via lab story shows it)"},
@@ -80,6 +81,7 @@ static int exec_private(const struct cmd_args *a)
 		.pcapng = a->opt[OPT_PCAPNG],
 		.no_impairments = a->opt[OPT_CLEAN] != NULL,
 		.story = a->opt[OPT_STORY] != NULL,
+		.link = a->opt[OPT_LINK],
 		.www = a->opt[OPT_ROOT]};
 	struct session s = {0};
 	int status = lab_host_seed(a->opt[OPT_SEED], &o);

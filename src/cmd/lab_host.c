@@ -34,7 +34,8 @@ struct server {
 	struct loop *loop;
 	struct lab *lab;
 	struct client *clients;
-	struct loop_task reaper; /* of programs whose client left */
+	struct loop_task reaper; /* of programs whose client left; and ends us at `until` */
+	int64_t until;
 	int fd;
 	bool is_ending;
 };
@@ -308,6 +309,20 @@ static bool client_job(struct client *c, const json_t *msg)
 	return c->job != NULL;
 }
 
+/* {"link": "r1-r2", "words": [...], "one_way"}: applied in turn. */
+static json_t *link_change(struct lab *lab, const json_t *msg)
+{
+	const char *link = json_string_value(json_object_get(msg, "link")), *word;
+	bool one_way = json_is_true(json_object_get(msg, "one_way"));
+	const json_t *o;
+	size_t i;
+	char err[256];
+	json_array_foreach(json_object_get(msg, "words"), i, o)
+		if ((word = json_string_value(o)) && lab_link_change(lab, link ? link : "", word, one_way, err))
+			return json_pack("{s:s, s:i}", "error", err, "status", EXIT_USAGE);
+	return json_pack("{s:b}", "ok", 1);
+}
+
 /* For `via ss`; node NULL: of all. */
 static json_t *sockets_of(struct lab *lab, const char *node)
 {
@@ -342,6 +357,8 @@ static bool client_request(struct client *c, const json_t *msg)
 		answer = lab_inspect(c->server->lab);
 	else if (strcmp(op, "ss") == 0)
 		answer = sockets_of(c->server->lab, json_string_value(json_object_get(msg, "node")));
+	else if (strcmp(op, "link") == 0)
+		answer = link_change(c->server->lab, msg);
 	else if (strcmp(op, "down") == 0)
 		answer = json_pack("{s:i}", "pid", (int)getpid());
 	else
@@ -381,7 +398,9 @@ static void on_client(void *ctx, uint32_t events)
 static int64_t reap(void *ctx, int64_t now)
 {
 	struct server *s = ctx;
-	int64_t next = TIME_NEVER;
+	int64_t next = s->until;
+	if (now >= s->until)
+		loop_stop(s->loop, EXIT_WELL);
 	for (struct client *c = s->clients; c; c = c->next) {
 		if (c->fd >= 0 || !c->program)
 			continue;
@@ -455,9 +474,9 @@ static void go_background(int ready_fd)
 		close(ready_fd);
 }
 
-int lab_host_serve(struct lab *lab, int ready_fd)
+int lab_host_serve(struct lab *lab, int ready_fd, int64_t for_ns)
 {
-	struct server s = {.lab = lab, .fd = control_listen(lab_name(lab))};
+	struct server s = {.lab = lab, .fd = control_listen(lab_name(lab)), .until = TIME_NEVER};
 	char path[108];
 	if (s.fd < 0)
 		return control_fail(EXIT_FAILED, lab_name(lab), s.fd);
@@ -467,6 +486,8 @@ int lab_host_serve(struct lab *lab, int ready_fd)
 		cmd_fail(EXIT_FAILED, "cannot run the lab: %s", strerror(errno));
 	} else {
 		signal(SIGPIPE, SIG_IGN);
+		if (for_ns != TIME_NEVER)
+			s.until = loop_now() + for_ns;
 		s.reaper = (struct loop_task){.run = reap, .ctx = &s};
 		loop_task_add(s.loop, &s.reaper);
 		loop_fd_add(s.loop, s.fd, EPOLLIN, on_connection, &s);

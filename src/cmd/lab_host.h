@@ -17,8 +17,9 @@ int lab_host_wait_readable(int a, int b);
 /* From now on SIGINT and SIGTERM are read from the descriptor that this gives, one by one; 0: none could be. */
 int lab_host_signals(void);
 int lab_host_signal_read(int fd);
-/* Run the lab under its name until told to end. ready_fd >= 0: a byte is written there once it can be joined. Exit status. */
-int lab_host_serve(struct lab *lab, int ready_fd);
+/* Run the lab under its name until told to end, or for so many ns (TIME_NEVER: no limit). ready_fd >= 0: a byte is written there once it
+ * can be joined. Exit status. */
+int lab_host_serve(struct lab *lab, int ready_fd, int64_t for_ns);
 /* "lab NAME is STATE" on stdout, as JSON under -j. */
 void lab_host_say(const char *name, const char *state);
 /* Print JSON to stdout as -j and -p ask. */

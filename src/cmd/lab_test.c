@@ -9,10 +9,11 @@
 #include <stdlib.h>
 
 enum { MATRIX_MAX = 24 }; /* hosts of which each pair is shown */
-enum { TEST_TOPOLOGY, TEST_SHAPE, TEST_SEED, TEST_CLEAN, TEST_SPEED, TEST_PAIRS };
+enum { TEST_TOPOLOGY, TEST_SHAPE, TEST_LINK, TEST_SEED, TEST_CLEAN, TEST_SPEED, TEST_PAIRS };
 static const struct cmd_option options[] = {
 	[TEST_TOPOLOGY] = {'t', "topology", "FILE", "a lab from this file, for the test"},
 	[TEST_SHAPE] = {0, "topo", "SHAPE", "a lab from one line: line,3  ring,5  clos,2,4  tree,3,10"},
+	[TEST_LINK] = {'l', "link", "KEY=VALUE,...", "impair all links: delay=5ms,loss=1%,rate=10mbit (doc/lab.md)"},
 	[TEST_SEED] = {'s', "seed", "N", "seed of loss, delay and all randomness (default: the file's, else 1)"},
 	[TEST_CLEAN] = {0, "no-impairments", NULL, "all links clean: no delay, loss or reordering"},
 	[TEST_SPEED] = {0, "speed", "1|max", "paced by the clock, or as fast as it goes in virtual time (default)"},
@@ -92,7 +93,7 @@ static int tell(json_t *r)
 
 static int lab_test(const struct cmd_args *a)
 {
-	static const int of_own[] = {TEST_SEED, TEST_CLEAN, TEST_SPEED};
+	static const int of_own[] = {TEST_SEED, TEST_LINK, TEST_CLEAN, TEST_SPEED};
 	const char *speed = a->opt[TEST_SPEED], *name = a->n_words == 2 ? a->words[0] : NULL;
 	bool is_own = a->opt[TEST_TOPOLOGY] || a->opt[TEST_SHAPE];
 	if (is_own == (name != NULL))
@@ -108,7 +109,8 @@ static int lab_test(const struct cmd_args *a)
 	struct job_place where = {.name = name,
 		.file = a->opt[TEST_TOPOLOGY],
 		.shape = a->opt[TEST_SHAPE],
-		.opts = {.real_time = speed && strcmp(speed, "1") == 0, .no_impairments = a->opt[TEST_CLEAN] != NULL}};
+		.opts = {.real_time = speed && strcmp(speed, "1") == 0, .no_impairments = a->opt[TEST_CLEAN] != NULL,
+			 .link = a->opt[TEST_LINK]}};
 	int status = lab_host_seed(a->opt[TEST_SEED], &where.opts);
 	json_t *result = status ? NULL : job_run(&where, what, on_message, NULL, &status);
 	json_decref(what);

@@ -2,6 +2,7 @@
 #include "cmd/ask.h"
 #include "cmd/cmd.h"
 #include "cmd/control.h"
+#include "cmd/job.h"
 #include "cmd/lab_host.h"
 #include "cmd/table.h"
 #include "cmd/tell.h"
@@ -12,10 +13,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { UP_TOPOLOGY, UP_SHAPE, UP_DETACH, UP_SEED, UP_PCAPNG, UP_CLEAN, UP_ROOT };
+enum { UP_TOPOLOGY, UP_SHAPE, UP_LINK, UP_UNTIL, UP_DETACH, UP_SEED, UP_PCAPNG, UP_CLEAN, UP_ROOT };
 static const struct cmd_option up_options[] = {
 	[UP_TOPOLOGY] = {'t', "topology", "FILE", "the lab to run"},
 	[UP_SHAPE] = {0, "topo", "SHAPE", "the lab to run, from one line: line,3  ring,5  clos,2,4  tree,3,10"},
+	[UP_LINK] = {'l', "link", "KEY=VALUE,...", "impair all links: delay=5ms,loss=1%,rate=10mbit (doc/lab.md)"},
+	[UP_UNTIL] = {0, "until", "SECONDS", "end by itself after this time"},
 	[UP_DETACH] = {'d', "detach", NULL, "go to the background once it is up"},
 	[UP_SEED] = {'s', "seed", "N", "seed of loss, delay and all randomness (default: the file's, else 1)"},
 	[UP_PCAPNG] = {0, "pcapng", "FILE", "capture every interface into FILE"},
@@ -25,7 +28,7 @@ static const struct cmd_option up_options[] = {
 };
 
 /* In the background: the child reports readiness through a pipe, so that its sentences reach our terminal. */
-static int up_detached(const char *file, const char *shape, const struct lab_opts *o)
+static int up_detached(const char *file, const char *shape, int64_t until, const struct lab_opts *o)
 {
 	int p[2];
 	char c, name[128] = "";
@@ -42,7 +45,7 @@ static int up_detached(const char *file, const char *shape, const struct lab_opt
 		if (!lab)
 			_exit(EXIT_USAGE);
 		dprintf(p[1], "%s\n", lab_name(lab));
-		int status = lab_host_serve(lab, p[1]);
+		int status = lab_host_serve(lab, p[1], until);
 		lab_free(lab);
 		_exit(status);
 	}
@@ -66,18 +69,22 @@ static int lab_up(const struct cmd_args *a)
 	struct lab_opts o = {.real_time = true,
 		.pcapng = a->opt[UP_PCAPNG],
 		.no_impairments = a->opt[UP_CLEAN] != NULL,
+		.link = a->opt[UP_LINK],
 		.www = a->opt[UP_ROOT]};
+	int64_t until = job_seconds(a->opt[UP_UNTIL], "--until", TIME_NEVER);
+	if (until < 0)
+		return EXIT_USAGE;
 	int status = lab_host_seed(a->opt[UP_SEED], &o);
 	if (status)
 		return status;
 	if (!a->opt[UP_TOPOLOGY] && !a->opt[UP_SHAPE])
 		return cmd_fail(EXIT_USAGE, "which lab? usage: via lab up -t FILE | --topo SHAPE");
 	if (a->opt[UP_DETACH])
-		return up_detached(a->opt[UP_TOPOLOGY], a->opt[UP_SHAPE], &o);
+		return up_detached(a->opt[UP_TOPOLOGY], a->opt[UP_SHAPE], until, &o);
 	struct lab *lab = lab_host_load(a->opt[UP_TOPOLOGY], a->opt[UP_SHAPE], &o);
 	if (!lab)
 		return EXIT_USAGE;
-	status = lab_host_serve(lab, -1);
+	status = lab_host_serve(lab, -1, until);
 	lab_free(lab);
 	return status;
 }

@@ -14,6 +14,10 @@ const struct cmd_command *const cmd_table[] = {
 	&cmd_run,
 	&cmd_serve,
 	&cmd_ss,
+	&cmd_link,
+	&cmd_addr,
+	&cmd_route,
+	&cmd_neigh,
 	&cmd_ping,
 	&cmd_trace,
 	&cmd_drill,
@@ -25,6 +29,8 @@ const struct cmd_command *const cmd_table[] = {
 	&cmd_lab_inspect,
 	&cmd_lab_story,
 	&cmd_lab_test,
+	&cmd_lab_link,
+	&cmd_lab_graph,
 	NULL,
 };
 
@@ -204,6 +210,12 @@ static int options_take(const struct cmd_command *c, int argc, char **argv, stru
 {
 	if (!is_bundle(argv[0]))
 		return option_take(c, argc, argv, a);
+	char first[3] = {'-', argv[0][1], 0}, *split[2] = {first, argv[0] + 2};
+	int own = c ? option_find(c->options, first, 2) : -1;
+	if (own >= 0 && c->options[own].arg) { /* "-c3" */
+		option_take(c, 2, split, a);
+		return 1;
+	}
 	for (const char *l = argv[0] + 1; *l; l++) {
 		char one[3] = {'-', *l, 0}, *word = one;
 		int i = c ? option_find(c->options, one, 2) : -1, g = option_find(global_options, one, 2);

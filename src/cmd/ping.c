@@ -87,7 +87,8 @@ static void tell_event(struct ping *p, const json_t *msg)
 		puts(json_is_true(json_object_get(msg, "duplicate")) ? " ms (DUP!)" : " ms");
 	} else if (strcmp(event, "error") == 0) {
 		printf("From %s icmp_seq=%" PRId64 " %s\n", text_of(msg, "from"), int_of(msg, "seq"),
-		       icmp_text((int)int_of(msg, "type"), (int)int_of(msg, "code"), (int)int_of(msg, "mtu"), text));
+		       icmp_text(strchr(text_of(msg, "from"), ':') != NULL, (int)int_of(msg, "type"), (int)int_of(msg, "code"),
+				 (int)int_of(msg, "mtu"), text));
 	} else {
 		printf("ping: sendmsg: %s\n", strerror((int)int_of(msg, "errno")));
 	}

@@ -12,6 +12,13 @@ static void put_addr(json_t *o, const char *key, const struct via_addr *a, int p
 	json_object_set_new(o, key, json_string(full));
 }
 
+static void put_mac(json_t *o, const uint8_t mac[6])
+{
+	char text[18];
+	snprintf(text, sizeof text, "%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2], mac[3], mac[4], mac[5]);
+	json_object_set_new(o, "mac", json_string(text));
+}
+
 static json_t *addresses_json(struct via *v, int ifindex)
 {
 	json_t *all = json_array();
@@ -31,14 +38,15 @@ static json_t *interfaces_json(struct via *v)
 	json_t *all = json_array();
 	struct via_iface_info f = {.size = sizeof f};
 	for (int i = 0; via_iface_get(v, i, &f); i++) {
-		char mac[18];
-		snprintf(mac, sizeof mac, "%02x:%02x:%02x:%02x:%02x:%02x", f.mac[0], f.mac[1], f.mac[2], f.mac[3], f.mac[4], f.mac[5]);
-		json_t *o = json_pack("{s:s, s:i, s:s, s:I, s:b, s:o}", "name", f.name, "index", f.ifindex, "mac", mac, "mtu", (json_int_t)f.mtu,
+		json_t *o = json_pack("{s:s, s:i, s:I, s:b, s:o}", "name", f.name, "index", f.ifindex, "mtu", (json_int_t)f.mtu,
 				      "up", (int)f.up, "addresses", addresses_json(v, f.ifindex));
+		put_mac(o, f.mac);
 		json_object_set_new(o, "rx_packets", json_integer((json_int_t)f.rx_packets));
 		json_object_set_new(o, "rx_bytes", json_integer((json_int_t)f.rx_bytes));
 		json_object_set_new(o, "tx_packets", json_integer((json_int_t)f.tx_packets));
 		json_object_set_new(o, "tx_bytes", json_integer((json_int_t)f.tx_bytes));
+		json_object_set_new(o, "rx_dropped", json_integer((json_int_t)f.rx_dropped));
+		json_object_set_new(o, "tx_dropped", json_integer((json_int_t)f.tx_dropped));
 		json_array_append_new(all, o);
 	}
 	return all;
@@ -66,6 +74,23 @@ static json_t *routes_json(struct via *v)
 		else
 			put_addr(o, "via", &r.gateway, -1);
 		json_object_set_new(o, "interface", json_string(iface_name(v, r.ifindex, &f)));
+		json_array_append_new(all, o);
+	}
+	return all;
+}
+
+static json_t *neighbours_json(struct via *v)
+{
+	static const char *const states[] = {[VIA_NEIGH_INCOMPLETE] = "INCOMPLETE", [VIA_NEIGH_REACHABLE] = "REACHABLE",
+		[VIA_NEIGH_STALE] = "STALE", [VIA_NEIGH_DELAY] = "DELAY", [VIA_NEIGH_PROBE] = "PROBE", [VIA_NEIGH_PERMANENT] = "PERMANENT"};
+	json_t *all = json_array();
+	struct via_neigh_info n = {.size = sizeof n};
+	struct via_iface_info f;
+	for (int i = 0; via_neigh_get(v, i, &n); i++) {
+		json_t *o = json_pack("{s:s, s:s}", "interface", iface_name(v, n.ifindex, &f), "state", states[n.state]);
+		put_addr(o, "address", &n.addr, -1);
+		if (n.state != VIA_NEIGH_INCOMPLETE)
+			put_mac(o, n.mac);
 		json_array_append_new(all, o);
 	}
 	return all;
@@ -134,6 +159,7 @@ static json_t *node_json(const struct lab_node *n)
 		json_object_set_new(o, "tap", json_string(n->t->tap));
 	json_object_set_new(o, "interfaces", n->stack ? interfaces_json(n->stack) : json_array());
 	json_object_set_new(o, "routes", n->stack ? routes_json(n->stack) : json_array());
+	json_object_set_new(o, "neighbours", n->stack ? neighbours_json(n->stack) : json_array());
 	json_object_set_new(o, "services", services_json(n->t));
 	json_object_set_new(o, "drops", n->stack ? drops_json(n->stack) : json_object());
 	return o;
@@ -187,17 +213,19 @@ static json_t *impair_json(const struct lab_impair *i)
 	return o;
 }
 
-static json_t *link_json(const struct lab_link_stats *st, uint32_t mtu)
+static json_t *link_json(const struct lab_link_stats *st, const struct topo_link *t)
 {
-	json_t *o = json_pack("{s:s, s:s, s:I, s:o}", "from", st->from, "to", st->to, "mtu", (json_int_t)mtu, "impairments",
+	json_t *o = json_pack("{s:s, s:s, s:I, s:o}", "from", st->from, "to", st->to, "mtu", (json_int_t)t->mtu, "impairments",
 		impair_json(&st->impair));
 	const struct {
 		const char *name;
 		uint64_t value;
 	} v[] = {{"sent", st->sent}, {"bytes", st->bytes}, {"lost", st->lost}, {"limited", st->limited}, {"reordered", st->reordered},
-		{"duplicated", st->duplicated}, {"corrupted", st->corrupted}, {"delivered", st->delivered}, {"too_long", st->too_long}};
+		{"duplicated", st->duplicated},
+		{"corrupted", st->corrupted}, {"delivered", st->delivered}, {"too_long", st->too_long}, {"cut", st->cut}};
 	for (size_t i = 0; i < ARRAY_LEN(v); i++)
 		json_object_set_new(o, v[i].name, json_integer((json_int_t)v[i].value));
+	json_object_set_new(o, "up", json_boolean(!t->is_down));
 	return o;
 }
 
@@ -207,7 +235,7 @@ json_t *lab_inspect(struct lab *l)
 	for (int i = 0; i < l->topo->n_nodes; i++)
 		json_array_append_new(nodes, node_json(&l->nodes[i]));
 	for (int i = 0; i < 2 * l->topo->n_links; i++)
-		json_array_append_new(links, link_json(&l->links[i / 2].dir[i % 2].st, l->topo->links[i / 2].mtu));
+		json_array_append_new(links, link_json(&l->links[i / 2].dir[i % 2].st, &l->topo->links[i / 2]));
 	return json_pack("{s:s, s:I, s:I, s:o, s:o}", "name", l->topo->name, "seed", (json_int_t)l->seed, "now_ns", (json_int_t)l->env.now,
 			 "nodes", nodes, "links", links);
 }

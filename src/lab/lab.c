@@ -213,26 +213,11 @@ static int make_node(struct lab *l, int i, struct lab_error *err)
 
 /* --- routes --- */
 
-struct routing {
-	struct lab *l;
-	int rc;
-};
-
-static void add_route(void *ctx, int node, const struct topo_path *p)
-{
-	struct routing *r = ctx;
-	for (int h = 0; h < p->n_hops && !r->rc; h++)
-		r->rc = via_configure(r->l->nodes[node].stack, &(struct via_change){.kind = VIA_ROUTE_ADD,
-			.ifindex = r->l->end_ifindex[p->hops[h].end], .addr = via_addr_v4(p->net), .plen = p->plen,
-			.gateway = via_addr_v4(p->hops[h].gateway)});
-}
-
 static int add_routes(struct lab *l, struct lab_error *err)
 {
-	struct routing r = {.l = l};
-	int rc = topo_routes(l->topo, add_route, &r);
-	if (rc || r.rc)
-		return topo_fail(err, l->topo->file, (struct topo_mark){0, 0}, "cannot set up the routes: %s", strerror(rc ? -rc : -r.rc));
+	int rc = lab_routes_update(l);
+	if (rc)
+		return topo_fail(err, l->topo->file, (struct topo_mark){0, 0}, "cannot set up the routes: %s", strerror(-rc));
 	for (int i = 0; i < l->topo->n_nodes; i++)
 		for (int k = 0; k < l->topo->nodes[i].n_routes; k++) {
 			const struct topo_route *given = &l->topo->nodes[i].routes[k];
@@ -317,6 +302,21 @@ static int build(struct lab *l, struct lab_error *err)
 	return rc;
 }
 
+/* 0 or -EINVAL with *err. */
+static int impair_all(struct topo *t, const char *words, struct lab_error *err)
+{
+	char word[80], why[256];
+	for (; *words; words += *words == ',') {
+		size_t n = strcspn(words, ",");
+		snprintf(word, sizeof word, "%.*s", (int)n, words);
+		words += n;
+		for (int i = 0; i < 2 * t->n_links; i++)
+			if (lab_impair_word(word, &t->links[i / 2].impair[i % 2], why))
+				return topo_fail(err, "", (struct topo_mark){0, 0}, "%s", why);
+	}
+	return 0;
+}
+
 /* Takes t. */
 static struct lab *lab_new(struct topo *t, const struct lab_opts *o, struct lab_error *err)
 {
@@ -328,6 +328,11 @@ static struct lab *lab_new(struct topo *t, const struct lab_opts *o, struct lab_
 	}
 	l->topo = t;
 	l->opts = *o;
+	if (o->link && impair_all(t, o->link, err)) {
+		topo_free(t);
+		free(l);
+		return NULL;
+	}
 	l->seed = o->has_seed ? o->seed : t->has_seed ? t->seed : 1;
 	if (build(l, err)) {
 		lab_free(l);
@@ -423,6 +428,7 @@ void lab_free(struct lab *l)
 	sched_fini(&l->sched);
 	if (l->mem)
 		host_pktmem_free(l->mem);
+	free(l->routes);
 	free(l->touched);
 	free(l->end_ifindex);
 	free(l->end_names);

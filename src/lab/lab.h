@@ -43,6 +43,7 @@ struct lab_opts {
 	bool story;              /* keep what lab_story() needs */
 	size_t packet_bytes;     /* caps on packet memory of all nodes together, and on protocol state of each; 0: */
 	size_t arena_bytes;      /* 2 GiB; 256 MiB, or 64 MiB in a lab of more than 64 nodes */
+	const char *link;        /* "KEY=VALUE,...": of all links, over what the topology says of each; or NULL */
 	const char *www;         /* "NODE=DIR": NODE's http service serves DIR instead of the file's folder; or NULL */
 };
 
@@ -80,6 +81,7 @@ uint64_t lab_trace_hash(const struct lab *l);
 struct lab_link_stats {
 	const char *from, *to;   /* "r1:eth1" */
 	uint64_t sent, bytes, lost, limited, reordered, duplicated, corrupted, delivered;
+	uint64_t cut;      /* of `sent`, under way when the link went down */
 	uint64_t too_long; /* frames a switch or tap node dropped because they exceed the link's MTU; in no other count */
 	struct lab_impair impair;
 };
@@ -91,6 +93,12 @@ struct lab_wan_stats {
 bool lab_wan_get(struct lab *l, const char *node, struct lab_wan_stats *out);
 /* Change a link's impairments now; both directions. -ENOENT. */
 int lab_link_set(struct lab *l, const char *end, const struct lab_impair *i);
+/* Change a link while the lab runs: "r1-r2" or, where several join the two, "r1:eth2-r2:eth1"; word: "down", "up", "clean", or one
+ * "KEY=VALUE" of a topology file's impairments, over what the link has; one_way: only from the end named first. 0, or -errno after a
+ * sentence in err. */
+int lab_link_change(struct lab *l, const char *link, const char *word, bool one_way, char err[256]);
+/* One such "KEY=VALUE" over what *im holds. */
+int lab_impair_word(const char *word, struct lab_impair *im, char err[256]);
 /* Everything `via lab inspect` shows, gives. */
 json_t *lab_inspect(struct lab *l);
 /* What `via ss` shows: {"sockets": [...], "counters": {NODE: {...}}} of one node, or of all (node NULL). Gives. */

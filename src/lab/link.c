@@ -181,7 +181,10 @@ int link_send(struct link_port *port, struct pkt **pkts, int n, int64_t now)
 	struct link_dir *d = port->out;
 	int i;
 	for (i = 0; i < n; i++) {
-		if (!d->clean && !pkts[i]->m.gso_size) {
+		if (!port->d.up) { /* a switch or tap knows no links that are down */
+			tell(d, pkts[i], now, now, FATE_LOST);
+			pkt_free(d->env->mem, pkts[i]);
+		} else if (!d->clean && !pkts[i]->m.gso_size) {
 			send_impaired(d, pkts[i], now);
 		} else if (d->q.n < dir_limit(d)) {
 			send_clean(d, pkts[i], now); /* also a superframe that the stack made ready before the link became worse */
@@ -302,6 +305,20 @@ void link_impair(struct link *l, int dir, const struct lab_impair *im)
 	d->filled = d->env->now;
 	d->st.impair = *im;
 	port_caps(&l->port[dir]);
+}
+
+void link_updown(struct link *l, bool up)
+{
+	for (int i = 0; i < 2; i++) {
+		struct link_dir *d = &l->dir[i];
+		l->port[i].d.up = up;
+		if (up)
+			continue;
+		d->st.cut += d->q.n;
+		pktq_clear(d->env->mem, &d->q);
+		d->busy_until = d->last = 0;
+		d->pushed_back = false;
+	}
 }
 
 void link_fini(struct link *l)

@@ -95,6 +95,8 @@ void link_init(struct link *l, const struct link_config *cfg);
 void link_fini(struct link *l);
 /* New impairments of a direction from now on; packets under way keep their arrival. */
 void link_impair(struct link *l, int dir, const struct lab_impair *im);
+/* The link goes down, losing what is under way, or comes up. The owners of its ports tell their stacks. */
+void link_updown(struct link *l, bool up);
 bool impair_is_clean(const struct lab_impair *im);
 
 /* The owner of a port that is not a stack (switch, tap) uses these. */

@@ -2,7 +2,9 @@
 #include "lab/probe.h"
 #include "wire/eth.h"
 #include "wire/icmp4.h"
+#include "wire/icmp6.h"
 #include "wire/ip4.h"
+#include "wire/ip6.h"
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -45,15 +47,43 @@ static bool read_ip4(const uint8_t *b, size_t n, size_t len, struct seen *s)
 	return true;
 }
 
+/* The same of IPv6; nobody answers a probe behind extension headers. */
+static bool read_ip6(const uint8_t *b, size_t n, size_t len, struct seen *s)
+{
+	struct ip6_hdr h;
+	struct icmp6_hdr ih;
+	struct icmp6_quote q;
+	if (n < IP6_HLEN + ICMP6_HLEN || ip6_parse(b, len, true, &h) || h.next != IPPROTO_N_ICMP6)
+		return false;
+	icmp6_parse(b + IP6_HLEN, n - IP6_HLEN, &ih);
+	*s = (struct seen){.from = h.src, .ttl = h.hops, .type = ih.type, .code = ih.code, .proto = IPPROTO_N_ICMP,
+		.sport = (uint16_t)(ih.rest >> 16), .seq = (uint16_t)ih.rest, .is_error = icmp6_is_error(ih.type)};
+	if (!s->is_error)
+		return ih.type == ICMP6_ECHO_REPLY;
+	const uint8_t *quote = b + IP6_HLEN + ICMP6_HLEN;
+	if (icmp6_quote_parse(quote, n - IP6_HLEN - ICMP6_HLEN, &q))
+		return false;
+	s->quoted_to = q.dst;
+	s->proto = q.proto == IPPROTO_N_ICMP6 ? IPPROTO_N_ICMP : q.proto;
+	s->sport = q.sport;
+	s->dport = q.dport;
+	if (quote[6] == IPPROTO_N_ICMP6)
+		s->seq = get_be16(quote + IP6_HLEN + 6);
+	s->mtu = ih.type == ICMP6_TOO_BIG ? ih.rest : 0;
+	return true;
+}
+
 static bool read_frame(const struct pktmem *m, const struct pkt *p, struct seen *s)
 {
-	enum { MOST = ETH_HLEN + 60 + ICMP4_HLEN + 60 + 8 };
+	enum { MOST = ETH_HLEN + IP6_HLEN + ICMP6_HLEN + IP6_HLEN + 64 }; /* IPv4 with options in both headers needs less */
 	uint8_t b[MOST];
 	struct eth_hdr eth;
 	uint32_t n = pkt_copy_out(m, p, 0, b, MIN(p->len, MOST));
 	if (eth_parse(b, n, &eth))
 		return false;
-	return eth.type == ETHERTYPE_IP4 && read_ip4(b + ETH_HLEN, n - ETH_HLEN, p->len - ETH_HLEN, s);
+	return eth.type == ETHERTYPE_IP4 ? read_ip4(b + ETH_HLEN, n - ETH_HLEN, p->len - ETH_HLEN, s) :
+	       eth.type == ETHERTYPE_IP6 ? read_ip6(b + ETH_HLEN, n - ETH_HLEN, p->len - ETH_HLEN, s) :
+					   false;
 }
 
 /* Which probe the quoted packet was. */
@@ -74,6 +104,12 @@ static bool which(const struct prober *p, const struct seen *s, uint16_t *n)
 	return s->sport == p->lport;
 }
 
+/* An error that no larger TTL would have spared the probe. */
+static bool is_end(const struct seen *s)
+{
+	return via_addr_is_v4(&s->from) ? s->type == ICMP4_UNREACH : s->type == ICMP6_UNREACH || s->type == ICMP6_TOO_BIG;
+}
+
 static void on_frame(void *ctx, const struct pkt *pkt)
 {
 	struct prober *p = ctx;
@@ -86,7 +122,7 @@ static void on_frame(void *ctx, const struct pkt *pkt)
 			p->ttl_of[s.seq % ARRAY_LEN(p->ttl_of)] = s.ttl;
 		return;
 	}
-	a = (struct probe_answer){.from = s.from, .is_error = true, .type = s.type, .code = s.code, .mtu = s.mtu};
+	a = (struct probe_answer){.from = s.from, .is_error = true, .is_end = is_end(&s), .type = s.type, .code = s.code, .mtu = s.mtu};
 	if (!which(p, &s, &a.n))
 		return;
 	p->has_seen_error = true;
@@ -98,7 +134,9 @@ static void on_frame(void *ctx, const struct pkt *pkt)
 /* Our own stack could not deliver the last one: nobody answered for the next hop. */
 static void tell_local_error(struct prober *p)
 {
-	struct probe_answer a = {.n = p->last, .from = p->self, .is_error = true, .type = ICMP4_UNREACH, .code = 1};
+	bool is_v4 = via_addr_is_v4(&p->to);
+	struct probe_answer a = {.n = p->last, .from = p->self, .is_error = true, .is_end = true, .type = is_v4 ? ICMP4_UNREACH : ICMP6_UNREACH,
+		.code = is_v4 ? 1 : ICMP6_NO_ADDRESS};
 	p->answered(p, &a);
 }
 
@@ -117,7 +155,7 @@ static void on_datagram(struct prober *p, struct via *v, via_sock s)
 		}
 		if (p->kind == PROBE_UDP) {
 			a.n = (uint16_t)(from.port - p->port);
-		} else if (n >= ICMP4_HLEN && m[0] == ICMP4_ECHO_REPLY) {
+		} else if (n >= ICMP4_HLEN && m[0] == (via_addr_is_v4(&p->to) ? ICMP4_ECHO_REPLY : ICMP6_ECHO_REPLY)) {
 			a.n = get_be16(m + 6);
 			a.ttl = p->ttl_of[a.n % ARRAY_LEN(p->ttl_of)];
 		} else {
@@ -196,7 +234,7 @@ int prober_open(struct prober *p)
 		free(p->message);
 		return rc;
 	}
-	p->message[0] = ICMP4_ECHO;
+	p->message[0] = via_addr_is_v4(&p->to) ? ICMP4_ECHO : ICMP6_ECHO;
 	for (uint32_t i = 0; i < p->bytes; i++)
 		p->message[ICMP4_HLEN + i] = (uint8_t)i;
 	find_self(p);

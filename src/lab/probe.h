@@ -17,7 +17,8 @@ struct probe_answer {
 	uint16_t n;
 	struct via_addr from;
 	bool is_error;      /* by ICMP; else the target itself answered */
-	uint8_t type, code; /* of the ICMP error; a local one is "host unreachable" from ourselves */
+	bool is_end;        /* of an error: the way ends there, it is not for the TTL */
+	uint8_t type, code; /* of the ICMP error, in the family of `from`; a local one is "host unreachable" from ourselves */
 	uint32_t mtu;       /* of the next link, in "fragmentation needed" */
 	uint8_t ttl;        /* of an echo reply; 0: not known */
 	uint32_t bytes;     /* of an echo reply: ICMP header and data */

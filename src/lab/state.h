@@ -35,6 +35,13 @@ struct lab_node {
 	size_t baseline;            /* arena bytes after everything was set up */
 };
 
+/* A computed route of a node's stack, one next hop. */
+struct lab_route {
+	int node, ifindex;
+	uint32_t net, gateway;
+	uint8_t plen;
+};
+
 struct lab {
 	struct link_env env;        /* first; env.now is the lab's clock */
 	struct topo *topo;
@@ -46,6 +53,8 @@ struct lab {
 	char (*end_names)[TOPO_END_NAME]; /* by end */
 	int *end_ifindex;           /* by end: at its stack, 0 elsewhere */
 	struct sched sched;         /* by node; behind the last one: the tasks */
+	struct lab_route *routes;   /* computed ones, sorted */
+	int n_routes;
 	struct lab_task *tasks;
 	struct lab_watch *watches;
 	bool is_running;
@@ -71,6 +80,10 @@ void lab_node_run(struct lab_node *n);
 void lab_node_touched(struct host_node *hn);
 /* Under real time and between turns: the lab goes on to the present, and the node's clock with it. */
 void lab_node_present(struct host_node *hn);
+
+/* --- routes.c --- */
+/* Give all stacks the routes that the topology asks for as it is now. 0, or the first -errno. */
+int lab_routes_update(struct lab *l);
 
 /* --- inspect.c --- */
 /* What the stacks dropped, so that no link lost it: a list of {node, name, count}. Gives. */

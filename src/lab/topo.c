@@ -4,16 +4,54 @@
  * given in it, else its links' `subnet`, else the next free 10.x.y.0/24, counted in the order of the links. Ends without
  * an address get the lowest free host numbers, in the order of the links. */
 #include "lab/topo.h"
+#include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <strings.h>
 
+/* --- names: an open table of node numbers + 1, at most half full --- */
+
+static uint32_t name_hash(const char *s)
+{
+	uint32_t h = 2166136261u; /* FNV-1a */
+	for (; *s; s++)
+		h = (h ^ (uint32_t)tolower((unsigned char)*s)) * 16777619u;
+	return h;
+}
+
+static void name_put(int *slots, uint32_t n, const char *name, int node)
+{
+	uint32_t at = name_hash(name) & (n - 1);
+	while (slots[at])
+		at = (at + 1) & (n - 1);
+	slots[at] = node + 1;
+}
+
+int topo_name_add(struct topo *t, int node)
+{
+	if (2 * (uint32_t)(node + 1) > t->n_name_slots) {
+		uint32_t n = MAX(2 * t->n_name_slots, 64u);
+		int *more = calloc(n, sizeof *more);
+		if (!more)
+			return -ENOMEM;
+		for (int i = 0; i < node; i++)
+			name_put(more, n, t->nodes[i].name, i);
+		free(t->name_slots);
+		t->name_slots = more;
+		t->n_name_slots = n;
+	}
+	name_put(t->name_slots, t->n_name_slots, t->nodes[node].name, node);
+	return 0;
+}
+
 int topo_node_find(const struct topo *t, const char *name)
 {
-	for (int i = 0; i < t->n_nodes; i++)
-		if (strcasecmp(t->nodes[i].name, name) == 0)
-			return i;
+	for (uint32_t at = name_hash(name); t->n_name_slots; at++) {
+		int node = t->name_slots[at & (t->n_name_slots - 1)] - 1;
+		if (node < 0 || strcasecmp(t->nodes[node].name, name) == 0)
+			return node;
+	}
 	return -1;
 }
 
@@ -43,6 +81,7 @@ void topo_free(struct topo *t)
 	}
 	for (int i = 0; i < t->n_domains; i++)
 		free(t->domains[i].ends);
+	free(t->name_slots);
 	free(t->domains);
 	free(t->nodes);
 	free(t->links);

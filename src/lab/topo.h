@@ -91,6 +91,7 @@ struct topo_link {
 	struct lab_impair impair[2]; /* [0]: from the first end to the second */
 	struct topo_prefix subnet;
 	uint32_t mtu;
+	bool is_down;         /* now, in a lab that runs: no route leads over it */
 	struct topo_mark mark;
 };
 
@@ -108,6 +109,8 @@ struct topo {
 	bool has_seed;
 	struct topo_node *nodes;
 	int n_nodes;
+	int *name_slots; /* topo_name_add()'s */
+	uint32_t n_name_slots;
 	struct topo_end *ends;
 	struct topo_link *links;
 	int n_links;
@@ -127,6 +130,8 @@ struct topo *topo_parse(const char *text, size_t len, const char *file, struct l
 struct topo *topo_shape(const char *words, struct lab_error *err);
 void topo_free(struct topo *t);
 int topo_node_find(const struct topo *t, const char *name); /* index or -1 */
+/* The newest node, which has its name now, can be found. 0 or -ENOMEM. */
+int topo_name_add(struct topo *t, int node);
 /* Subnets and addresses. 0 or -EINVAL with *err. */
 int topo_address(struct topo *t, struct lab_error *err);
 /* Where forward f of node `wan` leads. 0, or -EINVAL: no such node or address, or it has none. */

@@ -2,10 +2,11 @@
  *
  * From one source, breadth first in layers: routers at distance k reach the subnets they stand in, those reach the
  * routers of layer k + 1. Each carries the set of the source's first hops that lead there on a shortest path (at most
- * TOPO_PATHS_MAX, the lowest). Only routers carry on; hosts do not forward. Memory is one source's, time is
- * O(nodes + ends) a source. Routes to neighbouring prefixes with the same first hops are merged while the merged prefix
- * holds nothing else: exact, so an unknown address still has no route, and a line of 1,000 routers needs at most about
- * 20 routes in each. Subnets the source stands in merge with anything: its own route to them is longer. */
+ * TOPO_PATHS_MAX, the lowest). Only routers carry on; hosts do not forward. Memory is one source's, time is O(nodes +
+ * ends) a source; a host that hangs on one router needs no search. Routes to neighbouring prefixes with the same first
+ * hops are merged while the merged prefix holds nothing else: exact, so an unknown address still has no route, and a line
+ * of 1,000 routers needs at most about 20 routes in each. Subnets the source stands in merge with anything: its own route
+ * to them is longer. */
 #include "lab/topo.h"
 #include <errno.h>
 #include <stdlib.h>
@@ -78,6 +79,12 @@ static int new_hop(struct search *s, int from, int to)
 	return s->n_hops++;
 }
 
+/* Links that are down lead nowhere; a file's are all up. */
+static bool is_down(const struct topo *t, int end)
+{
+	return t->links[end / 2].is_down;
+}
+
 /* The subnets that this layer's nodes reach first. */
 static void reach_domains(struct search *s, int dist)
 {
@@ -86,6 +93,8 @@ static void reach_domains(struct search *s, int dist)
 		const struct topo_node *n = &s->t->nodes[s->layer[i]];
 		for (int e = 0; e < n->n_ends; e++) {
 			int d = s->t->ends[n->ends[e]].domain;
+			if (is_down(s->t, n->ends[e]))
+				continue;
 			if (s->dom_dist[d] < 0) {
 				s->dom_dist[d] = dist;
 				s->doms[s->n_doms++] = d;
@@ -101,7 +110,7 @@ static int source_end(const struct search *s, int d)
 {
 	const struct topo_node *n = &s->t->nodes[s->src];
 	for (int e = 0; e < n->n_ends; e++)
-		if (s->t->ends[n->ends[e]].domain == d)
+		if (s->t->ends[n->ends[e]].domain == d && !is_down(s->t, n->ends[e]))
 			return n->ends[e];
 	return -1;
 }
@@ -114,7 +123,7 @@ static int reach_nodes(struct search *s, int dist)
 		const struct topo_domain *d = &s->t->domains[s->doms[i]];
 		for (int e = 0; e < d->n_ends; e++) {
 			int n = s->t->ends[d->ends[e]].node;
-			if (s->t->nodes[n].kind != TOPO_ROUTER)
+			if (s->t->nodes[n].kind != TOPO_ROUTER || is_down(s->t, d->ends[e]))
 				continue;
 			if (s->node_dist[n] < 0) {
 				s->node_dist[n] = dist + 1;
@@ -206,7 +215,7 @@ static int nearest_wan(const struct search *s)
 	int best = -1, best_dist = 0;
 	for (int i = 0; i < t->n_nodes && t->nodes[s->src].kind != TOPO_WAN; i++)
 		for (int e = 0; t->nodes[i].kind == TOPO_WAN && e < t->nodes[i].n_ends; e++) {
-			int end = t->nodes[i].ends[e], dist = s->dom_dist[t->ends[end].domain];
+			int end = t->nodes[i].ends[e], dist = is_down(t, end) ? -1 : s->dom_dist[t->ends[end].domain];
 			if (dist >= 0 && (best < 0 || dist < best_dist)) {
 				best = end;
 				best_dist = dist;
@@ -254,6 +263,28 @@ static void emit_routes(struct search *s, topo_route_cb *cb, void *ctx)
 	for (int i = 0; i < s->n_entries; i++)
 		if (s->entries[i].set != SET_ANY)
 			emit(s, s->entries[i].net, s->entries[i].plen, s->entries[i].set, cb, ctx);
+}
+
+/* The only router that a host with one link can use, or -1: then it is searched for like anybody. Most nodes of a large lab are such
+ * hosts, and all their ways are that router. */
+static int stub_router(const struct topo *t, const struct topo_node *n)
+{
+	int found = -1;
+	if (n->kind != TOPO_HOST || n->n_ends != 1 || is_down(t, n->ends[0]))
+		return -1;
+	const struct topo_domain *d = &t->domains[t->ends[n->ends[0]].domain];
+	for (int e = 0; e < d->n_ends; e++) {
+		enum topo_kind kind = t->nodes[t->ends[d->ends[e]].node].kind;
+		if (kind == TOPO_WAN || (kind == TOPO_ROUTER && found >= 0))
+			return -1;
+		if (kind == TOPO_ROUTER && !is_down(t, d->ends[e]))
+			found = d->ends[e];
+	}
+	const struct topo_node *r = found >= 0 ? &t->nodes[t->ends[found].node] : NULL;
+	for (int e = 0; r && e < r->n_ends; e++)
+		if (t->ends[r->ends[e]].domain != t->ends[found].domain && !is_down(t, r->ends[e]))
+			return found;
+	return -1; /* it leads nowhere */
 }
 
 static int by_net(const void *a, const void *b, void *ctx)
@@ -310,6 +341,11 @@ int topo_routes(const struct topo *t, topo_route_cb *cb, void *ctx)
 		const struct topo_node *n = &t->nodes[i];
 		if ((n->kind != TOPO_HOST && n->kind != TOPO_ROUTER && n->kind != TOPO_WAN) || n->n_routes)
 			continue;
+		int router = stub_router(t, n);
+		if (router >= 0) {
+			cb(ctx, i, &(struct topo_path){.n_hops = 1, .hops = {{t->ends[router].addr.addr, n->ends[0]}}});
+			continue;
+		}
 		rc = search_from(&s, i);
 		if (!rc)
 			emit_routes(&s, cb, ctx);

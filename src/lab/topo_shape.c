@@ -45,7 +45,7 @@ static int make_node(struct maker *m, enum topo_kind kind, const char *prefix, i
 		return 0;
 	t->nodes = more;
 	more[t->n_nodes] = (struct topo_node){.name = strdup(name), .kind = kind};
-	if (!more[t->n_nodes].name)
+	if (!more[t->n_nodes].name || topo_name_add(t, t->n_nodes))
 		m->rc = -ENOMEM;
 	return t->n_nodes++;
 }

@@ -236,10 +236,10 @@ static int read_nodes(struct yaml_tree *y, const ynode *n, struct topo *t)
 		if (topo_node_find(t, s) >= 0)
 			return yaml_fail(y, key, "node '%s' is defined twice", s);
 		node->name = strdup(s);
-		if (!node->name)
+		t->n_nodes = i + (node->name != NULL);
+		if (!node->name || topo_name_add(t, i))
 			return yaml_fail(y, key, "no memory");
 		node->mark = yaml_mark(key);
-		t->n_nodes = i + 1;
 		if (read_node(y, key, val, node))
 			return -EINVAL;
 	}
@@ -307,6 +307,17 @@ static int read_impair(struct yaml_tree *y, const ynode *n, const struct yaml_ma
 		return yaml_fail(y, m->val[IMP_REORDER] ? m->val[IMP_REORDER] : n,
 			"reorder needs a delay: a packet overtakes those that are delayed");
 	return 0;
+}
+
+int topo_impair(struct yaml_tree *y, const ynode *n, struct lab_impair *i)
+{
+	struct yaml_map m;
+	if (yaml_map_read(y, n, "impairments", impair_keys, &m))
+		return -EINVAL;
+	for (int k = IMP_AB; k <= IMP_BA; k++)
+		if (m.val[k])
+			return yaml_fail(y, m.val[k], "'%s' belongs into a file", impair_keys[k]);
+	return read_impair(y, n, &m, i);
 }
 
 static int read_impairments(struct yaml_tree *y, const ynode *n, struct topo_link *l)

@@ -9,7 +9,7 @@
  * "received", "addresses": [{"address", "name"}], "last_us", "avg_us", "best_us", "worst_us", "stdev_us"}]}. */
 #include "lab/job.h"
 #include "lab/probe.h"
-#include "wire/icmp4.h"
+#include "wire/icmp6.h"
 #include <errno.h>
 #include <stdlib.h>
 
@@ -22,7 +22,7 @@ struct probe {
 	struct via_addr from;
 	uint32_t rtt_us;
 	uint8_t state, type, code;
-	bool is_error;
+	bool is_flagged; /* the way ends there, not at its target */
 };
 
 struct trace_job {
@@ -46,6 +46,13 @@ static int number_of(const struct trace_job *t, int ttl, int query)
 	return t->is_report ? query * t->max + ttl - 1 : (ttl - 1) * t->queries + query;
 }
 
+/* How a target answers a datagram. */
+static bool is_port_closed(const struct trace_job *t, const struct probe_answer *a)
+{
+	bool is_v4 = via_addr_is_v4(&a->from);
+	return t->prober.kind == PROBE_UDP && (is_v4 ? a->code == 3 : a->type == ICMP6_UNREACH && a->code == ICMP6_NO_PORT);
+}
+
 static void on_answer(struct prober *p, const struct probe_answer *a)
 {
 	struct trace_job *t = (struct trace_job *)((char *)p - offsetof(struct trace_job, prober));
@@ -53,11 +60,11 @@ static void on_answer(struct prober *p, const struct probe_answer *a)
 	struct probe *q = n >= 0 && n < t->max * t->queries ? &t->probe[n] : NULL;
 	if (!q || q->state != SENT)
 		return;
-	bool is_end = !a->is_error || a->type == ICMP4_UNREACH;
+	bool is_end = !a->is_error || a->is_end;
 	q->state = ANSWERED;
 	q->from = a->from;
 	q->rtt_us = (uint32_t)((t->job.lab->env.now - q->sent) / NS_PER_US);
-	q->is_error = a->is_error;
+	q->is_flagged = a->is_error && a->is_end && !is_port_closed(t, a);
 	q->type = a->type;
 	q->code = a->code;
 	t->n_open--;
@@ -69,14 +76,20 @@ static void on_answer(struct prober *p, const struct probe_answer *a)
 }
 
 /* Why the way ends there, in traceroute's marks; "" for the target itself and routers on the way. RFC 1812 §5.2.7.1. */
-static const char *flag_of(const struct trace_job *t, const struct probe *q, char text[16])
+static const char *flag_of(const struct probe *q, char text[16])
 {
-	static const char *const marks[] = {[0] = "!N", [1] = "!H", [2] = "!P", [4] = "!F", [5] = "!S", [13] = "!X", [14] = "!V", [15] = "!C"};
+	static const char *const marks[][16] = {
+		{[0] = "!N", [1] = "!H", [2] = "!P", [4] = "!F", [5] = "!S", [13] = "!X", [14] = "!V", [15] = "!C"},
+		{[ICMP6_NO_ROUTE] = "!N", [ICMP6_PROHIBITED] = "!X", [ICMP6_BEYOND_SCOPE] = "!S", [ICMP6_NO_ADDRESS] = "!H"},
+	};
+	bool is_v6 = !via_addr_is_v4(&q->from);
 	text[0] = 0;
-	if (!q->is_error || q->type != ICMP4_UNREACH || (q->code == 3 && t->prober.kind == PROBE_UDP))
+	if (!q->is_flagged)
 		return text;
-	if (q->code < ARRAY_LEN(marks) && marks[q->code])
-		return marks[q->code];
+	if (is_v6 && q->type == ICMP6_TOO_BIG)
+		return "!F";
+	if (q->code < ARRAY_LEN(marks[0]) && marks[is_v6][q->code])
+		return marks[is_v6][q->code];
 	snprintf(text, 16, "!<%u>", q->code);
 	return text;
 }
@@ -159,7 +172,7 @@ static void tell_hop(struct trace_job *t, int ttl)
 		if (q->state == ANSWERED) {
 			set_from(t, o, "from", &q->from);
 			json_object_set_new(o, "rtt_us", json_integer(q->rtt_us));
-			json_object_set_new(o, "flag", json_string(flag_of(t, q, text)));
+			json_object_set_new(o, "flag", json_string(flag_of(q, text)));
 		}
 		json_array_append_new(probes, o);
 	}

@@ -52,6 +52,10 @@ int yaml_prefix(struct yaml_tree *y, const ynode *n, const char *what, struct to
 int topo_icmp(struct yaml_tree *y, const ynode *n, struct topo_node *node);
 int topo_sysctls(struct yaml_tree *y, const ynode *n, struct topo_node *node);
 
+/* --- topo_yaml.c --- */
+/* The plain keys of impairments, over what *i holds. 0 or -EINVAL with the tree's error. */
+int topo_impair(struct yaml_tree *y, const ynode *n, struct lab_impair *i);
+
 /* The word of `words` (NULL-terminated) nearest to `word`, or NULL when none is near. */
 const char *nearest_word(const char *word, const char *const words[]);
 /* Edit distance with swaps of neighbours (Damerau, restricted), at most `limit` + 1. */

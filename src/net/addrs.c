@@ -8,6 +8,13 @@
 
 enum { CAP_MIN = 4 };
 
+/* The same link-local address may stand on several interfaces. */
+static int addrs_cmp(const struct via_addr *a, const struct via_addr *b)
+{
+	int c = memcmp(a->b, b->b, 16);
+	return c ? c : (a->scope > b->scope) - (a->scope < b->scope);
+}
+
 /* The index where addr is or would be. */
 static uint32_t addrs_place(const struct arena *a, const struct addrs *t, const struct via_addr *addr, bool *found)
 {
@@ -16,7 +23,7 @@ static uint32_t addrs_place(const struct arena *a, const struct addrs *t, const 
 	*found = false;
 	while (lo < hi) {
 		uint32_t mid = (lo + hi) / 2;
-		int c = memcmp(v[mid].addr.b, addr->b, 16);
+		int c = addrs_cmp(&v[mid].addr, addr);
 		if (c == 0) {
 			*found = true;
 			return mid;
@@ -130,12 +137,13 @@ const struct addr_entry *addrs_source(const struct arena *a, const struct addrs 
 	return best;
 }
 
-const struct addr_entry *addrs_any(const struct arena *a, const struct addrs *t, uint16_t except)
+const struct addr_entry *addrs_any(const struct arena *a, const struct addrs *t, uint16_t except, const struct via_addr *remote)
 {
 	const struct addr_entry *best = NULL;
 	for (uint32_t i = 0; i < t->n; i++) {
 		const struct addr_entry *e = addrs_get(a, t, i);
-		if (e->ifindex != except && (!best || e->order < best->order))
+		bool fits = via_addr_is_v4(&e->addr) == via_addr_is_v4(remote) && !addr_is_link_local(&e->addr);
+		if (e->ifindex != except && fits && (!best || e->order < best->order))
 			best = e;
 	}
 	return best;

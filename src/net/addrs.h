@@ -1,7 +1,7 @@
 /* net/addrs.h - the addresses of this stack, each on an interface with its prefix length.
  *
  * A sorted array in the arena: "is it ours?" is a binary search. Several addresses per interface and the same prefix on
- * several interfaces are fine; one address is on one interface. */
+ * several interfaces are fine; one address is on one interface, link-local ones with their scope. */
 #ifndef NET_ADDRS_H
 #define NET_ADDRS_H
 #include "base/arena.h"
@@ -49,8 +49,8 @@ bool addrs_is_broadcast(const struct arena *a, const struct addrs *t, uint16_t i
  * else the interface's first (RFC 1122 §3.3.4.3). IPv6: by the rules of addrsel.h, for which the destination is to be given. NULL: it has
  * none of that family. */
 const struct addr_entry *addrs_source(const struct arena *a, const struct addrs *t, uint16_t ifindex, const struct via_addr *next);
-/* The first address of any interface but `except`, or NULL. */
-const struct addr_entry *addrs_any(const struct arena *a, const struct addrs *t, uint16_t except);
+/* The first address of any interface but `except` that may speak to remote, of its family and not link-local; or NULL. */
+const struct addr_entry *addrs_any(const struct arena *a, const struct addrs *t, uint16_t except, const struct via_addr *remote);
 /* Another host claims `addr`, which is in the table. True: it is to be answered, for the last time was `interval` ago or never. */
 bool addrs_conflict(struct arena *a, struct addrs *t, const struct via_addr *addr, int64_t now, int64_t interval);
 void addrs_free(struct arena *a, struct addrs *t);

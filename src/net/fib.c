@@ -341,16 +341,9 @@ static bool fib_hop_same(const struct fib_hop *x, const struct fib_hop *y)
 /* p resolves to these hops from now on. -ENOMEM, also for too many sets: p stays as it was. */
 static int fib_set(struct arena *a, struct fib *f, struct fib_prefix *p, const struct fib_hop *hops, int n)
 {
-	const struct hop_set *was = hop_set_at(a, &f->sets, p->set);
-	uint8_t dead = was->dead;
 	uint32_t set = hop_sets_take(a, &f->sets, f->key, hops, n), old = p->set;
 	if (!set)
 		return -ENOMEM;
-	/* A gateway known to be dead stays so in the new set. */
-	was = hop_set_at(a, &f->sets, old);
-	for (int i = 0; i < was->n; i++)
-		if (dead >> i & 1)
-			hop_sets_mark(a, &f->sets, was->hop[i].ifindex, &was->hop[i].gateway, true);
 	p->set = (uint16_t)set;
 	family_put(a, f, p);
 	hop_sets_give(a, &f->sets, f->key, old);
@@ -455,11 +448,6 @@ int fib_del_ifindex(struct arena *a, ref_t fib, uint16_t ifindex)
 	return n;
 }
 
-bool fib_mark(struct arena *a, ref_t fib, uint16_t ifindex, const struct via_addr *gateway, bool dead)
-{
-	return hop_sets_mark(a, &((struct fib *)arena_at(a, fib))->sets, ifindex, gateway, dead);
-}
-
 /* ---- look-ups ---- */
 
 /* The longest prefix that holds dst and has a hop up, by list or hash. */
@@ -495,6 +483,12 @@ const struct hop_set *fib_match(const struct arena *a, ref_t fib, const struct v
 	}
 	const struct fib_prefix *p = fib_search(a, f, dst, down);
 	return p ? hop_set_at(a, &f->sets, p->set) : NULL;
+}
+
+const struct fib_hop *fib_onlink(const struct arena *a, ref_t fib, const struct via_addr *addr, uint64_t down)
+{
+	const struct hop_set *s = fib_match(a, fib, addr, down);
+	return s && s->hop[0].type == FIB_UNICAST && via_addr_is_any(&s->hop[0].gateway) ? &s->hop[0] : NULL;
 }
 
 bool fib_lookup(const struct arena *a, ref_t fib, const struct via_addr *dst, uint32_t flow_hash, uint64_t down, struct fib_hop *out)

@@ -21,8 +21,8 @@ int fib_del(struct arena *a, ref_t fib, const struct via_addr *dst, uint8_t plen
 bool fib_lookup(const struct arena *a, ref_t fib, const struct via_addr *dst, uint32_t flow_hash, uint64_t down, struct fib_hop *out);
 /* The set fib_lookup() chooses from: the hops of the longest match that has one up; borrowed until the next change. NULL: no route. */
 const struct hop_set *fib_match(const struct arena *a, ref_t fib, const struct via_addr *dst, uint64_t down);
-/* A gateway does not answer, or does again: from the next look-up on its flows go by the others of their sets. True: it is in use. */
-bool fib_mark(struct arena *a, ref_t fib, uint16_t ifindex, const struct via_addr *gateway, bool dead);
+/* The hop by which addr is a neighbour of ours; borrowed until the next change. NULL: it is none. */
+const struct fib_hop *fib_onlink(const struct arena *a, ref_t fib, const struct via_addr *addr, uint64_t down);
 /* Take all paths over an interface out, and prefixes left without one (or without memory for the rest). Returns how many paths. */
 int fib_del_ifindex(struct arena *a, ref_t fib, uint16_t ifindex);
 void fib_free(struct arena *a, ref_t fib);

@@ -1,6 +1,7 @@
 /* net/flow.c - flow hashes: SipHash-1-3 over addresses, protocol and ports (RFC 2992 §2: hash the flow, not the packet).
  *
- * Fragments hash without ports, all alike, so that one datagram's fragments stay together. ICMP has no ports. */
+ * Fragments hash without ports, all alike, so that one datagram's fragments stay together. ICMP has no ports, nor has what an IPv6
+ * router sees in front of extension headers, which it does not walk. */
 #include "net/flow.h"
 
 uint32_t flow_hash(struct prf_key key, const struct via_addr *src, const struct via_addr *dst, uint8_t proto, uint32_t ports)
@@ -15,13 +16,12 @@ uint32_t flow_hash(struct prf_key key, const struct via_addr *src, const struct 
 	return h ? h : 1;
 }
 
-uint32_t flow_hash_ip4(struct prf_key key, struct pkt *p, const struct ip4_hdr *h)
+uint32_t flow_hash_of(struct prf_key key, struct pkt *p, const struct ip_hdr *h)
 {
-	struct via_addr src = via_addr_v4(h->src), dst = via_addr_v4(h->dst);
-	bool has_ports = (h->proto == IPPROTO_N_TCP || h->proto == IPPROTO_N_UDP) && (h->frag & 0x3fff) == 0;
+	bool has_ports = (h->proto == IPPROTO_N_TCP || h->proto == IPPROTO_N_UDP) && !ip_is_fragment(h);
 	uint32_t end = (uint32_t)p->head + p->head_len, ports = 0;
 	if (has_ports && p->m.l4 + 4u <= end)
 		ports = get_be32(p->linear + p->m.l4);
-	p->m.flow_hash = flow_hash(key, &src, &dst, h->proto, ports);
+	p->m.flow_hash = flow_hash(key, &h->src, &h->dst, h->proto, ports);
 	return p->m.flow_hash;
 }

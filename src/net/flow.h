@@ -2,12 +2,11 @@
 #ifndef NET_FLOW_H
 #define NET_FLOW_H
 #include "base/prf.h"
+#include "net/ip.h"
 #include "pkt/pkt.h"
-#include "wire/ip4.h"
-#include <viaduct/types.h>
 
 /* ports: source << 16 | destination, 0 for protocols without. Never 0. */
 uint32_t flow_hash(struct prf_key key, const struct via_addr *src, const struct via_addr *dst, uint8_t proto, uint32_t ports);
-/* The same from a packet whose IPv4 header is h and whose m.l4 is set; kept in m.flow_hash. */
-uint32_t flow_hash_ip4(struct prf_key key, struct pkt *p, const struct ip4_hdr *h);
+/* The same from a packet whose IP header is h and whose m.l4 is set; kept in m.flow_hash. */
+uint32_t flow_hash_of(struct prf_key key, struct pkt *p, const struct ip_hdr *h);
 #endif

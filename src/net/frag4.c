@@ -29,11 +29,11 @@ static uint32_t frag4_l4_len(struct pktmem *m, struct pkt *p, uint8_t proto)
 	}
 }
 
-enum drop frag4_read(struct pktmem *m, struct pkt *p, const struct ip4_hdr *h, struct reasm_key *k, struct reasm_fragment *f)
+enum drop frag4_read(struct pktmem *m, struct pkt *p, const struct ip_hdr *h, struct reasm_key *k, struct reasm_fragment *f)
 {
-	*k = (struct reasm_key){.src = via_addr_v4(h->src), .dst = via_addr_v4(h->dst), .id = h->id, .proto = h->proto};
-	*f = (struct reasm_fragment){.off = (h->frag & 0x1fff) * 8u, .len = p->len - h->hlen, .room = 65535u - h->hlen,
-				     .more = (h->frag & IP4_MF) != 0, .ecn = h->tos & 3};
+	*k = (struct reasm_key){.src = h->src, .dst = h->dst, .id = h->id, .proto = h->proto};
+	*f = (struct reasm_fragment){.off = h->frag_off, .len = p->len - h->hlen, .room = 65535u - h->hlen, .more = h->more,
+				     .ecn = h->tos & 3};
 	if (f->off > 0)
 		return h->proto == IPPROTO_N_TCP && f->off < TCP_HLEN ? DROP_FRAG_TINY : DROP_NONE;
 	pkt_pull(p, h->hlen);
@@ -42,8 +42,9 @@ enum drop frag4_read(struct pktmem *m, struct pkt *p, const struct ip4_hdr *h, s
 	return f->len < need ? DROP_FRAG_TINY : DROP_NONE;
 }
 
-enum drop frag4_whole(struct pkt *p, uint8_t ecn, struct ip4_hdr *h)
+enum drop frag4_whole(struct pkt *p, uint8_t ecn, struct ip_hdr *h)
 {
+	struct ip4_hdr w;
 	uint8_t *ip = pkt_push(p, (uint32_t)(p->m.l4 - p->m.l3));
 	if (p->len > 65535)
 		return DROP_FRAG_BAD;
@@ -54,7 +55,10 @@ enum drop frag4_whole(struct pkt *p, uint8_t ecn, struct ip4_hdr *h)
 	put_be16(ip + 10, csum_field(csum_add(0, ip, (uint32_t)(p->m.l4 - p->m.l3))));
 	p->m.ecn = ecn;
 	p->m.csum = PKT_CSUM_NONE;
-	return ip4_parse(ip, p->len, false, h) ? DROP_FRAG_BAD : DROP_NONE;
+	if (ip4_parse(ip, p->len, false, &w))
+		return DROP_FRAG_BAD;
+	*h = ip_hdr_of4(&w);
+	return DROP_NONE;
 }
 
 /* ---- cutting ---- */

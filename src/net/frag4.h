@@ -2,17 +2,15 @@
  * RFC 791 §3.2; RFC 1858, RFC 3128; RFC 6864. The engine that puts them together is net/reasm.h. */
 #ifndef NET_FRAG4_H
 #define NET_FRAG4_H
+#include "net/ip.h"
 #include "net/reasm.h"
-#include "wire/ip4.h"
-
-static inline bool frag4_is_fragment(const struct ip4_hdr *h) { return (h->frag & (IP4_MF | 0x1fff)) != 0; }
 
 /* Key and place of the fragment p, which begins at its IP header h. DROP_NONE or DROP_FRAG_TINY: the first one must hold the
  * whole transport header, and none may lie inside TCP's (RFC 1858 §3.2.1, RFC 3128). */
-enum drop frag4_read(struct pktmem *m, struct pkt *p, const struct ip4_hdr *h, struct reasm_key *k, struct reasm_fragment *f);
+enum drop frag4_read(struct pktmem *m, struct pkt *p, const struct ip_hdr *h, struct reasm_key *k, struct reasm_fragment *f);
 /* p begins at its payload, all of it, the first fragment's IP header in front. Makes it a whole packet, beginning at that header,
  * and fills *h. DROP_NONE or DROP_FRAG_BAD: longer than 65,535 bytes. */
-enum drop frag4_whole(struct pkt *p, uint8_t ecn, struct ip4_hdr *h);
+enum drop frag4_whole(struct pkt *p, uint8_t ecn, struct ip_hdr *h);
 
 /* Cut p, which begins at its IP header (m.l3, m.l4 set) and may be cut, into fragments of at most `mtu` bytes; a fragment is cut
  * as well. Options go into all of them or only the first by their copy bit. Payload is referred to, not copied, where it

@@ -83,21 +83,6 @@ void hop_sets_give(struct arena *a, struct hop_sets *t, struct prf_key key, uint
 		hop_sets_free(a, t);
 }
 
-bool hop_sets_mark(struct arena *a, struct hop_sets *t, uint16_t ifindex, const struct via_addr *gateway, bool dead)
-{
-	bool found = false;
-	for (uint32_t id = 1; id < t->cap; id++) {
-		struct hop_set *s = sets_v(a, t)[id] ? arena_at(a, sets_v(a, t)[id]) : NULL;
-		for (int i = 0; s && i < s->n; i++) {
-			if (s->hop[i].ifindex != ifindex || !via_addr_eq(&s->hop[i].gateway, gateway))
-				continue;
-			s->dead = (uint8_t)((s->dead & ~(1u << i)) | (unsigned)dead << i);
-			found = true;
-		}
-	}
-	return found;
-}
-
 void hop_sets_free(struct arena *a, struct hop_sets *t)
 {
 	ASSERT(t->n == 0);
@@ -139,9 +124,8 @@ const struct fib_hop *hop_set_choose(const struct hop_set *s, uint32_t hash, uin
 	unsigned all = (1u << s->n) - 1, up = 0;
 	for (int i = 0; i < s->n; i++)
 		up |= (unsigned)hop_is_up(&s->hop[i], down) << i;
-	unsigned use = up & ~s->dead ? up & ~(unsigned)s->dead : up;
 	int i = choose_among(s, hash, all);
-	if (!(use >> i & 1)) /* which of the others: other bits of the hash, or all of its flows would go to the same one */
-		i = choose_among(s, hash * 0x9e3779b1u, use);
+	if (!(up >> i & 1)) /* which of the others: other bits of the hash, or all of its flows would go to the same one */
+		i = choose_among(s, hash * 0x9e3779b1u, up);
 	return &s->hop[i];
 }

@@ -1,7 +1,7 @@
 /* net/hops.h - sets of next hops, numbered and shared: a million prefixes have a few hundred different ones.
  *
  * A set is what a prefix resolves to: one hop, or up to FIB_PATHS_MAX of which each flow takes one by its keyed hash and the
- * hops' weights. A hop that is down or whose gateway is dead is passed over without moving the flows of the others. */
+ * hops' weights. A hop whose interface is down is passed over without moving the flows of the others. */
 #ifndef NET_HOPS_H
 #define NET_HOPS_H
 #include "base/arena.h"
@@ -28,7 +28,6 @@ struct hop_set {
 	uint32_t users;  /* prefixes that have it */
 	uint16_t id;
 	uint8_t n;
-	uint8_t dead;    /* bit per hop whose gateway does not answer */
 	struct fib_hop hop[];
 };
 
@@ -47,8 +46,6 @@ static inline const struct hop_set *hop_set_at(const struct arena *a, const stru
 uint32_t hop_sets_take(struct arena *a, struct hop_sets *t, struct prf_key key, const struct fib_hop *hops, int n);
 /* One user less; the last one's set goes. */
 void hop_sets_give(struct arena *a, struct hop_sets *t, struct prf_key key, uint32_t id);
-/* Mark the gateway in all sets. True: it is in one. */
-bool hop_sets_mark(struct arena *a, struct hop_sets *t, uint16_t ifindex, const struct via_addr *gateway, bool dead);
 /* The table itself; all sets must be gone. */
 void hop_sets_free(struct arena *a, struct hop_sets *t);
 
@@ -59,7 +56,7 @@ static inline bool hop_is_up(const struct fib_hop *h, uint64_t down)
 }
 /* Has the set a hop that is up? */
 bool hop_set_is_up(const struct hop_set *s, uint64_t down);
-/* The flow's hop: by weight among all; if that one is of no use, by weight among those that are. Dead gateways are of use only when
- * none else is left (RFC 1122 §3.3.1.5). At least one hop must be up. */
+/* The flow's hop: by weight among all; if that one is of no use, by weight among those that are.
+ * At least one hop must be up. */
 const struct fib_hop *hop_set_choose(const struct hop_set *s, uint32_t flow_hash, uint64_t down);
 #endif

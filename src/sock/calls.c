@@ -12,13 +12,18 @@
 
 int sock_open(struct sock_env *env, enum via_type type, uint64_t cookie, via_sock *out)
 {
+	bool is_v6 = (uint32_t)type & VIA_V6;
+	type = (enum via_type)((uint32_t)type & ~(uint32_t)VIA_V6);
 	if (type != VIA_STREAM && type != VIA_DGRAM && type != VIA_PING)
 		return -EINVAL;
 	struct endpoint *ep;
 	int e = ep_new(env, type, cookie, &ep);
-	if (!e)
-		*out = ep->handle;
-	return e;
+	if (e)
+		return e;
+	ep->flags |= is_v6 ? EPF_V6 : 0;
+	ep->local = ep_any(ep);
+	*out = ep->handle;
+	return 0;
 }
 
 int sock_set_cookie(struct sock_env *env, via_sock s, uint64_t cookie)
@@ -37,6 +42,7 @@ int sock_bind(struct sock_env *env, via_sock s, const struct via_sockaddr *local
 	bool group = ep->type == VIA_DGRAM && via_addr_is_multicast(&local->addr);
 	if (!any && !group && !env->ops->addr_is_ours(env->ctx, &local->addr))
 		return -EADDRNOTAVAIL;
+	ep_adopt(ep, &local->addr);
 	ep->local = local->addr;
 	if (!any)
 		ep->flags |= EPF_ADDR_BOUND;
@@ -44,7 +50,7 @@ int sock_bind(struct sock_env *env, via_sock s, const struct via_sockaddr *local
 		return 0;
 	int e = port_bind(env, ep, local->port);
 	if (e) {
-		ep->local = addr_any4();
+		ep->local = ep_any(ep);
 		ep->flags &= ~(uint32_t)EPF_ADDR_BOUND;
 		return e;
 	}

@@ -142,7 +142,7 @@ static void dgram_disconnect(struct sock_env *env, struct endpoint *ep)
 	if (ep->type == VIA_DGRAM)
 		demux_pair_del(env, ep);
 	ep->state = EP_IDLE;
-	ep->remote = addr_any4();
+	ep->remote = ep_any(ep);
 	ep->rport = 0;
 	uint16_t port = ep->flags & EPF_PORT_BOUND ? ep->lport : 0;
 	if (port && ep->flags & EPF_ADDR_BOUND) {
@@ -151,7 +151,7 @@ static void dgram_disconnect(struct sock_env *env, struct endpoint *ep)
 	}
 	port_release(env, ep);
 	if (!(ep->flags & EPF_ADDR_BOUND))
-		ep->local = addr_any4();
+		ep->local = ep_any(ep);
 	ep->lport = 0;
 	/* It had the port a moment ago at one address; at all addresses another may stand in the way, then it is unbound. */
 	if (port && port_bind(env, ep, port))
@@ -185,13 +185,12 @@ static bool dgram_is_refused(const struct sock_env *env, const struct endpoint *
 
 int dgram_connect(struct sock_env *env, struct endpoint *ep, const struct via_sockaddr *remote)
 {
-	static const uint8_t zero[16];
-	bool no_family = !memcmp(remote->addr.b, zero, 16);
-	if (no_family || (via_addr_is_any(&remote->addr) && !remote->port)) {
+	if (via_addr_is_any(&remote->addr) && !remote->port) {
 		dgram_disconnect(env, ep);
 		return 0;
 	}
 	struct via_addr dst = addr_or_loopback(&remote->addr);
+	ep_adopt(ep, &dst);
 	ref_t path;
 	int e = env->ops->path_get(env->ctx, &ep->local, &dst, &path);
 	if (e)
@@ -229,6 +228,7 @@ int dgram_route(struct sock_env *env, struct endpoint *ep, const struct via_sock
 	*dst = to ? (struct via_sockaddr){addr_or_loopback(&to->addr), to->port} : (struct via_sockaddr){ep->remote, ep->rport};
 	if (ep->type == VIA_DGRAM && !dst->port)
 		return -EINVAL;
+	ep_adopt(ep, &dst->addr);
 	ref_t path;
 	int e = env->ops->path_get(env->ctx, as_other ? &src->addr : &ep->local, &dst->addr, &path);
 	if (e)

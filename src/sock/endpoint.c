@@ -147,7 +147,7 @@ int ep_new(struct sock_env *env, enum via_type type, uint64_t cookie, struct end
 	ep->type = (uint8_t)type;
 	ep->cookie = cookie;
 	ep->handle = (uint64_t)t->gen << 32 | (i + 1);
-	ep->local = ep->remote = addr_any4();
+	ep->local = ep->remote = via_addr_v4(0);
 	*out = ep;
 	return 0;
 }

@@ -34,6 +34,7 @@ enum {
 	EPF_RECVERR = 1 << 10, EPF_PKTINFO = 1 << 11, EPF_RECVTTL = 1 << 12, EPF_RECVTOS = 1 << 13, EPF_NO_MCAST_LOOP = 1 << 14,
 	EPF_ADDR_NO_PORT = 1 << 15, EPF_QUICKACK = 1 << 16, EPF_INQ = 1 << 17, EPF_ZEROCOPY = 1 << 18,
 	EPF_INHERITED = (1 << 19) - 1,
+	EPF_V6 = 1 << 19,           /* an AF_INET6 socket: unbound it is at ::, and takes IPv4 too */
 	/* what happened */
 	EPF_ADDR_BOUND = 1 << 20,   /* the user chose the local address */
 	EPF_PORT_BOUND = 1 << 21,   /* the user asked for a port by bind() */
@@ -145,11 +146,25 @@ static inline uint8_t ep_proto(const struct endpoint *ep)
 {
 	return ep->type == VIA_STREAM ? PROTO_TCP : ep->type == VIA_DGRAM ? PROTO_UDP : PROTO_ICMP;
 }
-static inline struct via_addr addr_any4(void) { return via_addr_v4(0); }
+/* All addresses of ep's family. */
+static inline struct via_addr ep_any(const struct endpoint *ep)
+{
+	return ep->flags & EPF_V6 ? (struct via_addr){.scope = 0} : via_addr_v4(0);
+}
 /* connect() and sendto() to 0.0.0.0 or :: mean this host. */
 static inline struct via_addr addr_or_loopback(const struct via_addr *a)
 {
-	return via_addr_is_any(a) ? via_addr_v4(0x7f000001) : *a;
+	if (!via_addr_is_any(a))
+		return *a;
+	return via_addr_is_v4(a) ? via_addr_v4(0x7f000001) : (struct via_addr){.b = {[15] = 1}};
+}
+/* An endpoint that was opened without a family has that of the first address it is given. */
+static inline void ep_adopt(struct endpoint *ep, const struct via_addr *a)
+{
+	if (ep->flags & (EPF_V6 | EPF_ADDR_BOUND) || ep->use || via_addr_is_v4(a))
+		return;
+	ep->flags |= EPF_V6;
+	ep->local = ep_any(ep);
 }
 
 /* --- ports.c --- */
@@ -222,6 +237,11 @@ int dgram_consume(struct sock_env *env, struct endpoint *ep);
 uint32_t dgram_ready(const struct endpoint *ep);
 /* Bytes of the next datagram. */
 uint32_t dgram_inq(const struct sock_env *env, const struct endpoint *ep);
+/* Most bytes that IP's payload towards `far` can have. */
+static inline uint32_t dgram_max(const struct via_addr *far)
+{
+	return via_addr_is_v4(far) ? 65535u - 20u : 65535u; /* IPv6 does not count its header */
+}
 /* Where a datagram goes and from where: checks `to`, binds if need be. *src: in, whose name it bears if `as_other`. */
 int dgram_route(struct sock_env *env, struct endpoint *ep, const struct via_sockaddr *to, bool as_other, struct via_sockaddr *dst,
 		struct via_sockaddr *src);

@@ -315,9 +315,9 @@ static int socket_get(struct sock_env *env, struct endpoint *ep, const struct op
 	case SO_TYPE:
 		return opt_give_int(o, val, len, ep->type == VIA_STREAM ? SOCK_STREAM : SOCK_DGRAM);
 	case SO_DOMAIN:
-		return opt_give_int(o, val, len, AF_INET);
+		return opt_give_int(o, val, len, ep->flags & EPF_V6 ? AF_INET6 : AF_INET);
 	case SO_PROTOCOL:
-		return opt_give_int(o, val, len, ep_proto(ep));
+		return opt_give_int(o, val, len, ep->type == VIA_PING && ep->flags & EPF_V6 ? IPPROTO_ICMPV6 : ep_proto(ep));
 	case SO_MEMINFO:
 		return meminfo_get(env, ep, val, len);
 	case SO_ACCEPTCONN:

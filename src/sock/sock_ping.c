@@ -1,14 +1,13 @@
-/* sock/sock_ping.c - ICMP echo sockets without privilege, as Linux's ping sockets.
+/* sock/sock_ping.c - ICMP echo sockets of either family without privilege, as Linux's ping sockets.
  *
  * A datagram is a whole ICMP message. Out: only echo requests; the identifier is replaced by the local port and the
- * checksum computed. In: echo replies with that identifier, header included. */
+ * checksum computed, ICMPv6's by the stack, which knows the addresses. In: echo replies with that identifier, header included. */
 #include "sock/endpoint.h"
 
 #include "base/csum.h"
 #include "wire/icmp4.h"
+#include "wire/icmp6.h"
 #include <errno.h>
-
-#define PING_MAX (65535u - 20u)
 
 /* The bytes of an echo request with our identifier and checksum; NULL when memory is out. */
 static struct pkt *echo_build(struct sock_env *env, const uint8_t *data, uint32_t len, uint16_t id)
@@ -32,9 +31,12 @@ int64_t ping_send(struct sock_env *env, struct endpoint *ep, const void *data, u
 		  const struct via_sockaddr *to)
 {
 	const uint8_t *b = data;
-	if (len > PING_MAX)
+	const struct via_addr *far = to ? &to->addr : &ep->remote;
+	bool is_v6 = !via_addr_is_v4(far);
+	uint8_t type = is_v6 ? (from ? ICMP6_ECHO_REPLY : ICMP6_ECHO) : from ? ICMP4_ECHO_REPLY : ICMP4_ECHO;
+	if (len > dgram_max(far))
 		return -EMSGSIZE;
-	if (len < ICMP4_HLEN || b[0] != (from ? ICMP4_ECHO_REPLY : ICMP4_ECHO) || b[1] != 0)
+	if (len < ICMP4_HLEN || b[0] != type || b[1] != 0)
 		return -EINVAL;
 	struct via_sockaddr dst, src = from ? *from : (struct via_sockaddr){.port = 0};
 	int e = dgram_route(env, ep, to, from != NULL, &dst, &src);

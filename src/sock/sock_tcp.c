@@ -18,10 +18,10 @@ static void stream_forget(struct sock_env *env, struct endpoint *ep)
 {
 	ep->state = EP_IDLE;
 	ep->flags &= ~(uint32_t)(EPF_EOF | EPF_ESTABLISHED | EPF_SHUT_RD | EPF_SHUT_WR);
-	ep->remote = addr_any4();
+	ep->remote = ep_any(ep);
 	ep->rport = 0;
 	if (!(ep->flags & EPF_ADDR_BOUND))
-		ep->local = addr_any4();
+		ep->local = ep_any(ep);
 	if (!ep->use)
 		ep->lport = 0;
 }
@@ -88,6 +88,7 @@ static int stream_open(struct sock_env *env, struct endpoint *ep, const struct v
 	if (e)
 		return e;
 	struct via_addr dst = addr_or_loopback(&remote->addr);
+	ep_adopt(ep, &dst);
 	if (via_addr_is_multicast(&dst))
 		return -ENETUNREACH;
 	ref_t path;

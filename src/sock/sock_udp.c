@@ -6,12 +6,11 @@
 
 #include <errno.h>
 
-#define UDP_PAYLOAD_MAX (65535u - 20u - UDP_HLEN)
-
 int64_t udp_send(struct sock_env *env, struct endpoint *ep, const void *data, uint32_t len, const struct via_sockaddr *from,
 		 const struct via_sockaddr *to)
 {
-	if (len > UDP_PAYLOAD_MAX)
+	const struct via_addr *far = to ? &to->addr : &ep->remote;
+	if (len > dgram_max(far) - UDP_HLEN)
 		return -EMSGSIZE;
 	struct via_sockaddr dst, src = from ? *from : (struct via_sockaddr){.port = 0};
 	int e = dgram_route(env, ep, to, from != NULL, &dst, &src);

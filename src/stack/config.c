@@ -2,46 +2,66 @@
  *
  * An address brings its connected route and an announcement (RFC 5227 §2.3: one of the two). A gateway must be a neighbour:
  * it is looked up among the connected routes when a route is added, and the route goes by that interface from then on. */
-#include "stack/state.h"
+#include "stack/nd.h"
 
 #include <errno.h>
+
+#include "wire/addr.h"
 
 static bool plen_fits(const struct via_addr *a, uint8_t plen)
 {
 	return plen <= (via_addr_is_v4(a) ? 32 : 128);
 }
 
-static int config_addr_add(struct via *v, const struct via_change *c)
+/* Is there a connected route for it? Not for an address alone; to link-local ones their scope is the route (path.c). */
+static bool has_prefix_route(int ifindex, const struct via_addr *a, uint8_t plen)
+{
+	return ifindex != IFINDEX_LO && plen < (via_addr_is_v4(a) ? 32 : 128) && !addr_is_link_local(a);
+}
+
+int addr_use(struct via *v, const struct via_change *c)
 {
 	struct via_state *st = v->st;
 	struct iface *i = iface_at(v, (uint32_t)c->ifindex);
 	struct fib_hop hop = {.gateway = via_addr_v4(0), .ifindex = (uint16_t)c->ifindex};
 	if (!i)
 		return -ENODEV;
-	if (!plen_fits(&c->addr, c->plen) || !via_addr_is_v4(&c->addr) || via_addr_is_any(&c->addr) || via_addr_is_multicast(&c->addr))
+	if (!plen_fits(&c->addr, c->plen) || via_addr_is_any(&c->addr) || via_addr_is_multicast(&c->addr))
 		return -EINVAL;
-	int err = addrs_add(v->arena, &st->addrs, i->ifindex, &c->addr, c->plen);
+	if (!via_addr_is_v4(&c->addr) && i->mtu < IP6_MTU_MIN)
+		return -EINVAL;
+	const struct via_addr addr = addr_on_link(&c->addr, i->ifindex);
+	int err = addrs_add(v->arena, &st->addrs, i->ifindex, &addr, c->plen);
 	if (err)
 		return err;
-	if (c->ifindex != IFINDEX_LO && c->plen < 32) {
-		err = fib_add(v->arena, st->fib, &c->addr, c->plen, &hop);
+	if (has_prefix_route(c->ifindex, &addr, c->plen)) {
+		err = fib_add(v->arena, st->fib, &addr, c->plen, &hop);
 		if (err && err != -EEXIST) {
-			addrs_del(v->arena, &st->addrs, i->ifindex, &c->addr);
+			addrs_del(v->arena, &st->addrs, i->ifindex, &addr);
 			return err;
 		}
 	}
 	stack_changed(v);
-	stack_announce(v, i, &c->addr);
+	stack_announce(v, i, &addr);
 	return 0;
 }
 
-/* Does another address of the interface have the same prefix? Then the connected route stays. */
-static bool config_prefix_is_shared(const struct via *v, int ifindex, const struct via_addr *a, uint8_t plen)
+/* With IPv6 on, every address is probed for (RFC 4862 §5.4). */
+static int config_addr_add(struct via *v, const struct via_change *c)
 {
-	uint32_t host = plen ? 0xffffffffu >> plen : 0xffffffffu;
+	struct iface *i = iface_at(v, (uint32_t)c->ifindex);
+	const struct nd_iface *n = nd_on(v, i);
+	return n && n->dad_transmits && !via_addr_is_v4(&c->addr) ? acd_start(v, i, &c->addr, c->plen) : addr_use(v, c);
+}
+
+bool addr_prefix_is_used(const struct via *v, int ifindex, const struct via_addr *a, uint8_t plen)
+{
+	const struct nd_iface *nd = nd_at(v, iface_at(v, (uint32_t)ifindex));
+	if (nd && routers_has_prefix(&nd->routers, a, plen))
+		return true;
 	for (uint32_t n = 0; n < v->st->addrs.n; n++) {
 		const struct addr_entry *e = addrs_get(v->arena, &v->st->addrs, n);
-		if (e->ifindex == ifindex && e->plen == plen && ((via_addr_to_v4(&e->addr) ^ via_addr_to_v4(a)) & ~host) == 0)
+		if (e->ifindex == ifindex && !e->is_auto && e->plen == plen && addr_in_prefix(a, &e->addr, plen))
 			return true;
 	}
 	return false;
@@ -51,20 +71,23 @@ int addr_remove(struct via *v, const struct via_change *c)
 {
 	struct via_state *st = v->st;
 	struct fib_hop hop = {.gateway = via_addr_v4(0), .ifindex = (uint16_t)c->ifindex};
-	const struct addr_entry *e = addrs_find(v->arena, &st->addrs, &c->addr);
+	const struct via_addr addr = addr_on_link(&c->addr, (uint32_t)c->ifindex);
+	const struct addr_entry *e = addrs_find(v->arena, &st->addrs, &addr);
 	if (!e || e->ifindex != c->ifindex)
 		return -EADDRNOTAVAIL;
 	uint8_t plen = e->plen;
-	addrs_del(v->arena, &st->addrs, (uint16_t)c->ifindex, &c->addr);
-	if (plen < 32 && !config_prefix_is_shared(v, c->ifindex, &c->addr, plen))
-		fib_del(v->arena, st->fib, &c->addr, plen, &hop);
+	bool is_auto = e->is_auto;
+	addrs_del(v->arena, &st->addrs, (uint16_t)c->ifindex, &addr);
+	if (!is_auto && has_prefix_route(c->ifindex, &addr, plen) && !addr_prefix_is_used(v, c->ifindex, &addr, plen))
+		fib_del(v->arena, st->fib, &addr, plen, &hop);
 	stack_changed(v);
 	return 0;
 }
 
 static int config_addr_del(struct via *v, const struct via_change *c)
 {
-	bool was_probed = acd_forget(v, &c->addr);
+	const struct via_addr addr = addr_on_link(&c->addr, (uint32_t)c->ifindex);
+	bool was_probed = acd_forget(v, &addr);
 	int err = addr_remove(v, c);
 	return was_probed && err == -EADDRNOTAVAIL ? 0 : err;
 }
@@ -75,23 +98,33 @@ static int config_addr_probe(struct via *v, const struct via_change *c)
 	return i ? acd_start(v, i, &c->addr, c->plen) : -ENODEV;
 }
 
+_Static_assert((int)VIA_ROUTE_BLACKHOLE == FIB_BLACKHOLE && (int)VIA_ROUTE_PROHIBIT == FIB_PROHIBIT &&
+	       (int)VIA_ROUTE_UNREACHABLE == FIB_UNREACHABLE, "the public face and net/hops.h count alike");
+
 /* The hop a route change names. The interface of a gateway is that of the connected route to it. */
 static int config_hop(struct via *v, const struct via_change *c, struct fib_hop *hop)
 {
-	*hop = (struct fib_hop){.gateway = via_addr_v4(0), .ifindex = (uint16_t)c->ifindex};
-	if (!plen_fits(&c->addr, c->plen) || !via_addr_is_v4(&c->addr))
+	bool leads = c->route_type == VIA_ROUTE_UNICAST;
+	*hop = (struct fib_hop){.gateway = via_addr_v4(0), .ifindex = (uint16_t)c->ifindex, .weight = c->weight, .type = (uint8_t)c->route_type};
+	if (!plen_fits(&c->addr, c->plen) || addr_is_link_local(&c->addr) || c->route_type > VIA_ROUTE_UNREACHABLE)
 		return -EINVAL;
+	if (!leads)
+		return c->ifindex || !via_addr_is_any(&c->gateway) ? -EINVAL : 0;
 	if (c->ifindex && !iface_at(v, (uint32_t)c->ifindex))
 		return -ENODEV;
 	if (via_addr_is_any(&c->gateway))
 		return c->ifindex ? 0 : -EINVAL;
-	hop->gateway = c->gateway;
-	if (c->ifindex)
-		return 0;
-	const struct hop_set *on = fib_match(v->arena, v->st->fib, &c->gateway, 0);
-	if (!on || on->hop[0].type != FIB_UNICAST || !via_addr_is_any(&on->hop[0].gateway))
+	if (via_addr_is_v4(&c->gateway) != via_addr_is_v4(&c->addr))
+		return -EINVAL;
+	hop->gateway = addr_on_link(&c->gateway, c->ifindex ? (uint32_t)c->ifindex : c->gateway.scope);
+	if (c->ifindex || hop->gateway.scope) {
+		hop->ifindex = (uint16_t)(c->ifindex ? (uint32_t)c->ifindex : hop->gateway.scope);
+		return iface_at(v, hop->ifindex) ? 0 : -ENODEV;
+	}
+	const struct fib_hop *on = fib_onlink(v->arena, v->st->fib, &c->gateway, 0);
+	if (!on)
 		return -ENETUNREACH;
-	hop->ifindex = on->hop[0].ifindex;
+	hop->ifindex = on->ifindex;
 	return 0;
 }
 
@@ -116,20 +149,21 @@ static int config_neigh(struct via *v, const struct via_change *c)
 	struct via_state *st = v->st;
 	struct neigh_env ne = stack_neigh_env(v);
 	struct iface *i = iface_at(v, (uint32_t)c->ifindex);
+	const struct via_addr addr = addr_on_link(&c->addr, (uint32_t)c->ifindex);
 	struct pktq q = {0};
 	ref_t r = 0;
 	int err = 0;
 	if (!i || i->l2 != VIA_L2_ETHER)
 		return -ENODEV;
 	if (memcmp(c->mac, none, 6) == 0) {
-		r = neigh_find(&ne, &st->neigh, i->ifindex, &c->addr);
+		r = neigh_find(&ne, &st->neigh, i->ifindex, &addr);
 		if (!r)
 			return -ESRCH;
 		neigh_remove(&ne, &st->neigh, r, &q);
 		tx_failed(v, &q);
 		return 0;
 	}
-	err = neigh_set(&ne, &st->neigh, i->ifindex, &c->addr, c->mac, &q, &r);
+	err = neigh_set(&ne, &st->neigh, i->ifindex, &addr, c->mac, &q, &r);
 	if (r)
 		tx_ready(v, r, &q);
 	else
@@ -275,6 +309,7 @@ static int config_setting(struct via *v, const struct via_change *c)
 	switch (c->setting) {
 	case VIA_SET_FORWARDING:
 		st->forwarding = c->value != 0;
+		nd_forwarding(v);
 		return 0;
 	case VIA_SET_TTL:
 		if (c->value < 1 || c->value > 255)
@@ -337,7 +372,7 @@ int via_configure(struct via *v, const struct via_change *c)
 	case VIA_NEIGH_SET:
 		return config_neigh(v, c);
 	case VIA_SET: {
-		int err = config_setting(v, c);
+		int err = nd_is_setting(c->setting) ? nd_configure(v, c) : config_setting(v, c);
 		if (!err)
 			v->st->gen++;
 		return err;

@@ -16,7 +16,7 @@ static void frag_drop(struct via *v, struct pkt *p)
 	stack_drop(v, p, (enum drop)p->m.drop);
 }
 
-enum drop frag_arrives(struct via *v, struct pkt **p, struct ip4_hdr *h)
+enum drop frag_arrives(struct via *v, struct pkt **p, struct ip_hdr *h)
 {
 	struct via_state *st = v->st;
 	struct reasm_env e = stack_reasm_env(v);
@@ -49,13 +49,15 @@ void frag_timeout(struct via *v, ref_t timer)
 	struct reasm_env e = stack_reasm_env(v);
 	struct pktq dropped = {0};
 	struct pkt *p;
-	struct ip4_hdr h;
+	struct ip4_hdr w;
 	reasm_timeout(&e, &v->st->reasm, timer, &dropped);
 	while ((p = pktq_pop(v->mem, &dropped)) != NULL) {
 		if (p->mark == 0) { /* the first one (RFC 792) */
 			pkt_front_at(p, p->m.l3);
-			if (ip4_parse(pkt_data(p), p->len, false, &h) == 0)
-				tx_icmp_error(v, p, &h, ICMP4_TIME_EXCEEDED, 1, 0);
+			if (ip4_parse(pkt_data(p), p->len, false, &w) == 0) {
+				struct ip_hdr h = ip_hdr_of4(&w);
+				tx_icmp_error(v, p, &h, ICMP_SAY_REASSEMBLY, 0);
+			}
 		}
 		frag_drop(v, p);
 	}

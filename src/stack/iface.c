@@ -1,5 +1,5 @@
 /* stack/iface.c - interfaces come, go, and change between up and down; which addresses are ours. */
-#include "stack/state.h"
+#include "stack/nd.h"
 
 #include <errno.h>
 
@@ -14,6 +14,38 @@ bool stack_addr_is_taken(const struct via *v, const struct via_addr *a)
 		return true;
 	return v->st->any_address && !via_addr_is_multicast(a) && !addrs_is_broadcast(v->arena, &v->st->addrs, 0, a) &&
 	       !(via_addr_is_v4(a) && via_addr_to_v4(a) == 0xffffffffu);
+}
+
+/* Has ifindex (0: any) a unicast IPv6 address that ends as the solicited-node group does? */
+static bool is_solicited(const struct via *v, uint32_t ifindex, const struct via_addr *group)
+{
+	static const uint8_t prefix[13] = {0xff, 2, [11] = 1, 0xff};
+	if (memcmp(group->b, prefix, 13) != 0)
+		return false;
+	for (uint32_t n = 0; n < v->st->addrs.n; n++) {
+		const struct addr_entry *e = addrs_get(v->arena, &v->st->addrs, n);
+		if ((!ifindex || e->ifindex == ifindex) && !via_addr_is_v4(&e->addr) && memcmp(e->addr.b + 13, group->b + 13, 3) == 0)
+			return true;
+	}
+	for (ref_t r = v->st->acds; r; r = ((const struct acd *)arena_at(v->arena, r))->next) { /* and those that are probed for */
+		const struct acd *c = arena_at(v->arena, r);
+		if ((!ifindex || c->ifindex == ifindex) && !via_addr_is_v4(&c->addr) && memcmp(c->addr.b + 13, group->b + 13, 3) == 0)
+			return true;
+	}
+	return false;
+}
+
+bool stack_group_is_ours(const struct via *v, uint32_t ifindex, const struct via_addr *group)
+{
+	static const uint8_t zeros[13];
+	if (group->b[0] != 0xff)
+		return false;
+	bool is_near = (group->b[1] == 1 || group->b[1] == 2 || group->b[1] == 5) && memcmp(group->b + 2, zeros, 13) == 0;
+	if (is_near && group->b[15] == 1 && group->b[1] != 5)
+		return true;
+	if (is_near && group->b[15] == 2)
+		return v->st->forwarding;
+	return is_solicited(v, ifindex, group);
 }
 
 void stack_announce(struct via *v, const struct iface *i, const struct via_addr *a)
@@ -91,6 +123,7 @@ int via_iface_remove(struct via *v, int ifindex)
 	if (!i)
 		return -ENODEV;
 	iface_flush(v, i);
+	nd_remove(v, i);
 	acd_forget_iface(v, (uint16_t)ifindex);
 	fib_del_ifindex(v->arena, st->fib, (uint16_t)ifindex);
 	for (uint32_t n = st->addrs.n; n-- > 0;) {
@@ -121,6 +154,7 @@ void via_iface_updown(struct via *v, int ifindex)
 		st->down |= UINT64_C(1) << ifindex;
 		iface_flush(v, i);
 	}
+	nd_updown(v, i);
 	stack_changed(v);
 	for (uint32_t n = 0; n < st->addrs.n && i->up; n++) {
 		const struct addr_entry *e = addrs_get(v->arena, &st->addrs, n);

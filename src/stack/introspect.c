@@ -20,12 +20,21 @@ bool via_iface_get(struct via *v, int n, struct via_iface_info *out)
 	return false;
 }
 
+static uint32_t seconds_left(const struct via *v, int64_t until)
+{
+	if (until == TIME_NEVER)
+		return UINT32_MAX;
+	return until > v->now ? (uint32_t)((until - v->now) / NS_PER_S) : 0;
+}
+
 bool via_addr_get(struct via *v, int n, struct via_addr_info *out)
 {
 	const struct addr_entry *e = n < 0 ? NULL : addrs_get(v->arena, &v->st->addrs, (uint32_t)n);
 	if (!e)
 		return false;
-	*out = (struct via_addr_info){.size = out->size, .ifindex = e->ifindex, .addr = e->addr, .plen = e->plen};
+	*out = (struct via_addr_info){.size = out->size, .ifindex = e->ifindex, .addr = e->addr, .plen = e->plen,
+				      .deprecated = e->is_deprecated, .autoconf = e->is_auto,
+				      .valid_s = seconds_left(v, e->valid_until), .preferred_s = seconds_left(v, e->preferred_until)};
 	return true;
 }
 
@@ -36,8 +45,28 @@ bool via_route_get(struct via *v, int n, struct via_route_info *out)
 	uint8_t plen;
 	if (n < 0 || !fib_get_from(v->arena, v->st->fib, &v->st->routes, n, &dst, &plen, &hop))
 		return false;
-	*out = (struct via_route_info){.size = out->size, .dst = dst, .plen = plen, .gateway = hop.gateway, .ifindex = hop.ifindex};
+	*out = (struct via_route_info){.size = out->size, .dst = dst, .plen = plen, .gateway = hop.gateway, .ifindex = hop.ifindex,
+				       .type = (enum via_route_type)hop.type, .weight = hop.weight};
 	return true;
+}
+
+bool via_neigh_get(struct via *v, int n, struct via_neigh_info *out)
+{
+	const struct neigh_cache *c = &v->st->neigh;
+	const struct list *const lists[] = {&c->permanent, &c->resolved, &c->unresolved};
+	_Static_assert((int)VIA_NEIGH_INCOMPLETE == NEIGH_INCOMPLETE && (int)VIA_NEIGH_PERMANENT == NEIGH_PERMANENT, "one numbering");
+	for (size_t k = 0; k < ARRAY_LEN(lists) && n >= 0; n -= (int)lists[k]->n, k++) {
+		if (n >= (int)lists[k]->n)
+			continue;
+		ref_t r = lists[k]->head;
+		while (n-- > 0)
+			r = list_next(v->arena, r, offsetof(struct neigh, link));
+		const struct neigh *e = neigh_at(v->arena, r);
+		*out = (struct via_neigh_info){.size = out->size, .ifindex = e->ifindex, .addr = e->addr, .state = (enum via_neigh_state)e->state};
+		memcpy(out->mac, e->mac, 6);
+		return true;
+	}
+	return false;
 }
 
 bool via_counter_get(struct via *v, int n, const char **name, uint64_t *value)
@@ -48,7 +77,8 @@ bool via_counter_get(struct via *v, int n, const char **name, uint64_t *value)
 		[COUNT_TCP_IN] = "tcp.in_segs", [COUNT_TCP_OUT] = "tcp.out_segs", [COUNT_TCP_RST_OUT] = "tcp.out_rsts",
 		[COUNT_UDP_IN] = "udp.in", [COUNT_UDP_OUT] = "udp.out", [COUNT_ARP_CONFLICTS] = "arp.conflicts",
 		[COUNT_REASM_JOINED] = "frag.joined", [COUNT_REASM_WHOLE] = "frag.datagrams", [COUNT_FRAG_CUT] = "frag.cut",
-		[COUNT_FRAG_MADE] = "frag.made",
+		[COUNT_FRAG_MADE] = "frag.made", [COUNT_ND_IN] = "nd.in", [COUNT_ND_OUT] = "nd.out",
+		[COUNT_ND_CONFLICTS] = "nd.conflicts", [COUNT_ND_DISAGREE] = "nd.ra_disagree", [COUNT_NEIGH_EVICTED] = "neigh.evicted",
 	};
 	static const char *const tcp_names[TCP_COUNTS] = {
 #define COUNT(e, dotted) [TCP_COUNT_##e] = dotted,

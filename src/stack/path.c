@@ -4,7 +4,10 @@
  * made and whenever the configuration changes (stack_changed()), never per packet; the neighbour and the L2 header are
  * valid while the cache's generation stands still. A path whose MTU was lowered, by a router or by TCP's own search
  * (tcp/pmtu.h), outlives its users: until a router's word is ten minutes old (PM-004), or five minutes for what TCP found
- * out. Source choice: RFC 1122 §3.3.4.3. */
+ * out. Source choice: RFC 1122 §3.3.4.3.
+ *
+ * Link-local addresses carry the interface they are on in their scope, so to them no route is looked up: the scope is the way.
+ * Inside the stack a link-local address always has one; what comes from a user without is given the other address's. */
 #include "stack/state.h"
 
 #include <errno.h>
@@ -12,6 +15,7 @@
 #include "net/flow.h"
 #include "net/gso.h"
 #include "tcp/pmtu.h"
+#include "wire/addr.h"
 
 enum { BUCKETS_MIN = 16, BUCKETS_MAX = 16384 };
 
@@ -45,7 +49,7 @@ static ref_t path_find(const struct via *v, const struct via_addr *local, const 
 	const ref_t *b = arena_at(v->arena, v->st->path_buckets);
 	for (ref_t r = b[path_bucket(v, local, remote)]; r; r = path_at(v, r)->hash_next) {
 		const struct tcp_path *p = &path_at(v, r)->p;
-		if (memcmp(p->local.b, local->b, 16) == 0 && memcmp(p->remote.b, remote->b, 16) == 0)
+		if (via_addr_eq(&p->local, local) && via_addr_eq(&p->remote, remote))
 			return r;
 	}
 	return 0;
@@ -98,18 +102,41 @@ static void path_limited_broadcast(struct via *v, struct path *pa)
 	pa->p.mtu = iface_at(v, e->ifindex)->mtu;
 }
 
-/* The hop by which `a` is a neighbour of ours, or NULL. */
-static const struct fib_hop *path_onlink(const struct via *v, const struct via_addr *a)
+/* To everybody, or to what has a meaning on one link only: straight out of that interface. */
+static void path_link(struct via *v, struct path *pa)
 {
-	const struct hop_set *on = fib_match(v->arena, v->st->fib, a, v->st->down);
-	return on && on->hop[0].type == FIB_UNICAST && via_addr_is_any(&on->hop[0].gateway) ? &on->hop[0] : NULL;
+	uint32_t ifindex = pa->p.remote.scope;
+	const struct addr_entry *e = addrs_find(v->arena, &v->st->addrs, &pa->p.local);
+	if (!ifindex && e)
+		ifindex = e->ifindex; /* a group of a wider scope */
+	const struct iface *i = iface_at(v, ifindex);
+	if (!i || ifindex == IFINDEX_LO || (v->st->down >> ifindex & 1))
+		return;
+	pa->hop = (struct fib_hop){.gateway = via_addr_v4(0), .ifindex = (uint16_t)ifindex};
+	pa->p.ifindex = (uint16_t)ifindex;
+	pa->p.is_onlink = true;
+	pa->p.is_multicast = via_addr_is_multicast(&pa->p.remote);
+	pa->p.mtu = iface_mtu(i, pa->p.ip_hlen == IP6_HLEN);
+}
+
+static bool is_group6(const struct via_addr *a)
+{
+	return a->b[0] == 0xff;
+}
+
+/* Is `a` a neighbour by interface ifindex? remote: what it is the way to; an IPv6 router may say of that that it is (RFC 4861 §8.3). */
+static bool path_is_neighbour(const struct via *v, const struct via_addr *a, uint16_t ifindex, const struct via_addr *remote)
+{
+	if (a->scope || (!via_addr_is_v4(a) && via_addr_eq(a, remote)))
+		return !a->scope || a->scope == ifindex;
+	const struct fib_hop *on = fib_onlink(v->arena, v->st->fib, a, v->st->down);
+	return on && on->ifindex == ifindex;
 }
 
 /* The route's hop is pa->hop: another gateway, if that one named it and it is still a neighbour there. */
 static void path_apply_redirect(struct via *v, struct path *pa)
 {
-	const struct fib_hop *on = path_onlink(v, &pa->redirect);
-	bool holds = on && on->ifindex == pa->hop.ifindex && via_addr_eq(&pa->hop.gateway, &pa->redirector);
+	bool holds = path_is_neighbour(v, &pa->redirect, pa->hop.ifindex, &pa->p.remote) && via_addr_eq(&pa->hop.gateway, &pa->redirector);
 	if (!holds)
 		pa->redirect = via_addr_v4(0);
 	else
@@ -130,7 +157,7 @@ static void path_route(struct via *v, struct path *pa)
 		return;
 	}
 	for (int i = 0; i < set->n; i++) /* equal paths may differ in MTU: the least is safe on all */
-		mtu = MIN(mtu, iface_at(v, set->hop[i].ifindex)->mtu);
+		mtu = MIN(mtu, iface_mtu(iface_at(v, set->hop[i].ifindex), pa->p.ip_hlen == IP6_HLEN));
 	pa->hop = *hop_set_choose(set, hash, st->down);
 	if (!via_addr_is_any(&pa->redirect))
 		path_apply_redirect(v, pa);
@@ -150,23 +177,29 @@ bool path_refresh(struct via *v, struct path *pa)
 	pa->p.is_loopback = stack_addr_is_ours(v, &pa->p.remote);
 	pa->p.ifindex = 0;
 	pa->no_way = 0;
-	pa->p.is_onlink = pa->p.is_broadcast = pa->is_multi = false;
+	pa->p.is_onlink = pa->p.is_broadcast = pa->p.is_multicast = pa->is_multi = false;
 	if (pa->p.is_loopback) {
 		pa->p.ifindex = IFINDEX_LO;
 		pa->p.mtu = LO_MTU;
 		pa->p.is_onlink = true;
 	} else if (is_limited_broadcast(&pa->p.remote)) {
 		path_limited_broadcast(v, pa);
+	} else if (pa->p.remote.scope || is_group6(&pa->p.remote)) {
+		path_link(v, pa);
 	} else {
 		path_route(v, pa);
 	}
+	if (!via_addr_is_v4(&pa->p.local) && !stack_addr_is_taken(v, &pa->p.local))
+		pa->p.ifindex = 0; /* an address whose life is over is no source (RFC 4862 §5.5.4) */
+	if (pa->p.local.scope && !pa->p.is_loopback && pa->p.ifindex != pa->p.local.scope)
+		pa->p.ifindex = 0; /* a link-local source stays on its link (RFC 4291 §2.5.6) */
 	if (!pa->p.mtu)
 		pa->p.mtu = 1500;
 	pa->p.pmtu = pa->pmtu_learnt ? MIN(pa->pmtu_learnt, pa->p.mtu) : pa->p.mtu;
 	if (pa->p.tcp_mtu >= pa->p.pmtu)
 		pa->p.tcp_mtu = 0;
 	/* On a link of tiny packets no superframes: a receiver does not take such small segments (net/gso.h). */
-	pa->p.gso_max = pa->p.pmtu >= IP4_HLEN + TCP_HLEN + GSO_UNIT_MIN ? PATH_GSO_MAX : pa->p.pmtu;
+	pa->p.gso_max = pa->p.pmtu >= pa->p.ip_hlen + TCP_HLEN + GSO_UNIT_MIN ? PATH_GSO_MAX : pa->p.pmtu;
 	if (was.ifindex == pa->p.ifindex && was.pmtu == pa->p.pmtu && was.tcp_mtu == pa->p.tcp_mtu && was.is_loopback == pa->p.is_loopback)
 		return false;
 	pa->p.gen++;
@@ -187,18 +220,22 @@ static int path_source(struct via *v, const struct via_addr *remote, struct via_
 	struct via_state *st = v->st;
 	struct fib_hop hop = {0};
 	if (stack_addr_is_ours(v, remote)) {
-		*local = via_addr_is_loopback(remote) ? via_addr_v4(0x7f000001) : *remote;
+		*local = via_addr_is_v4(remote) && via_addr_is_loopback(remote) ? via_addr_v4(0x7f000001) : *remote;
 		return 0;
 	}
 	const struct addr_entry *e = NULL;
-	if (fib_lookup(v->arena, st->fib, remote, 0, st->down, &hop))
-		e = addrs_source(v->arena, &st->addrs, hop.ifindex, via_addr_is_any(&hop.gateway) ? remote : &hop.gateway);
-	else if (!is_limited_broadcast(remote)) /* it needs no route: without one our first address speaks (Linux wants the route) */
+	bool by_gateway = via_addr_is_v4(remote); /* IPv6 compares sources with the destination (RFC 6724 §5) */
+	if (remote->scope)
+		e = addrs_source(v->arena, &st->addrs, (uint16_t)remote->scope, remote);
+	else if (fib_lookup(v->arena, st->fib, remote, 0, st->down, &hop))
+		e = addrs_source(v->arena, &st->addrs, hop.ifindex,
+				 by_gateway && !via_addr_is_any(&hop.gateway) ? &hop.gateway : remote);
+	else if (!is_limited_broadcast(remote) && !is_group6(remote)) /* needs no route: without one our first address speaks */
 		return -ENETUNREACH;
 	if (hop.type != FIB_UNICAST)
 		return path_no_way(hop.type);
 	if (!e)
-		e = addrs_any(v->arena, &st->addrs, IFINDEX_LO);
+		e = addrs_any(v->arena, &st->addrs, IFINDEX_LO, remote);
 	if (!e)
 		return -EADDRNOTAVAIL;
 	*local = e->addr;
@@ -218,7 +255,7 @@ static ref_t path_new(struct via *v, const struct via_addr *local, const struct 
 	pa->p.local = *local;
 	pa->p.remote = *remote;
 	pa->redirect = via_addr_v4(0);
-	pa->p.ip_hlen = IP4_HLEN;
+	pa->p.ip_hlen = (uint8_t)ip_hlen_to(remote);
 	pa->timer.kind = WHEEL_STACK;
 	pa->ip_id = (uint16_t)prf_next(&st->ids); /* IP4-012: unpredictable, then counting */
 	pa->hash_next = *b;
@@ -235,21 +272,35 @@ static bool path_has_lesson(const struct path *pa)
 	return pa->pmtu_learnt || pa->p.tcp_mtu || !via_addr_is_any(&pa->redirect);
 }
 
+/* Link-local ends have one scope, which either may bring (RFC 4007 §11); addresses of other kinds have none. 0, -EINVAL: it is not told,
+ * or they differ; -ENETUNREACH: two families. */
+static int path_scope(struct via_addr *from, struct via_addr *to)
+{
+	bool from_link = addr_is_link_local(from), to_link = addr_is_link_local(to);
+	if (!via_addr_is_any(from) && via_addr_is_v4(from) != via_addr_is_v4(to))
+		return -ENETUNREACH;
+	uint32_t scope = to_link && to->scope ? to->scope : from_link ? from->scope : 0;
+	from->scope = from_link ? (from->scope ? from->scope : scope) : 0;
+	to->scope = to_link ? scope : 0;
+	return (to_link && !scope) || (from_link && to_link && from->scope != to->scope) ? -EINVAL : 0;
+}
+
 int path_get(struct via *v, const struct via_addr *local, const struct via_addr *remote, ref_t *out)
 {
-	struct via_addr from = *local;
-	if (!via_addr_is_v4(remote) || via_addr_is_any(remote))
-		return -ENETUNREACH;
-	if (via_addr_is_any(local)) {
-		int err = path_source(v, remote, &from);
+	struct via_addr from = *local, to = *remote;
+	int err = path_scope(&from, &to);
+	if (err || via_addr_is_any(&to))
+		return err ? err : -ENETUNREACH;
+	if (via_addr_is_any(&from)) {
+		err = path_source(v, &to, &from);
 		if (err)
 			return err;
-	} else if (!stack_addr_is_taken(v, local)) {
+	} else if (!stack_addr_is_taken(v, &from)) {
 		return -EADDRNOTAVAIL;
 	}
-	ref_t r = path_find(v, &from, remote);
+	ref_t r = path_find(v, &from, &to);
 	if (!r)
-		r = path_new(v, &from, remote);
+		r = path_new(v, &from, &to);
 	if (!r)
 		return -ENOMEM;
 	struct path *pa = path_at(v, r);
@@ -258,7 +309,7 @@ int path_get(struct via *v, const struct via_addr *local, const struct via_addr 
 	pa->is_idle = false;
 	/* 127/8 never leaves the host (IP4-004). */
 	if (!pa->p.ifindex || (via_addr_is_loopback(&from) && !pa->p.is_loopback)) {
-		int err = path_no_way(pa->no_way);
+		err = path_no_way(pa->no_way);
 		path_drop(v, r);
 		return err;
 	}
@@ -316,8 +367,8 @@ bool path_redirect(struct via *v, const struct via_addr *local, const struct via
 	if (path_get(v, local, remote, &r))
 		return false;
 	struct path *pa = path_at(v, r);
-	const struct fib_hop *on = path_onlink(v, gateway);
-	bool holds = !pa->is_multi && pa->p.ifindex == ifindex && via_addr_eq(&pa->hop.gateway, from) && on && on->ifindex == ifindex;
+	bool holds = !pa->is_multi && pa->p.ifindex == ifindex && via_addr_eq(&pa->hop.gateway, from) &&
+		     path_is_neighbour(v, gateway, ifindex, remote);
 	if (holds) {
 		if (via_addr_is_any(&pa->redirect))
 			pa->redirector = *from;
@@ -329,6 +380,20 @@ bool path_redirect(struct via *v, const struct via_addr *local, const struct via
 	}
 	path_drop(v, r);
 	return holds;
+}
+
+void path_local_gone(struct via *v, const struct via_addr *local)
+{
+	uint32_t bucket = 0;
+	for (ref_t r = path_next(v, &bucket, 0), next; r; r = next) {
+		struct path *pa = path_at(v, r);
+		next = path_next(v, &bucket, r);
+		if (!pa->p.refs || !via_addr_eq(&pa->p.local, local))
+			continue;
+		path_hold(v, r);
+		tcp_path_gone(&v->tcp, r, ECONNABORTED);
+		path_drop(v, r);
+	}
 }
 
 void path_timeout(struct via *v, ref_t timer)

@@ -3,7 +3,7 @@
  * One call does at most `budget` packets and timers. Interfaces are asked in turn, beginning with another one each time,
  * so a busy one starves none. Packets to ourselves are received here like any others, by at most half of the budget, and an
  * eighth is kept for timers: no flood stops the clock. */
-#include "stack/state.h"
+#include "stack/nd.h"
 
 enum { BURST = 32 };
 
@@ -47,8 +47,14 @@ static void poll_neigh_timeout(struct via *v, ref_t r)
 	struct neigh_env ne = stack_neigh_env(v);
 	struct neigh_ask ask;
 	struct pktq failed = {0};
+	const struct via_addr addr = neigh_at(v->arena, r)->addr;
+	const uint16_t ifindex = neigh_at(v->arena, r)->ifindex;
+	bool was_stale = neigh_at(v->arena, r)->state == NEIGH_STALE;
+	uint32_t gen = v->st->neigh.gen;
 	neigh_timeout(&ne, &v->st->neigh, r, &ask, &failed);
 	tx_ask(v, &ask);
+	if (gen != v->st->neigh.gen && !was_stale && !via_addr_is_v4(&addr)) /* it went without an answer */
+		nd_router_failed(v, iface_at(v, ifindex), &addr, false);
 	tx_failed(v, &failed);
 }
 
@@ -70,6 +76,9 @@ static int poll_timers(struct via *v, int budget)
 			break;
 		case WHEEL_ACD:
 			acd_fires(v, r);
+			break;
+		case WHEEL_ND:
+			nd_timeout(v, r);
 			break;
 		case WHEEL_REASM:
 			frag_timeout(v, r);

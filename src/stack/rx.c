@@ -5,7 +5,7 @@
  *                                 -> drop, one path for all: counted, traced, freed
  *
  * Every function takes the packet or returns why it did not; a reason of the transports (they have freed it) is counted
- * only. Whoever a packet claims to be from is checked the same way on every interface (HARD-03). RFC 1122 §3.2, RFC 1812 §5. */
+ * only. Whoever a packet claims to be from is checked the same way on every interface (HARD-03). RFC 1122 §3.2, RFC 1812 §5, RFC 8200. */
 #include "stack/state.h"
 
 #include "net/ip_input.h"
@@ -13,6 +13,7 @@
 #include "wire/udp.h"
 
 enum rx_way { RX_LOCAL, RX_LOCAL_BROADCAST, RX_FORWARD, RX_NOWHERE };
+enum { NEXT_AT = 6 /* "next header" in an IPv6 header */ };
 
 /* ---- link ---- */
 
@@ -29,7 +30,7 @@ static enum drop rx_ether(struct via *v, const struct iface *in, struct pkt *p, 
 		return DROP_ETH_OTHER;
 	if (mac_is_multicast(h.src))
 		return DROP_ETH_OTHER;
-	if (h.type != ETHERTYPE_IP4 && h.type != ETHERTYPE_ARP)
+	if (h.type != ETHERTYPE_IP4 && h.type != ETHERTYPE_IP6 && h.type != ETHERTYPE_ARP)
 		return DROP_ETH_TYPE;
 	*type = h.type;
 	pkt_pull(p, h.hlen);
@@ -67,24 +68,30 @@ static enum drop rx_arp(struct via *v, struct iface *in, struct pkt *p)
 
 /* ---- internet ---- */
 
+static bool is_limited_broadcast(const struct via_addr *a)
+{
+	return via_addr_is_v4(a) && via_addr_to_v4(a) == 0xffffffffu;
+}
+
 /* Ours, or onward? */
-static enum drop rx_way(struct via *v, const struct iface *in, const struct ip4_hdr *h, enum rx_way *way)
+static enum drop rx_way(struct via *v, const struct iface *in, uint32_t zone, const struct ip_hdr *h, enum rx_way *way)
 {
 	struct via_state *st = v->st;
-	struct via_addr src = via_addr_v4(h->src), dst = via_addr_v4(h->dst);
 	bool is_lo = in->ifindex == IFINDEX_LO;
 	*way = RX_NOWHERE;
-	if (!is_lo && (addrs_find(v->arena, &st->addrs, &src) || addrs_is_broadcast(v->arena, &st->addrs, in->ifindex, &src)))
+	if (!is_lo && (addrs_find(v->arena, &st->addrs, &h->src) || addrs_is_broadcast(v->arena, &st->addrs, in->ifindex, &h->src)))
 		return DROP_IP_SOURCE;
-	const struct addr_entry *mine = addrs_find(v->arena, &st->addrs, &dst);
+	const struct addr_entry *mine = addrs_find(v->arena, &st->addrs, &h->dst);
 	if (mine && !is_lo && !st->forwarding && mine->ifindex != in->ifindex)
 		return DROP_IP_NOT_OURS; /* IP4-015: strong host model; a router's addresses are reached from any side */
-	if (mine || via_addr_is_loopback(&dst))
+	if (mine || via_addr_is_loopback(&h->dst))
 		*way = RX_LOCAL;
-	else if (h->dst == 0xffffffffu || addrs_is_broadcast(v->arena, &st->addrs, is_lo ? 0 : in->ifindex, &dst))
+	else if (is_limited_broadcast(&h->dst) || addrs_is_broadcast(v->arena, &st->addrs, is_lo ? 0 : in->ifindex, &h->dst))
 		*way = RX_LOCAL_BROADCAST;
-	else if (via_addr_is_multicast(&dst))
+	else if (via_addr_is_multicast(&h->dst) && !stack_group_is_ours(v, is_lo ? zone : in->ifindex, &h->dst))
 		return DROP_IP_BROADCAST;
+	else if (via_addr_is_multicast(&h->dst))
+		*way = RX_LOCAL_BROADCAST;
 	else if (st->any_address && !is_lo)
 		*way = RX_LOCAL;
 	else if (st->forwarding && !is_lo)
@@ -106,14 +113,13 @@ static bool rx_l4_linear(struct via *v, struct pkt *p, uint8_t proto)
 }
 
 /* p begins at its L4 header. DROP_NONE: taken. Else *taken tells whether p is still the caller's. */
-static enum drop rx_transport(struct via *v, struct pkt *p, const struct ip4_hdr *h, bool to_broadcast, bool *taken)
+static enum drop rx_transport(struct via *v, struct pkt *p, const struct ip_hdr *h, bool to_broadcast, bool *taken)
 {
-	struct via_addr src = via_addr_v4(h->src), dst = via_addr_v4(h->dst);
 	enum drop why;
 	*taken = false;
-	switch (h->proto) {
-	case IPPROTO_N_ICMP:
+	if (ip_is_icmp(h))
 		return icmp_arrives(v, p, h, to_broadcast);
+	switch (h->proto) {
 	case IPPROTO_N_TCP:
 		if (to_broadcast || p->m.ether_mcast)
 			return DROP_IP_BROADCAST; /* RFC 9293 MUST-57 */
@@ -121,26 +127,26 @@ static enum drop rx_transport(struct via *v, struct pkt *p, const struct ip4_hdr
 			return DROP_NO_MEMORY;
 		*taken = true;
 		v->st->counts[COUNT_TCP_IN] += MAX(p->m.gso_segs, 1);
-		return sock_tcp_arrives(&v->sock, p, &src, &dst, stack_get_path);
+		return sock_tcp_arrives(&v->sock, p, &h->src, &h->dst, stack_get_path);
 	case IPPROTO_N_UDP:
-		why = sock_udp_arrives(&v->sock, p, &src, &dst);
+		why = sock_udp_arrives(&v->sock, p, &h->src, &h->dst);
 		*taken = why != DROP_UDP_NO_SOCKET;
 		v->st->counts[COUNT_UDP_IN] += why == DROP_NONE;
 		if (!*taken)
-			tx_icmp_error(v, p, h, ICMP4_UNREACH, ICMP4_UNREACH_PORT, 0);
+			tx_icmp_error(v, p, h, ICMP_SAY_NO_PORT, 0);
 		return why;
 	default:
-		tx_icmp_error(v, p, h, ICMP4_UNREACH, ICMP4_UNREACH_PROTO, 0);
+		tx_icmp_error(v, p, h, ICMP_SAY_NO_PROTOCOL, NEXT_AT);
 		return DROP_IP_PROTOCOL;
 	}
 }
 
 /* *p, which begins at its IP header *h, is for us: it becomes the whole datagram if it is a fragment (NULL while that is not
  * there). DROP_NONE: taken. Else *taken tells whether *p is still the caller's. */
-static enum drop rx_local(struct via *v, struct pkt **p, struct ip4_hdr *h, bool to_broadcast, bool *taken)
+static enum drop rx_local(struct via *v, struct pkt **p, struct ip_hdr *h, bool to_broadcast, bool *taken)
 {
 	*taken = false;
-	if (frag4_is_fragment(h)) {
+	if (ip_is_fragment(h)) {
 		enum drop why = frag_arrives(v, p, h);
 		if (why || !*p)
 			return why;
@@ -175,8 +181,9 @@ static void rx_begin(struct via *v, struct iface *in, struct pkt *p)
 void rx_packet(struct via *v, struct iface *in, struct pkt *p)
 {
 	struct via_state *st = v->st;
-	uint16_t type = ETHERTYPE_IP4;
-	struct ip4_hdr h;
+	uint16_t type = 0;
+	uint32_t zone = in->ifindex == IFINDEX_LO ? p->mark : in->ifindex;
+	struct ip_hdr h;
 	enum rx_way way;
 	enum drop why;
 	bool taken = false;
@@ -203,7 +210,7 @@ void rx_packet(struct via *v, struct iface *in, struct pkt *p)
 
 	/* ---- internet: is it well-formed, may it come this way? ---- */
 	st->counts[COUNT_IP_IN] += p->m.gso_size ? p->m.gso_segs : 1;
-	why = ip_input(v->mem, p, &h);
+	why = ip_input(v->mem, p, type, zone, &h);
 	if (why)
 		goto drop;
 	why = ip_input_addresses(&h, in->ifindex == IFINDEX_LO);
@@ -214,7 +221,7 @@ void rx_packet(struct via *v, struct iface *in, struct pkt *p)
 		goto drop;
 
 	/* ---- internet: for us, or onward? ---- */
-	why = rx_way(v, in, &h, &way);
+	why = rx_way(v, in, zone, &h, &way);
 	if (why)
 		goto drop;
 	if (way == RX_FORWARD) {

@@ -2,7 +2,7 @@
  *
  * via_init() lays the state into the arena and wires the rooms together through their tables of functions; nothing is
  * allocated anywhere else. Tables start small and grow, so an empty host touches little of its arena. */
-#include "stack/state.h"
+#include "stack/nd.h"
 
 #include <errno.h>
 
@@ -40,8 +40,9 @@ static int stack_loopback(struct via *v)
 	lo->up = true;
 	st->ifaces[IFINDEX_LO] = r;
 	st->iface_end = IFINDEX_LO + 1;
-	struct via_addr a = via_addr_v4(0x7f000001);
-	return addrs_add(v->arena, &st->addrs, IFINDEX_LO, &a, 8);
+	struct via_addr a = via_addr_v4(0x7f000001), one = {.b = {[15] = 1}};
+	int err = addrs_add(v->arena, &st->addrs, IFINDEX_LO, &a, 8);
+	return err ? err : addrs_add(v->arena, &st->addrs, IFINDEX_LO, &one, 128);
 }
 
 static int stack_tables(struct via *v, const struct via_config *cfg)
@@ -62,6 +63,9 @@ static int stack_tables(struct via *v, const struct via_config *cfg)
 	st->frag_ids.key = prf_derive(cfg->seed, "fragment id");
 	pool_init(v->arena, &st->acd_pool, "acd", sizeof(struct acd), ACD_MAX);
 	st->acd_random.key = prf_derive(cfg->seed, "acd");
+	pool_init(v->arena, &st->nd_pool, "nd", sizeof(struct nd_iface), VIA_IFACES_MAX);
+	st->iid_secret = prf_derive(cfg->seed, "interface id");
+	st->nd_default.gateway = via_addr_v4(0);
 	return stack_loopback(v);
 }
 
@@ -146,8 +150,11 @@ void via_fini(struct via *v)
 	fib_free(v->arena, st->fib);
 	addrs_free(v->arena, &st->addrs);
 	for (uint32_t i = 0; i < st->iface_end; i++)
-		if (st->ifaces[i])
+		if (st->ifaces[i]) {
+			if (iface_at(v, i)->nd)
+				pool_give(v->arena, &st->nd_pool, iface_at(v, i)->nd);
 			pool_give(v->arena, &st->iface_pool, st->ifaces[i]);
+		}
 	arena_buf_give(v->arena, arena_ref(v->arena, st), sizeof(*st));
 	v->st = NULL;
 	arena_fini(v->arena);

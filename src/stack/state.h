@@ -13,7 +13,6 @@
 #include "stack/hook.h"
 #include "stack/via.h"
 #include "wire/eth.h"
-#include "wire/ip4.h"
 
 #define IFINDEX_LO 1
 #define IFQ_FLOWS 32
@@ -53,7 +52,9 @@ struct iface {
 	uint8_t l2; /* enum via_l2 */
 	uint8_t mac[6];
 	bool up;
-	uint32_t mtu;
+	uint8_t hops6;        /* hop limit that a router told; 0: the stack's */
+	uint32_t mtu, mtu6;   /* mtu6: of IPv6 by a router's word; 0: mtu */
+	ref_t nd;             /* struct nd_iface (nd.h), or 0 */
 	uint64_t rx_packets, rx_bytes, tx_packets, tx_bytes, rx_dropped, tx_dropped;
 	struct ifq q;
 };
@@ -78,7 +79,8 @@ struct path {
 enum stack_count {
 	COUNT_IP_IN, COUNT_IP_LOCAL, COUNT_IP_FORWARDED, COUNT_IP_OUT, COUNT_ICMP_ECHO, COUNT_ICMP_ERRORS_OUT, COUNT_ARP_IN,
 	COUNT_TCP_IN, COUNT_TCP_OUT, COUNT_TCP_RST_OUT, COUNT_UDP_IN, COUNT_UDP_OUT,
-	COUNT_ARP_CONFLICTS, COUNT_REASM_JOINED, COUNT_REASM_WHOLE, COUNT_FRAG_CUT, COUNT_FRAG_MADE, COUNT_STACK
+	COUNT_ARP_CONFLICTS, COUNT_REASM_JOINED, COUNT_REASM_WHOLE, COUNT_FRAG_CUT, COUNT_FRAG_MADE, COUNT_ND_IN, COUNT_ND_OUT,
+	COUNT_ND_CONFLICTS, COUNT_ND_DISAGREE, COUNT_NEIGH_EVICTED, COUNT_STACK
 };
 
 struct via_state {
@@ -123,16 +125,22 @@ struct via_state {
 	ref_t acds;               /* struct acd, linked */
 	uint32_t acd_conflicts;   /* in a row */
 	struct prf_stream acd_random;
+	struct pool nd_pool;
+	struct fib_hop nd_default; /* the default route that advertisements made; ifindex 0: none */
+	struct prf_key iid_secret; /* of interface ids (RFC 7217) */
 };
 
 static inline struct iface *iface_at(const struct via *v, uint32_t ifindex)
 {
 	return ifindex < VIA_IFACES_MAX && v->st->ifaces[ifindex] ? arena_at(v->arena, v->st->ifaces[ifindex]) : NULL;
 }
+/* Bytes of the largest packet of a family that the interface takes. */
+static inline uint32_t iface_mtu(const struct iface *i, bool is_v6) { return is_v6 && i->mtu6 ? i->mtu6 : i->mtu; }
 static inline struct path *path_at(const struct via *v, ref_t r) { return arena_at(v->arena, r); }
 static inline struct neigh_env stack_neigh_env(struct via *v)
 {
-	return (struct neigh_env){.arena = v->arena, .wheel = &v->st->wheel, .mem = v->mem, .now = v->now};
+	return (struct neigh_env){.arena = v->arena, .wheel = &v->st->wheel, .mem = v->mem, .now = v->now,
+				  .evicted = &v->st->counts[COUNT_NEIGH_EVICTED]};
 }
 
 static inline struct reasm_env stack_reasm_env(struct via *v)
@@ -146,6 +154,9 @@ void stack_enter(struct via *v, int64_t now); /* every entry from outside: the t
 bool stack_addr_is_ours(const struct via *v, const struct via_addr *a); /* 127/8 included */
 /* The same, or VIA_SET_ANY_ADDRESS makes it so. */
 bool stack_addr_is_taken(const struct via *v, const struct via_addr *a);
+/* Does this stack take what is sent to that group on an interface? IPv6: all nodes, all routers if it is one, solicited nodes that have
+ * an address of ours (RFC 4291 §2.8). */
+bool stack_group_is_ours(const struct via *v, uint32_t ifindex, const struct via_addr *group);
 void stack_announce(struct via *v, const struct iface *i, const struct via_addr *a);
 /* The configuration changed: every path is looked at again, and TCP told. */
 void stack_changed(struct via *v);
@@ -164,11 +175,14 @@ bool path_redirect(struct via *v, const struct via_addr *local, const struct via
 		   const struct via_addr *gateway, uint16_t ifindex);
 /* A valid "fragmentation needed" of mtu bytes came for it (the caller holds a count): lowers and tells TCP. */
 void path_mtu_lower(struct via *v, ref_t path, uint32_t mtu);
+/* `local` is ours no more: connections from it end. */
+void path_local_gone(struct via *v, const struct via_addr *local);
 void path_timeout(struct via *v, ref_t timer);
 void path_fini(struct via *v);
 
 /* tx.c. All take p. */
-/* p begins at its L4 header. may_broadcast: to a broadcast address, too. 0, -ENETUNREACH, -EMSGSIZE, -EACCES (multicast; a
+/* p begins at its L4 header; proto is ICMP's 1 for ICMPv6, too, whose checksum is made here. may_broadcast: to a broadcast address,
+ * too. 0, -ENETUNREACH, -EMSGSIZE, -EACCES (multicast; a
  * broadcast that may not), -ENOBUFS (queue full), -ENOMEM. */
 int tx_datagram(struct via *v, struct pkt *p, uint8_t proto, const struct via_addr *local, const struct via_addr *remote, uint8_t ttl,
 		uint8_t tos, bool may_broadcast);
@@ -181,9 +195,10 @@ void tx_ready(struct via *v, ref_t neigh, struct pktq *q);
 /* Packets the cache gave up: reason in m.drop; failures are reported to whoever sent them. */
 void tx_failed(struct via *v, struct pktq *q);
 void tx_ask(struct via *v, const struct neigh_ask *ask);
-void tx_forward(struct via *v, struct pkt *p, struct ip4_hdr *h);
-/* An ICMP error about p, if one is due and the limit allows it; p is borrowed and may stand anywhere behind its IP header. */
-void tx_icmp_error(struct via *v, struct pkt *p, const struct ip4_hdr *h, uint8_t type, uint8_t code, uint32_t rest);
+void tx_forward(struct via *v, struct pkt *p, struct ip_hdr *h);
+/* An ICMP error of p's family about it, if one is due and the limit allows it; rest as icmp.h says; p is borrowed and may stand anywhere
+ * behind its IP header. */
+void tx_icmp_error(struct via *v, struct pkt *p, const struct ip_hdr *h, enum icmp_say say, uint32_t rest);
 /* Bytes the way out would queue now for TCP. */
 uint32_t tx_room(struct via *v, struct path *pa);
 /* One drop path for all: counted, traced, its connection told (later), freed. */
@@ -200,23 +215,33 @@ void ifq_clear(struct via *v, struct iface *i);
 /* rx.c, icmp_in.c */
 void rx_packet(struct via *v, struct iface *in, struct pkt *p); /* takes */
 /* p begins at the ICMP header. Takes it unless a reason is returned. */
-enum drop icmp_arrives(struct via *v, struct pkt *p, const struct ip4_hdr *h, bool to_broadcast);
-/* What a failed neighbour means to the local sender of p, a packet of ours: its socket is told, as by ICMP. */
-void icmp_tell_local(struct via *v, struct pkt *p, int err);
+enum drop icmp_arrives(struct via *v, struct pkt *p, const struct ip_hdr *h, bool to_broadcast);
+/* What a failed neighbour means to the local sender of p, a packet of ours that begins at its IP header: its socket is told, as by ICMP. */
+void icmp_tell_local(struct via *v, struct pkt *p, const struct ip_hdr *h, int err);
 
 /* acd.c */
-#define ACD_MAX 16
+#define ACD_MAX 64
 /* Probe for an address and use it if nobody has it. -EINVAL, -EEXIST, -ENOSPC. */
 int acd_start(struct via *v, struct iface *i, const struct via_addr *addr, uint8_t plen);
 /* Forget what is known of an address; true if it was probed for. Of an interface (0: of all) the same. */
 bool acd_forget(struct via *v, const struct via_addr *addr);
 void acd_forget_iface(struct via *v, uint16_t ifindex);
 void acd_fires(struct via *v, ref_t timer);
-/* An ARP packet came by i. */
+/* An ARP packet came by i; a neighbour solicitation or advertisement, from :: or not. */
 void acd_hears(struct via *v, const struct iface *i, const struct arp_pkt *a);
+void acd_hears_nd(struct via *v, struct iface *i, const struct nd_msg *m, bool from_any);
+/* Probe for an IPv6 address (scope set) for `origin` (enum nd_origin), the tries-th of its kind; its lifetimes are for ever unless the
+ * caller says otherwise. NULL: no room. */
+struct acd *acd_begin6(struct via *v, struct iface *i, const struct via_addr *addr, uint8_t plen, uint8_t origin, uint8_t tries);
+/* Forget the interface's IPv6 candidates. */
+void acd_forget_iface6(struct via *v, uint16_t ifindex);
 
 /* config.c: VIA_ADDR_DEL, but what is known of conflicts stays. */
 int addr_remove(struct via *v, const struct via_change *c);
+/* VIA_ADDR_ADD at once, unprobed. */
+int addr_use(struct via *v, const struct via_change *c);
+/* Does a configured address of the interface, or a router's word, want the connected route of that prefix? */
+bool addr_prefix_is_used(const struct via *v, int ifindex, const struct via_addr *a, uint8_t plen);
 
 /* ip_options.c */
 /* p passes by interface `out` to `next`: what its options ask of a router is written into them. */
@@ -226,14 +251,15 @@ void ip_options_turn(struct via *v, struct pkt *p, uint32_t here);
 
 /* redirect.c */
 /* p, which came by interface m.ifindex, goes on by `hop`: if its sender could have sent it there itself, it is told. */
-void redirect_send(struct via *v, struct pkt *p, const struct ip4_hdr *h, const struct fib_hop *hop);
+void redirect_send(struct via *v, struct pkt *p, const struct ip_hdr *h, const struct fib_hop *hop);
 /* A redirect came from `from` by interface ifindex: for the packet quoted, `gateway` is better. DROP_NONE or why it is not believed. */
-enum drop redirect_arrives(struct via *v, uint16_t ifindex, const struct via_addr *from, const struct icmp4_quote *q, uint32_t gateway);
+enum drop redirect_arrives(struct via *v, uint16_t ifindex, const struct via_addr *from, const struct icmp_quote *q,
+			   const struct via_addr *gateway);
 
 /* frag.c */
 /* The fragment *p, which begins at its IP header *h, is for us. *p becomes the whole datagram, *h its header, or NULL while some of
  * it is missing; or a reason why *p is dropped. */
-enum drop frag_arrives(struct via *v, struct pkt **p, struct ip4_hdr *h);
+enum drop frag_arrives(struct via *v, struct pkt **p, struct ip_hdr *h);
 void frag_timeout(struct via *v, ref_t timer);
 /* p, which begins at its IP header and may be cut, becomes fragments of at most mtu bytes in q. Takes p, also when there is no memory. */
 void frag_cut(struct via *v, struct pkt *p, uint32_t mtu, struct pktq *q);

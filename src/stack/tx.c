@@ -5,13 +5,14 @@
  *   via_flush(): tcp_flush(), then every interface queue into its driver; room that came back lets TCP go on
  *
  * Nothing here calls back into TCP while TCP is calling: what is lost locally waits in st->lost until via_flush() tells.
- * RFC 791, RFC 1122 §3.3, RFC 1812 §5.2, §5.3. */
-#include "stack/state.h"
+ * RFC 791, RFC 1122 §3.3, RFC 1812 §5.2, §5.3, RFC 8200. */
+#include "stack/nd.h"
 
 #include <errno.h>
 
 #include "net/flow.h"
 #include "net/forward.h"
+#include "net/ip_input.h"
 
 enum { ROUNDS_MAX = 16, TOS_ICMP_ERROR = 0xc0 };
 
@@ -66,6 +67,10 @@ static void tx_frame(struct via *v, struct iface *i, const uint8_t l2[ETH_HLEN],
 void tx_ask(struct via *v, const struct neigh_ask *ask)
 {
 	struct iface *i = ask->ask ? iface_at(v, ask->ifindex) : NULL;
+	if (i && !via_addr_is_v4(&ask->addr)) {
+		nd_ask(v, i, ask);
+		return;
+	}
 	const struct addr_entry *src = i ? addrs_source(v->arena, &v->st->addrs, ask->ifindex, &ask->addr) : NULL;
 	if (!src)
 		return;
@@ -76,6 +81,11 @@ void tx_ask(struct via *v, const struct neigh_ask *ask)
 		tx_enqueue(v, i, p);
 }
 
+static uint16_t ethertype_to(const struct via_addr *next)
+{
+	return via_addr_is_v4(next) ? ETHERTYPE_IP4 : ETHERTYPE_IP6;
+}
+
 void tx_ready(struct via *v, ref_t neigh, struct pktq *q)
 {
 	struct neigh_env ne = stack_neigh_env(v);
@@ -83,7 +93,7 @@ void tx_ready(struct via *v, ref_t neigh, struct pktq *q)
 	struct iface *i = iface_at(v, n->ifindex);
 	struct pkt *p;
 	uint8_t l2[ETH_HLEN];
-	eth_emit(l2, n->mac, i->mac, ETHERTYPE_IP4);
+	eth_emit(l2, n->mac, i->mac, ethertype_to(&n->addr));
 	while ((p = pktq_pop(v->mem, q)) != NULL) {
 		neigh_use(&ne, n);
 		p->m.drop = DROP_NONE;
@@ -96,13 +106,12 @@ void tx_failed(struct via *v, struct pktq *q)
 	struct pkt *p;
 	while ((p = pktq_pop(v->mem, q)) != NULL) {
 		enum drop why = p->m.drop ? (enum drop)p->m.drop : DROP_ARP_FAILED;
-		struct ip4_hdr h;
-		if (why == DROP_ARP_FAILED && ip4_parse(pkt_data(p), p->len, p->m.gso_size != 0, &h) == 0) {
-			struct via_addr src = via_addr_v4(h.src);
-			if (stack_addr_is_ours(v, &src))
-				icmp_tell_local(v, p, EHOSTUNREACH);
+		struct ip_hdr h;
+		if (why == DROP_ARP_FAILED && ip_input(v->mem, p, 0, p->m.ifindex, &h) == DROP_NONE) {
+			if (stack_addr_is_ours(v, &h.src))
+				icmp_tell_local(v, p, &h, EHOSTUNREACH);
 			else
-				tx_icmp_error(v, p, &h, ICMP4_UNREACH, ICMP4_UNREACH_HOST, 0);
+				tx_icmp_error(v, p, &h, ICMP_SAY_NO_HOST, 0);
 		}
 		stack_drop(v, p, why);
 	}
@@ -131,27 +140,33 @@ static ref_t tx_resolve(struct via *v, struct iface *i, const struct via_addr *n
 
 void tx_neighbour(struct via *v, struct iface *i, const struct via_addr *next, struct pkt *p)
 {
-	uint8_t l2[ETH_HLEN];
+	uint8_t l2[ETH_HLEN], group[6];
+	const uint8_t *mac = group;
 	if (i->l2 == VIA_L2_NONE) {
 		p->m.l2 = p->head;
 		tx_enqueue(v, i, p);
 		return;
 	}
-	ref_t r = tx_resolve(v, i, next, p);
-	if (!r)
-		return;
-	eth_emit(l2, neigh_at(v->arena, r)->mac, i->mac, ETHERTYPE_IP4);
+	if (!eth_group6(group, next)) {
+		ref_t r = tx_resolve(v, i, next, p);
+		if (!r)
+			return;
+		mac = neigh_at(v->arena, r)->mac;
+	}
+	eth_emit(l2, mac, i->mac, ethertype_to(next));
 	tx_frame(v, i, l2, p);
 }
 
 /* ---- internet: what is made here ---- */
 
-static void tx_loopback(struct via *v, struct pkt *p)
+/* zone: the interface that link-local addresses in p belong to. */
+static void tx_loopback(struct via *v, struct pkt *p, uint32_t zone)
 {
 	struct via_state *st = v->st;
 	struct iface *lo = iface_at(v, IFINDEX_LO);
 	p->m.ifindex = IFINDEX_LO;
 	p->m.l2 = p->head;
+	p->mark = zone;
 	if (st->loopq.n >= LOOPQ_PACKETS_MAX || st->loopq.bytes + p->len > LOOPQ_BYTES_MAX) {
 		stack_drop(v, p, DROP_IF_QUEUE_FULL);
 		return;
@@ -181,7 +196,7 @@ static void tx_route(struct via *v, struct pkt *p, struct path *pa)
 		pa->neigh_gen = st->neigh.gen;
 		if (!pa->neigh)
 			return;
-		eth_emit(pa->l2, neigh_at(v->arena, pa->neigh)->mac, i->mac, ETHERTYPE_IP4);
+		eth_emit(pa->l2, neigh_at(v->arena, pa->neigh)->mac, i->mac, ethertype_to(next));
 	} else {
 		struct neigh_env ne = stack_neigh_env(v);
 		neigh_use(&ne, neigh_at(v->arena, pa->neigh));
@@ -197,8 +212,8 @@ static void tx_broadcast(struct via *v, struct pkt *p, struct path *pa)
 	struct pkt *copy = pkt_clone(v->mem, p);
 	uint8_t l2[ETH_HLEN];
 	if (copy)
-		tx_loopback(v, copy);
-	if (i->l2 == VIA_L2_NONE) {
+		tx_loopback(v, copy, pa->hop.ifindex);
+	if (i->l2 == VIA_L2_NONE || pa->p.is_multicast) {
 		tx_neighbour(v, i, &pa->p.remote, p);
 		return;
 	}
@@ -209,8 +224,8 @@ static void tx_broadcast(struct via *v, struct pkt *p, struct path *pa)
 static void tx_by_kind(struct via *v, struct pkt *p, struct path *pa)
 {
 	if (pa->p.is_loopback)
-		tx_loopback(v, p);
-	else if (pa->p.is_broadcast)
+		tx_loopback(v, p, MAX(pa->p.local.scope, pa->p.remote.scope));
+	else if (pa->p.is_broadcast || pa->p.is_multicast)
 		tx_broadcast(v, p, pa);
 	else
 		tx_route(v, p, pa);
@@ -225,37 +240,58 @@ static uint32_t tx_limit(const struct pkt *p, const struct path *pa)
 /* May p, which has no IP header yet, be cut if it is too large? Its "do not fragment" says the same (RFC 791 §3.2). */
 static bool tx_may_cut(const struct pkt *p, const struct path *pa)
 {
-	return p->m.cut == PKT_CUT_ANY || (p->m.cut == PKT_CUT_HERE && p->len + IP4_HLEN > tx_limit(p, pa));
+	return p->m.cut == PKT_CUT_ANY || (p->m.cut == PKT_CUT_HERE && p->len + pa->p.ip_hlen > tx_limit(p, pa));
 }
 
 /* Ids of packets that cannot be cut need not be unique (RFC 6864 §4.1); TCP's count up, as cutting superframes does. */
-static uint16_t tx_id(struct via *v, const struct pkt *p, struct path *pa, const struct ip4_hdr *h)
+static uint16_t tx_id(struct via *v, const struct pkt *p, struct path *pa, const struct ip_hdr *h)
 {
-	if (!(h->frag & IP4_DF))
-		return frag4_id(&v->st->frag_ids, h->src, h->dst, h->proto);
+	if (h->may_cut)
+		return frag4_id(&v->st->frag_ids, via_addr_to_v4(&h->src), via_addr_to_v4(&h->dst), h->proto);
 	uint16_t id = pa->ip_id;
 	pa->ip_id = (uint16_t)(id + (p->m.gso_size ? p->m.gso_segs : 1));
 	return id;
 }
 
-void tx_path(struct via *v, struct pkt *p, struct path *pa, uint8_t proto, uint8_t ttl, uint8_t tos)
+/* TTL or hop limit of what says nothing of it: for IPv6 a router may have told one (RFC 4861 §6.3.4). */
+static uint8_t tx_ttl(const struct via *v, const struct path *pa, bool is_v6)
 {
-	struct via_state *st = v->st;
-	struct ip4_hdr h = {.tos = (uint8_t)((tos & 0xfc) | (p->m.ecn & 3)), .ttl = ttl ? ttl : st->ttl, .proto = proto,
-			    .total_len = (uint16_t)(p->len + IP4_HLEN), .frag = tx_may_cut(p, pa) ? 0 : IP4_DF,
-			    .src = via_addr_to_v4(&pa->p.local), .dst = via_addr_to_v4(&pa->p.remote)};
-	h.id = tx_id(v, p, pa, &h);
+	const struct iface *i = is_v6 ? iface_at(v, pa->p.ifindex) : NULL;
+	return i && i->hops6 ? i->hops6 : v->st->ttl;
+}
+
+/* Put the IP header for pa in front of p. */
+static void tx_header(struct via *v, struct pkt *p, struct path *pa, uint8_t proto, uint8_t ttl, uint8_t tos, struct ip_hdr *h)
+{
+	bool is_v6 = pa->p.ip_hlen == IP6_HLEN;
+	*h = (struct ip_hdr){.src = pa->p.local, .dst = pa->p.remote, .len = p->len + pa->p.ip_hlen,
+			     .hlen = (uint16_t)(pa->p.ip_hlen + p->m.ip_opts), .is_v6 = is_v6,
+			     .proto = is_v6 && proto == IPPROTO_N_ICMP ? IPPROTO_N_ICMP6 : proto, .ttl = ttl ? ttl : tx_ttl(v, pa, is_v6),
+			     .tos = (uint8_t)((tos & 0xfc) | (p->m.ecn & 3)), .may_cut = tx_may_cut(p, pa)};
 	p->m.l4 = (uint16_t)(p->head + p->m.ip_opts);
-	ip4_emit_before(pkt_push(p, IP4_HLEN), &h, p->m.ip_opts);
+	if (is_v6) {
+		ip_emit(pkt_push(p, IP6_HLEN), h);
+	} else {
+		h->id = tx_id(v, p, pa, h);
+		ip_emit(pkt_push(p, IP4_HLEN), h);
+		if (p->m.ip_opts)
+			ip4_emit_grown(pkt_data(p), p->m.ip_opts);
+	}
 	p->m.ip_opts = 0;
 	p->m.l2 = p->m.l3 = p->head;
-	flow_hash_ip4(st->flow_key, p, &h);
-	st->counts[COUNT_IP_OUT] += p->m.gso_size ? p->m.gso_segs : 1;
+	flow_hash_of(v->st->flow_key, p, h);
+}
+
+void tx_path(struct via *v, struct pkt *p, struct path *pa, uint8_t proto, uint8_t ttl, uint8_t tos)
+{
+	struct ip_hdr h;
+	tx_header(v, p, pa, proto, ttl, tos, &h);
+	v->st->counts[COUNT_IP_OUT] += p->m.gso_size ? p->m.gso_segs : 1;
 	enum drop why = hook_run(v, HOOK_LOCAL_OUT, p);
 	if (!why && !pa->p.ifindex)
 		why = DROP_IP_NO_ROUTE;
 	bool is_large = !p->m.gso_size && p->len > tx_limit(p, pa);
-	if (!why && is_large && h.frag & IP4_DF)
+	if (!why && is_large && !h.may_cut)
 		why = DROP_TOO_BIG;
 	if (!why)
 		why = hook_run(v, HOOK_POST_ROUTE, p);
@@ -284,10 +320,11 @@ int tx_datagram(struct via *v, struct pkt *p, uint8_t proto, const struct via_ad
 	}
 	struct path *pa = path_at(v, path);
 	struct iface *i = iface_at(v, pa->p.ifindex);
-	uint32_t whole = p->len + IP4_HLEN, n = frag4_count(whole, IP4_HLEN + p->m.ip_opts, tx_limit(p, pa));
-	if (via_addr_is_multicast(remote) || (pa->p.is_broadcast && !may_broadcast))
+	bool is_v6 = pa->p.ip_hlen == IP6_HLEN;
+	uint32_t whole = p->len + pa->p.ip_hlen, n = frag4_count(whole, pa->p.ip_hlen + p->m.ip_opts, tx_limit(p, pa));
+	if ((via_addr_is_multicast(remote) && !is_v6) || (pa->p.is_broadcast && !may_broadcast))
 		err = -EACCES;
-	else if (whole > 65535 || (n > 1 && !tx_may_cut(p, pa)))
+	else if ((is_v6 ? p->len : whole) > 65535 || (n > 1 && !tx_may_cut(p, pa)))
 		err = -EMSGSIZE;
 	else if (i->q.n + n > IFQ_PACKETS_MAX || i->q.bytes + p->len + n * 64 > IFQ_BYTES_MAX) /* all of its fragments, or none */
 		err = -ENOBUFS;
@@ -296,63 +333,69 @@ int tx_datagram(struct via *v, struct pkt *p, uint8_t proto, const struct via_ad
 		stack_drop(v, p, DROP_IF_QUEUE_FULL);
 	else if (err)
 		pkt_free(v->mem, p);
-	else
+	else {
+		if (is_v6 && proto == IPPROTO_N_ICMP)
+			icmp6_csum_partial(p, &pa->p.local, remote);
 		tx_path(v, p, pa, proto, ttl, tos);
+	}
 	path_drop(v, path);
 	return err;
 }
 
-void tx_icmp_error(struct via *v, struct pkt *p, const struct ip4_hdr *h, uint8_t type, uint8_t code, uint32_t rest)
+void tx_icmp_error(struct via *v, struct pkt *p, const struct ip_hdr *h, enum icmp_say say, uint32_t rest)
 {
 	struct via_state *st = v->st;
-	struct via_addr to = via_addr_v4(h->src), dst = via_addr_v4(h->dst), from = via_addr_v4(0);
-	if (st->no_icmp_errors || !icmp_error_is_due(p, h, addrs_is_broadcast(v->arena, &st->addrs, 0, &dst)))
+	struct via_addr from = via_addr_v4(0);
+	struct icmp4_hdr m;
+	if (st->no_icmp_errors || !icmp_say(say, h->is_v6, rest, &m) ||
+	    !icmp_error_is_due(p, h, addrs_is_broadcast(v->arena, &st->addrs, 0, &h->dst), say))
 		return;
-	if (!icmp_limit_error(&st->icmp, h->src, v->now)) {
+	if (!icmp_limit_error(&st->icmp, &h->src, v->now)) {
 		st->drops[DROP_ICMP_RATE]++;
 		return;
 	}
 	uint16_t front = p->head;
 	pkt_front_at(p, p->m.l3);
-	struct pkt *e = icmp_error_build(v->mem, p, type, code, rest);
+	struct pkt *e = icmp_error_build(v->mem, p, &m);
 	pkt_front_at(p, front);
 	if (!e)
 		return;
 	e->m.cut = PKT_CUT_ANY;
-	if (stack_addr_is_ours(v, &dst)) /* as the one that was asked; else of the interface it leaves by (RT4-012) */
-		from = dst;
-	if (tx_datagram(v, e, IPPROTO_N_ICMP, &from, &to, 0, TOS_ICMP_ERROR, false) == 0)
+	if (stack_addr_is_ours(v, &h->dst)) /* as the one that was asked; else of the interface it leaves by (RT4-012) */
+		from = h->dst;
+	if (tx_datagram(v, e, IPPROTO_N_ICMP, &from, &h->src, 0, TOS_ICMP_ERROR, false) == 0)
 		st->counts[COUNT_ICMP_ERRORS_OUT]++;
 }
 
 /* ---- internet: what passes through ---- */
 
 /* There is no route (FIB_UNICAST), or one that leads nowhere: p's sender is told what RFC 1812 §5.2.7.1 has for it. Why p goes. */
-static enum drop tx_no_way(struct via *v, struct pkt *p, const struct ip4_hdr *h, uint8_t type)
+static enum drop tx_no_way(struct via *v, struct pkt *p, const struct ip_hdr *h, uint8_t type)
 {
-	static const struct { uint8_t code; enum drop why; } says[] = {
-		[FIB_UNICAST] = {ICMP4_UNREACH_NET, DROP_IP_NO_ROUTE}, [FIB_BLACKHOLE] = {0, DROP_IP_BLACKHOLE},
-		[FIB_PROHIBIT] = {ICMP4_UNREACH_FILTERED, DROP_IP_PROHIBITED}, [FIB_UNREACHABLE] = {ICMP4_UNREACH_HOST, DROP_IP_UNREACHABLE},
+	static const struct { enum icmp_say say; enum drop why; } says[] = {
+		[FIB_UNICAST] = {ICMP_SAY_NO_ROUTE, DROP_IP_NO_ROUTE}, [FIB_BLACKHOLE] = {ICMP_SAY_COUNT, DROP_IP_BLACKHOLE},
+		[FIB_PROHIBIT] = {ICMP_SAY_FILTERED, DROP_IP_PROHIBITED}, [FIB_UNREACHABLE] = {ICMP_SAY_REJECT_ROUTE, DROP_IP_UNREACHABLE},
 	};
 	if (type != FIB_BLACKHOLE)
-		tx_icmp_error(v, p, h, ICMP4_UNREACH, says[type].code, 0);
+		tx_icmp_error(v, p, h, says[type].say, 0);
 	return says[type].why;
 }
 
-void tx_forward(struct via *v, struct pkt *p, struct ip4_hdr *h)
+void tx_forward(struct via *v, struct pkt *p, struct ip_hdr *h)
 {
 	struct via_state *st = v->st;
-	struct via_addr dst = via_addr_v4(h->dst);
 	struct fib_hop hop;
 	enum drop why = forward_may(p, h);
+	if (why == DROP_IP_SCOPE)
+		tx_icmp_error(v, p, h, ICMP_SAY_BEYOND_SCOPE, 0);
 	if (why)
 		goto drop;
 	if (h->ttl <= 1) {
-		tx_icmp_error(v, p, h, ICMP4_TIME_EXCEEDED, 0, 0);
+		tx_icmp_error(v, p, h, ICMP_SAY_TTL, 0);
 		why = DROP_IP_TTL;
 		goto drop;
 	}
-	bool found = fib_lookup(v->arena, st->fib, &dst, flow_hash_ip4(st->flow_key, p, h), st->down, &hop);
+	bool found = fib_lookup(v->arena, st->fib, &h->dst, flow_hash_of(st->flow_key, p, h), st->down, &hop);
 	if (!found || hop.type != FIB_UNICAST) {
 		why = tx_no_way(v, p, h, found ? hop.type : FIB_UNICAST);
 		goto drop;
@@ -362,19 +405,21 @@ void tx_forward(struct via *v, struct pkt *p, struct ip4_hdr *h)
 		why = DROP_ICMP_FILTERED;
 		goto drop;
 	}
-	if (addrs_is_broadcast(v->arena, &st->addrs, hop.ifindex, &dst)) {
+	if (addrs_is_broadcast(v->arena, &st->addrs, hop.ifindex, &h->dst)) {
 		why = DROP_IP_BROADCAST; /* RFC 2644 */
 		goto drop;
 	}
-	bool is_large = forward_unit(p, h) > out->mtu;
-	if (is_large && (h->frag & IP4_DF || p->m.gso_size)) { /* RFC 1812 §5.2.6: only without "do not fragment" */
-		tx_icmp_error(v, p, h, ICMP4_UNREACH, ICMP4_UNREACH_FRAG, out->mtu);
+	uint32_t mtu = iface_mtu(out, h->is_v6);
+	bool is_large = forward_unit(p, h) > mtu;
+	if (is_large && (!h->may_cut || p->m.gso_size)) { /* RFC 1812 §5.2.6: only without "do not fragment"; IPv6 never */
+		tx_icmp_error(v, p, h, ICMP_SAY_TOO_BIG, mtu);
 		why = DROP_IP_MTU;
 		goto drop;
 	}
 	forward_ttl(p, h);
-	const struct via_addr next = via_addr_is_any(&hop.gateway) ? dst : hop.gateway;
-	ip_options_pass(v, p, hop.ifindex, &next);
+	const struct via_addr next = via_addr_is_any(&hop.gateway) ? h->dst : hop.gateway;
+	if (!h->is_v6)
+		ip_options_pass(v, p, hop.ifindex, &next);
 	redirect_send(v, p, h, &hop);
 	p->m.why = WHY_FORWARD;
 	why = hook_run(v, HOOK_FORWARD, p);
@@ -385,7 +430,7 @@ void tx_forward(struct via *v, struct pkt *p, struct ip4_hdr *h)
 	st->counts[COUNT_IP_FORWARDED] += p->m.gso_size ? p->m.gso_segs : 1;
 	struct pktq q = {0};
 	if (is_large)
-		frag_cut(v, p, out->mtu, &q);
+		frag_cut(v, p, mtu, &q);
 	else
 		pktq_push(v->mem, &q, p);
 	while ((p = pktq_pop(v->mem, &q)) != NULL)

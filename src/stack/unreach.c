@@ -10,7 +10,7 @@
 #include "wire/udp.h"
 
 /* The head of such a packet's transport. Returns bytes. */
-static uint32_t quote_transport(uint8_t *at, enum via_type type, uint16_t from, uint16_t to, uint32_t seq)
+static uint32_t quote_transport(uint8_t *at, enum via_type type, bool is_v6, uint16_t from, uint16_t to, uint32_t seq)
 {
 	switch (type) {
 	case VIA_STREAM:
@@ -19,31 +19,40 @@ static uint32_t quote_transport(uint8_t *at, enum via_type type, uint16_t from, 
 		udp_emit(at, &(struct udp_hdr){.sport = from, .dport = to, .len = UDP_HLEN});
 		return UDP_HLEN;
 	case VIA_PING:
-		icmp4_emit(at, &(struct icmp4_hdr){.type = ICMP4_ECHO, .rest = (uint32_t)from << 16});
+		icmp4_emit(at, &(struct icmp4_hdr){.type = is_v6 ? ICMP6_ECHO : ICMP4_ECHO, .rest = (uint32_t)from << 16});
 		return ICMP4_HLEN;
 	}
 	return 0;
 }
 
+/* The quoted packet, n bytes of transport from remote to local, in p. */
+static void quote_write(struct pkt *p, struct ip_hdr *h, const uint8_t *l4, uint32_t n)
+{
+	p->m.l3 = p->head;
+	h->hlen = (uint16_t)ip_hlen_to(&h->dst);
+	h->len = h->hlen + n;
+	ip_emit(pkt_put(p, h->hlen), h);
+	memcpy(pkt_put(p, n), l4, n);
+	p->m.l4 = (uint16_t)(p->m.l3 + h->hlen);
+}
+
 int via_unreach(struct via *v, enum via_type type, uint8_t code, const struct via_sockaddr *local, const struct via_sockaddr *remote,
 		uint32_t seq)
 {
-	static const uint8_t protos[] = {[VIA_STREAM] = IPPROTO_N_TCP, [VIA_DGRAM] = IPPROTO_N_UDP, [VIA_PING] = IPPROTO_N_ICMP};
 	uint8_t l4[TCP_HLEN_MAX];
-	uint32_t n = quote_transport(l4, type, remote->port, local->port, seq);
-	if (!n || !via_addr_is_v4(&local->addr) || !via_addr_is_v4(&remote->addr))
+	bool is_v6 = !via_addr_is_v4(&local->addr);
+	const uint8_t protos[] = {[VIA_STREAM] = IPPROTO_N_TCP, [VIA_DGRAM] = IPPROTO_N_UDP,
+				  [VIA_PING] = is_v6 ? IPPROTO_N_ICMP6 : IPPROTO_N_ICMP};
+	uint32_t n = quote_transport(l4, type, is_v6, remote->port, local->port, seq);
+	enum icmp_say say = icmp_say_unreach4(code);
+	if (!n || is_v6 == via_addr_is_v4(&remote->addr) || say == ICMP_SAY_COUNT)
 		return -EINVAL;
 	struct pkt *p = pkt_new(v->mem, PKT_HEADROOM);
 	if (!p)
 		return -ENOBUFS;
-	struct ip4_hdr h = {.hlen = IP4_HLEN, .ttl = v->st->ttl, .proto = protos[type], .total_len = (uint16_t)(IP4_HLEN + n), .frag = IP4_DF,
-			    .src = via_addr_to_v4(&remote->addr), .dst = via_addr_to_v4(&local->addr)};
-	uint8_t *at = pkt_put(p, IP4_HLEN + n);
-	ip4_emit(at, &h);
-	memcpy(at + IP4_HLEN, l4, n);
-	p->m.l3 = p->head;
-	p->m.l4 = (uint16_t)(p->head + IP4_HLEN);
-	tx_icmp_error(v, p, &h, ICMP4_UNREACH, code, 0);
+	struct ip_hdr h = {.src = remote->addr, .dst = local->addr, .ttl = v->st->ttl, .proto = protos[type], .is_v6 = is_v6};
+	quote_write(p, &h, l4, n);
+	tx_icmp_error(v, p, &h, say, 0);
 	pkt_free(v->mem, p);
 	return 0;
 }

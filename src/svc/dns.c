@@ -269,7 +269,7 @@ static bool dns_reverse_parse(const char *name, struct via_addr *out)
 	size_t n = strlen(name);
 	static const char tail[] = ".in-addr.arpa";
 	size_t k = sizeof(tail) - 1;
-	if (n <= k || strcmp(name + n - k, tail) != 0 || via_addr_parse(name, n - k, out) < 0)
+	if (n <= k || strcmp(name + n - k, tail) != 0 || via_addr_parse(name, n - k, out) < 0 || !via_addr_is_v4(out))
 		return false;
 	uint32_t v = via_addr_to_v4(out);
 	*out = via_addr_v4(__builtin_bswap32(v));

@@ -112,6 +112,19 @@ void tcp_path_changed(struct tcp_env *env, ref_t path)
 	}
 }
 
+void tcp_path_gone(struct tcp_env *env, ref_t path, int err)
+{
+	const struct tcp_path *p = arena_at(env->arena, path);
+
+	for (ref_t r = p->last_node, prev; r && tcp_node_at(env, r)->path == path; r = prev) {
+		prev = list_prev(env->arena, r, offsetof(struct tcp_entry, all));
+		if (tcp_node_at(env, r)->timer.kind != WHEEL_TCP_CONN || tcp_conn_at(env, r)->state == TCP_CLOSED)
+			continue;
+		tcp_conn_finish(env, tcp_conn_at(env, r), err);
+		tcp_conn_settle(env, tcp_conn_at(env, r));
+	}
+}
+
 static void forget_node(void *ctx, ref_t node)
 {
 }

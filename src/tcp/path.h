@@ -20,6 +20,7 @@ struct tcp_path {
 	bool is_loopback;   /* both ends are this stack */
 	bool is_onlink;
 	bool is_broadcast;  /* remote is 255.255.255.255 or the broadcast of a prefix of our own: not for TCP */
+	bool is_multicast;  /* remote is an IPv6 group: not for TCP */
 
 	uint32_t pmtu;      /* largest IP packet that passes, as far as routers have said; at most mtu */
 	uint32_t tcp_mtu;   /* largest that TCP sends, if that is less than pmtu; 0: pmtu */

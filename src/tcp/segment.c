@@ -2,18 +2,10 @@
 #include "tcp/segment.h"
 
 #include "base/csum.h"
+#include "wire/addr.h"
 #include "wire/ip4.h"
 
 #define IP_HLEN_MAX 40u
-
-/* Pseudo-header of either family (RFC 9293 §3.1, RFC 8200 §8.1). */
-static uint64_t pseudo(const struct via_addr *a, const struct via_addr *b, uint32_t l4len)
-{
-	if (via_addr_is_v4(a))
-		return ip4_pseudo(via_addr_to_v4(a), via_addr_to_v4(b), IPPROTO_N_TCP, l4len);
-	uint64_t sum = csum_add(csum_add(0, a->b, 16), b->b, 16);
-	return sum + (l4len >> 16) + (l4len & 0xffff) + IPPROTO_N_TCP;
-}
 
 /* The whole header in the linear part: every later access is inside it. */
 static bool header_is_linear(struct tcp_env *env, struct pkt *p)
@@ -33,7 +25,8 @@ enum drop tcp_seg_read(struct tcp_env *env, struct pkt *p, const struct via_addr
 	if (!header_is_linear(env, p))
 		return DROP_TCP_BAD; /* TCP-008 */
 	/* A partial checksum never was on a wire (RFC 9293 §3.1 MUST-3 is about what was). */
-	if (p->m.csum == PKT_CSUM_NONE && csum_fold(pkt_csum(env->mem, p, 0, p->len, pseudo(remote, local, p->len))) != 0xffff)
+	uint64_t pseudo = addr_pseudo(remote, local, IPPROTO_N_TCP, p->len);
+	if (p->m.csum == PKT_CSUM_NONE && csum_fold(pkt_csum(env->mem, p, 0, p->len, pseudo)) != 0xffff)
 		return DROP_TCP_CSUM;
 	if (tcp_parse(pkt_data(p), p->len, &s->h) < 0)
 		return DROP_TCP_BAD;
@@ -65,7 +58,7 @@ void tcp_seg_finish(struct pkt *p, const struct via_addr *local, const struct vi
 	p->m.csum = PKT_CSUM_PARTIAL;
 	p->m.csum_start = p->m.l4;
 	p->m.csum_offset = 16;
-	put_be16(pkt_data(p) + 16, csum_fold(pseudo(local, remote, p->len)));
+	put_be16(pkt_data(p) + 16, csum_fold(addr_pseudo(local, remote, IPPROTO_N_TCP, p->len)));
 }
 
 bool tcp_seg_send(struct tcp_env *env, ref_t path, const struct tcp_hdr *h, enum why why, uint8_t ttl, uint8_t tos)

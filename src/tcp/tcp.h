@@ -31,7 +31,7 @@ enum tcp_state {
 /* Wheel kinds of the whole stack: TCP's own here, others from 16 on (sock/, link/, stack/). */
 enum {
 	WHEEL_TCP_CONN = 1, WHEEL_TCP_SYNRCVD = 2, WHEEL_TCP_TIMEWAIT = 3,
-	WHEEL_NEIGH = 16, WHEEL_STACK = 17, WHEEL_SOCK = 18, WHEEL_REASM = 19, WHEEL_ACD = 20,
+	WHEEL_NEIGH = 16, WHEEL_STACK = 17, WHEEL_SOCK = 18, WHEEL_REASM = 19, WHEEL_ACD = 20, WHEEL_ND = 21,
 };
 
 /* First member of tcp_conn, tcp_synrcvd and tcp_timewait. node.timer.kind tells which. */
@@ -267,6 +267,8 @@ void tcp_timeout(struct tcp_env *env, ref_t node);
  * mtu: nonzero for "fragmentation needed". */
 void tcp_icmp_arrives(struct tcp_env *env, ref_t node, int err, bool hard, uint32_t seq, uint32_t mtu);
 void tcp_path_changed(struct tcp_env *env, ref_t path);
+/* The path's local address is ours no more: its connections end with err (errno), without a word. The caller holds a count. */
+void tcp_path_gone(struct tcp_env *env, ref_t path, int err);
 /* The driver took (or a local queue dropped) the bytes below seq_end of this connection. gen: pkt_meta.owner_gen. */
 void tcp_sent(struct tcp_env *env, ref_t conn, uint32_t gen, uint32_t seq_end, int64_t at);
 /* Interface `ifindex` has room again: connections held by it go on at the next tcp_flush(). */

@@ -5,15 +5,8 @@
 #include "udp/udp.h"
 
 #include "base/csum.h"
+#include "wire/addr.h"
 #include "wire/ip4.h"
-
-static uint64_t udp_pseudo(const struct via_addr *src, const struct via_addr *dst, uint32_t len)
-{
-	if (via_addr_is_v4(dst))
-		return ip4_pseudo(via_addr_to_v4(src), via_addr_to_v4(dst), IPPROTO_N_UDP, len);
-	uint64_t sum = csum_add(csum_add(0, src->b, 16), dst->b, 16); /* RFC 8200 §8.1 */
-	return sum + (len >> 16) + (len & 0xffff) + IPPROTO_N_UDP;
-}
 
 enum drop udp_arrives(struct pktmem *m, struct pkt *p, const struct via_addr *src, const struct via_addr *dst, struct udp_hdr *h)
 {
@@ -24,7 +17,7 @@ enum drop udp_arrives(struct pktmem *m, struct pkt *p, const struct via_addr *sr
 	bool unknown = p->m.csum == PKT_CSUM_NONE;
 	if (unknown && h->csum == 0 && !via_addr_is_v4(dst)) /* no checksum is an IPv4 liberty (RFC 8200 §8.1) */
 		return DROP_UDP_CSUM;
-	if (unknown && h->csum != 0 && csum_fold(pkt_csum(m, p, 0, h->len, udp_pseudo(src, dst, h->len))) != 0xffff)
+	if (unknown && h->csum != 0 && csum_fold(pkt_csum(m, p, 0, h->len, addr_pseudo(src, dst, IPPROTO_N_UDP, h->len))) != 0xffff)
 		return DROP_UDP_CSUM;
 	pkt_trim(m, p, h->len);
 	pkt_pull(p, UDP_HLEN);
@@ -35,7 +28,7 @@ void udp_build(struct pkt *p, const struct via_addr *src, const struct via_addr 
 {
 	uint8_t *out = pkt_push(p, UDP_HLEN);
 	ASSERT(p->len <= 65535);
-	struct udp_hdr h = {sport, dport, (uint16_t)p->len, csum_fold(udp_pseudo(src, dst, p->len))};
+	struct udp_hdr h = {sport, dport, (uint16_t)p->len, csum_fold(addr_pseudo(src, dst, IPPROTO_N_UDP, p->len))};
 	udp_emit(out, &h);
 	p->m.l4 = p->head;
 	p->m.csum = PKT_CSUM_PARTIAL;

@@ -31,3 +31,10 @@ void eth_emit(uint8_t out[ETH_HLEN], const uint8_t dst[6], const uint8_t src[6],
 	memcpy(out + 6, src, 6);
 	put_be16(out + 12, type);
 }
+
+bool eth_group6(uint8_t mac[6], const struct via_addr *dst)
+{
+	mac[0] = mac[1] = 0x33;
+	memcpy(mac + 2, dst->b + 12, 4);
+	return dst->b[0] == 0xff;
+}

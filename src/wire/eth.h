@@ -2,6 +2,7 @@
 #ifndef WIRE_ETH_H
 #define WIRE_ETH_H
 #include "base/bytes.h"
+#include <viaduct/types.h>
 
 #define ETH_HLEN 14u
 enum { ETHERTYPE_IP4 = 0x0800, ETHERTYPE_ARP = 0x0806, ETHERTYPE_VLAN = 0x8100, ETHERTYPE_IP6 = 0x86dd };
@@ -17,5 +18,7 @@ struct eth_hdr {
 int eth_parse(const uint8_t *p, size_t len, struct eth_hdr *h);
 /* Writes 14 bytes, untagged. */
 void eth_emit(uint8_t out[ETH_HLEN], const uint8_t dst[6], const uint8_t src[6], uint16_t type);
+/* The MAC that an IPv6 group is sent to (RFC 2464 §7); false: dst is no such group. */
+bool eth_group6(uint8_t mac[6], const struct via_addr *dst);
 static inline bool mac_is_multicast(const uint8_t m[6]) { return m[0] & 1; } /* broadcast included */
 #endif

@@ -50,12 +50,9 @@ void ip4_emit(uint8_t out[IP4_HLEN], const struct ip4_hdr *h)
 	put_be16(out + 10, csum_field(csum_add(0, out, IP4_HLEN)));
 }
 
-void ip4_emit_before(uint8_t *out, const struct ip4_hdr *h, uint32_t n)
+void ip4_emit_grown(uint8_t *out, uint32_t n)
 {
 	ASSERT(n % 4 == 0 && n <= 40);
-	ip4_emit(out, h);
-	if (!n)
-		return;
 	out[0] = (uint8_t)(0x45 + n / 4);
 	put_be16(out + 10, 0);
 	put_be16(out + 10, csum_field(csum_add(0, out, IP4_HLEN + n)));

@@ -24,8 +24,8 @@ struct ip4_hdr {
 int ip4_parse(const uint8_t *p, size_t len, bool super, struct ip4_hdr *h);
 /* Writes 20 bytes with checksum; h->hlen and csum are ignored. */
 void ip4_emit(uint8_t out[IP4_HLEN], const struct ip4_hdr *h);
-/* The same in front of n bytes of options (a multiple of 4, at most 40) that stand there already. */
-void ip4_emit_before(uint8_t *out, const struct ip4_hdr *h, uint32_t n);
+/* Such a header at `out` takes the n bytes behind it in as its options (n a multiple of 4, at most 40; total_len counts them). */
+void ip4_emit_grown(uint8_t *out, uint32_t n);
 /* Lower the TTL of a header in place, checksum updated incrementally (RFC 1624). */
 void ip4_ttl_lower(uint8_t *p);
 /* Pseudo-header sum for csum_add chains: src, dst in host order, l4len bytes. */

@@ -81,6 +81,9 @@ def check_tests():
     want = {"from": "a", "to": ["b", "c"], "silent": ["c"]}
     case("-j tells each", p.returncode == 1 and o["answered"] == 2 and o["results"][0] == want, o)
     expect("an unknown test names the nearest", via("lab", "test", "--topo", "line,2", "pingal"), 2, "", "did you mean 'pingall'?")
+    expect("all links impaired", via("lab", "test", "--topo", "line,2", "--link", "loss=100%", "pingall"), 1, "0 of 2 answered")
+    expect("impaired by a word that is none", via("lab", "up", "--topo", "line,2", "--link", "los=1%"), 2, "", "did you mean 'loss'?")
+    expect("for a time", via("lab", "up", "--topo", "line,2", "--until", "0.2"), 0, "lab line-2 is up\n")
     expect("paced by the clock", via("lab", "test", "--speed", "1", "--topo", "ring,3", "pingall"), 0, "6 of 6")
     expect("no lab is named", via("lab", "test", "pingall"), 2, "", "usage: via lab test")
 
@@ -94,6 +97,8 @@ def check_running():
     p = via("-q", "lab", "exec", "ring-4", "h1", "--", "python3", "-c", "import socket; print(socket.gethostbyname('h3.lab'))")
     case("a program runs on a host of it", p.returncode == 0 and p.stdout.startswith("10."), p.stdout, p.stderr)
     check_ping_running()
+    check_link_and_graph()
+    check_ip()
     expect("lab down", via("lab", "down", "ring-4"), 0, "lab ring-4 is down\n")
     expect("then it is not there", via("lab", "test", "ring-4", "pingall"), 1, "", "no lab named 'ring-4' is running")
 
@@ -144,6 +149,62 @@ def check_trace():
     case("a way that ends says why, and 1", p.returncode == 1 and "!N" in p.stdout and "r1" not in p.stdout, p.stdout, p.stderr)
     o = json.loads(via("-j", "-n", "h1", "trace", "--topo", "line,2", "h2").stdout)
     case("trace -j", o["reached"] and [h["addresses"][0]["name"] for h in o["hops"]] == ["r1", "r2", "h2"], o)
+
+
+def check_link_and_graph():
+    p = via("lab", "graph", "--topo", "line,2")
+    case("lab graph is DOT", p.returncode == 0 and p.stdout.startswith('graph "line-2" {\n') and p.stdout.endswith("}\n")
+         and '  "r1" -- "r2" [taillabel="10.0.2.1/24", headlabel="10.0.2.2/24", label=""];\n' in p.stdout, p.stdout, p.stderr)
+    hops = lambda: re.findall(r"(r\d) \(", via("-n", "h1", "trace", "-q", "1", "h2").stdout)
+    case("the short way", (got := hops()) == ["r1", "r2"], got)
+    expect("lab link down", via("lab", "link", "ring-4", "r1-r2", "down"), 0, "", "")
+    case("the long way", (got := hops()) == ["r1", "r4", "r3", "r2"], got)
+    case("the graph shows it", "style=dotted" in via("lab", "graph", "ring-4").stdout)
+    expect("lab link up, and slow", via("lab", "link", "ring-4", "r1-r2", "up", "delay=15ms,jitter=0ms"), 0, "", "")
+    p = via("-j", "-n", "h1", "ping", "-c2", "-i0.1", "h2")
+    case("its delay is there at once", p.returncode == 0 and json.loads(p.stdout)["min_us"] == 30000, p.stdout, p.stderr)
+    expect("lab link clean", via("lab", "link", "ring-4", "r2-r1", "clean"), 0, "", "")
+    expect("a link that is none", via("lab", "link", "ring-4", "r1-r3", "down"), 2, "", "has no link 'r1-r3'")
+    expect("an impairment that is none", via("lab", "link", "ring-4", "r1-r2", "los=1%"), 2, "", "did you mean 'loss'?")
+
+
+def kernel(*args):
+    """What the real ip says of its own loopback; None without it."""
+    try:
+        return json.loads(subprocess.run(["ip", "-j", *args], stdout=subprocess.PIPE, text=True, check=True).stdout)
+    except (OSError, subprocess.CalledProcessError, ValueError):
+        return None
+
+
+def check_ip():
+    for words, ours in ((["-s", "link", "show", "lo"], ["link", "-s", "show", "lo"]), (["addr", "show", "lo"], ["addr", "show", "lo"])):
+        theirs, o = kernel(*words), json.loads(via("-j", "-n", "h1", *ours).stdout)
+        case(f"{ours[0]} -j has the keys of ip -j", theirs is None or (len(o) == 1 and list(o[0]) == list(theirs[0])), o, theirs)
+        for key in ("addr_info", "stats64") if theirs else ():
+            if key in theirs[0]:
+                a, b = (x[key][0] if key == "addr_info" else x[key]["rx"] for x in (o[0], theirs[0]))
+                case(f"{ours[0]} -j: {key} too", list(a) == list(b), a, b)
+    p = via("-n", "r1", "link", "-s", "dev", "eth1")
+    case("link prints as ip link", re.match(r"2: eth1: <BROADCAST,MULTICAST,UP,LOWER_UP> mtu 1500 qdisc \S+ state UP mode DEFAULT "
+         r"group default qlen 1000\n    link/ether ([0-9a-f]{2}:?){6} brd ff:ff:ff:ff:ff:ff\n"
+         r"    RX: +bytes packets errors dropped  missed   mcast\n +\d+ +[1-9]\d* +0 +0 +0 +0\n"
+         r"    TX: +bytes packets errors dropped carrier collsns\n", p.stdout), p.stdout, p.stderr)
+    case("and what was dropped", "dropped by r1:\n" in p.stdout and " ip.ttl: " in p.stdout, p.stdout)
+    p = via("-n", "h1", "addr", "show", "dev", "eth1")
+    want = "\n    inet 10.0.1.2/24 brd 10.0.1.255 scope global eth1\n       valid_lft forever preferred_lft forever\n"
+    case("addr prints as ip addr", want in p.stdout, p.stdout, p.stderr)
+    p = via("-n", "h1", "route")
+    lines = sorted(p.stdout.splitlines())
+    want = ["10.0.1.0/24 dev eth1 proto kernel scope link src 10.0.1.2 ", "default via 10.0.1.1 dev eth1 "]
+    case("route prints as ip route", lines == want, p.stdout, p.stderr)
+    o = json.loads(via("-j", "-n", "leaf1", "route", "--topo", "clos,3,2").stdout)
+    hops = [len(r["nexthops"]) for r in o if "nexthops" in r]
+    case("equal ways are nexthops of one route", hops == [3], o)
+    p = via("-n", "h1", "neigh")
+    want = r"10\.0\.1\.1 dev eth1 lladdr ([0-9a-f]{2}:?){6} (REACHABLE|STALE|DELAY|PROBE)\n"
+    case("neigh prints as ip neigh", re.fullmatch(want, p.stdout), p.stdout, p.stderr)
+    expect("an interface that is none", via("-n", "h1", "link", "show", "eth7"), 1, "", 'Device "eth7" does not exist.')
+    expect("a node that is none", via("-n", "h7", "addr"), 2, "", "has no node 'h7'")
 
 
 def check_ping_running():

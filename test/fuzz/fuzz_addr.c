@@ -10,18 +10,21 @@ static void check_text(const char *text, size_t len)
 	char copy[64], back[VIA_ADDR_STRLEN];
 	uint8_t plen;
 	bool ours = via_addr_parse(text, len, &a) == 0;
-	if (len < sizeof(copy) && !memchr(text, 0, len)) {
+	if (len < sizeof(copy) && !memchr(text, 0, len) && !memchr(text, '%', len)) {
 		struct in_addr in;
+		struct in6_addr in6;
 		memcpy(copy, text, len);
 		copy[len] = 0;
-		CHECK(ours == (inet_pton(AF_INET, copy, &in) == 1));
-		CHECK(!ours || via_addr_to_v4(&a) == ntohl(in.s_addr));
+		bool is4 = inet_pton(AF_INET, copy, &in) == 1, is6 = inet_pton(AF_INET6, copy, &in6) == 1;
+		CHECK(ours == (is4 || is6));
+		CHECK(!is4 || via_addr_to_v4(&a) == ntohl(in.s_addr));
+		CHECK(!is6 || (memcmp(a.b, &in6, 16) == 0 && a.scope == 0));
 	}
-	if (ours)
+	if (ours && !memchr(text, ':', len))
 		CHECK(strlen(via_addr_format(&a, back)) == len && memcmp(back, text, len) == 0);
 	if (addr_parse_prefix(text, len, &a, &plen) == 0) {
 		struct via_addr m = addr_mask(&a, plen), twice = addr_mask(&m, plen);
-		CHECK(plen <= 32 && via_addr_eq(&m, &twice) && addr_in_prefix(&a, &m, plen));
+		CHECK(plen <= (via_addr_is_v4(&a) ? 32 : 128) && via_addr_eq(&m, &twice) && addr_in_prefix(&a, &m, plen));
 	}
 }
 

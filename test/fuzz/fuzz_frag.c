@@ -71,7 +71,7 @@ static void check_whole(struct pkt *p, uint32_t mtu)
 	struct ip4_hdr h;
 	struct pktq q = {0};
 	uint32_t n = pkt_copy_out(&mem, p, 0, bytes, sizeof(bytes)), at = 0;
-	CHECK(n == p->len && ip4_parse(bytes, n, false, &h) == 0 && h.total_len == n && !frag4_is_fragment(&h));
+	CHECK(n == p->len && ip4_parse(bytes, n, false, &h) == 0 && h.total_len == n && !(h.frag & (IP4_MF | 0x1fff)));
 	for (uint32_t i = h.hlen; i < n; i++)
 		CHECK(bytes[i] == byte_at(i - h.hlen));
 	if (frag4_cut(&mem, p, mtu, &q)) {
@@ -90,7 +90,7 @@ static void check_whole(struct pkt *p, uint32_t mtu)
 
 static void one(struct reasm_env *e, const uint8_t op[6])
 {
-	struct ip4_hdr h;
+	struct ip_hdr h;
 	struct reasm_key k;
 	struct reasm_fragment f;
 	struct reasm_whole w = {0};
@@ -98,8 +98,8 @@ static void one(struct reasm_env *e, const uint8_t op[6])
 	struct pkt *p = fragment(op);
 	if (!p)
 		return;
-	enum drop why = ip_input(&mem, p, &h);
-	if (!why && frag4_is_fragment(&h))
+	enum drop why = ip_input(&mem, p, 0, 0, &h);
+	if (!why && ip_is_fragment(&h))
 		why = frag4_read(&mem, p, &h, &k, &f);
 	else
 		why = DROP_IP_BAD;

@@ -130,6 +130,15 @@ static inline void model_prefix(struct rng *r, const struct fib_model *m, bool f
 	}
 }
 
+/* Row x is free. What was in use is free again where no probe goes on past it, or all rows would be passed in the end. */
+static inline void model_gone(struct fib_model *m, struct model_row *x)
+{
+	uint32_t i = (uint32_t)(x - m->row);
+	x->plen = 254;
+	for (; m->row[(i + 1) % m->cap].plen == 255 && m->row[i].plen == 254; i = (i + m->cap - 1) % m->cap)
+		m->row[i].plen = 255;
+}
+
 /* One random change in both. Returns 0 where they agree about it. */
 static inline int model_change(struct rng *r, struct fib_model *m, struct arena *a, ref_t fib, uint32_t n_max, bool shrink)
 {
@@ -175,7 +184,7 @@ static inline int model_change(struct rng *r, struct fib_model *m, struct arena 
 	err = fib_del(a, fib, &dst, plen, &hop);
 	memmove(&x->hop[at], &x->hop[at + 1], (size_t)(x->n_hops - 1 - at));
 	if (--x->n_hops == 0) {
-		x->plen = 254;
+		model_gone(m, x);
 		m->n_len[full]--;
 		m->live[x->at] = m->live[--m->n];
 		m->row[m->live[x->at]].at = x->at;

@@ -31,6 +31,7 @@ struct net_seen {
 	uint32_t dropped[DROP_COUNT];
 	uint8_t last_icmp[3]; /* type, code of the last ICMP error sent, and whether there was one */
 	uint32_t last_icmp_rest, last_icmp_src;
+	struct via_addr last_icmp_from; /* the same address, of either family */
 };
 
 struct net {
@@ -87,12 +88,16 @@ static inline void net_emit(void *ctx, const struct trace_event *e)
 	}
 	t->seen.tx_super += e->pkt->m.gso_size != 0;
 	t->seen.tx_by[net_index(t, e->stack)][e->ifindex % 16]++;
-	const uint8_t *ip = bytes + l2, *icmp = ip + IP4_HLEN;
-	if (ip[9] == IPPROTO_N_ICMP && icmp4_is_error(icmp[0])) {
+	const uint8_t *ip = bytes + l2, *icmp = ip + (ip[0] >> 4 == 6 ? IP6_HLEN : IP4_HLEN);
+	bool is_v6 = ip[0] >> 4 == 6;
+	if (is_v6 ? ip[6] == IPPROTO_N_ICMP6 && icmp6_is_error(icmp[0]) : ip[9] == IPPROTO_N_ICMP && icmp4_is_error(icmp[0])) {
 		memcpy(t->seen.last_icmp, icmp, 2);
 		t->seen.last_icmp[2] = 1;
 		t->seen.last_icmp_rest = get_be32(icmp + 4);
-		t->seen.last_icmp_src = get_be32(ip + 12);
+		t->seen.last_icmp_src = is_v6 ? 0 : get_be32(ip + 12);
+		t->seen.last_icmp_from = via_addr_v4(t->seen.last_icmp_src);
+		if (is_v6)
+			memcpy(t->seen.last_icmp_from.b, ip + 8, 16);
 	}
 }
 
@@ -184,6 +189,35 @@ static inline bool net_run(struct net *t, int64_t until)
 		t->now = MAX(t->now, next);
 	}
 	return false;
+}
+
+/* The same for either family, in text. */
+static inline struct via_addr net_name(const char *text)
+{
+	struct via_addr a;
+	assert_int_equal(via_addr_parse(text, strlen(text), &a), 0);
+	return a;
+}
+
+static inline int net_addr6(struct via *v, int ifindex, const char *addr, uint8_t plen)
+{
+	struct via_change c = {.kind = VIA_ADDR_ADD, .ifindex = ifindex, .addr = net_name(addr), .plen = plen};
+	return via_configure(v, &c);
+}
+
+static inline int net_route6(struct via *v, const char *dst, uint8_t plen, const char *gw)
+{
+	struct via_change c = {.kind = VIA_ROUTE_ADD, .addr = net_name(dst), .plen = plen, .gateway = net_name(gw)};
+	return via_configure(v, &c);
+}
+
+/* Each end of a wire knows the other's MAC for good (net_link() gave them), under its address. */
+static inline void net_know(struct net *t, int wire, struct via *v, int ifindex, int peer, const char *addr)
+{
+	struct via_change c = {.kind = VIA_NEIGH_SET, .ifindex = ifindex, .addr = net_name(addr)};
+	memcpy(c.mac, (uint8_t[]){2, 0, 0, (uint8_t)(peer + 1), 0, (uint8_t)wire}, 6);
+	assert_true(wire < t->n_pipes);
+	assert_int_equal(via_configure(v, &c), 0);
 }
 
 static inline struct via_sockaddr net_at(uint32_t addr, uint16_t port)

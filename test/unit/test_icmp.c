@@ -53,8 +53,9 @@ static const struct ip4_hdr plain = {.ttl = 9, .proto = 17, .src = 0x0a000001, .
 static bool due(struct ip4_hdr h, uint8_t first, bool bcast, bool link_mcast)
 {
 	struct pkt *p = packet(&h, 40, first);
+	struct ip_hdr view = ip_hdr_of4(&h);
 	p->m.ether_mcast = link_mcast;
-	bool d = icmp_error_is_due(p, &h, bcast);
+	bool d = icmp_error_is_due(p, &view, bcast, ICMP_SAY_NO_PORT);
 	pkt_free(&mem, p);
 	return d;
 }
@@ -93,7 +94,7 @@ static void req_IC4_007__quotes_what_fits_576(void **state)
 	for (size_t i = 0; i < ARRAY_LEN(sizes); i++) {
 		struct ip4_hdr h = plain;
 		struct pkt *p = packet(&h, sizes[i], 1);
-		struct pkt *e = icmp_error_build(&mem, p, ICMP4_UNREACH, ICMP4_UNREACH_FRAG, 1400);
+		struct pkt *e = icmp_error_build(&mem, p, &(struct icmp4_hdr){.type = ICMP4_UNREACH, .code = ICMP4_UNREACH_FRAG, .rest = 1400});
 		uint8_t out[600], in[1500];
 		struct icmp4_hdr ih;
 		assert_non_null(e);
@@ -135,7 +136,7 @@ static void icmp_error_build__a_superframe_is_quoted_as_its_first_segment(void *
 		p->m.csum = PKT_CSUM_PARTIAL;
 		p->m.csum_start = p->m.l4;
 		p->m.csum_offset = 16;
-		struct pkt *e = icmp_error_build(&mem, p, ICMP4_UNREACH, ICMP4_UNREACH_FRAG, 1400);
+		struct pkt *e = icmp_error_build(&mem, p, &(struct icmp4_hdr){.type = ICMP4_UNREACH, .code = ICMP4_UNREACH_FRAG, .rest = 1400});
 		struct pktq q = {0};
 		uint8_t out[600], want[600];
 		assert_non_null(e);
@@ -160,7 +161,7 @@ static void req_IC4_003__echo_keeps_data_id_and_sequence(void **state)
 		put_be16(msg + 2, csum_field(csum_add(0, msg, sizeof(msg))));
 		struct pkt *p = pkt_new(&mem, PKT_HEADROOM);
 		pkt_append(&mem, p, msg, sizeof(msg));
-		icmp_echo_turn(p);
+		icmp_echo_turn(p, false);
 		pkt_copy_out(&mem, p, 0, out, sizeof(out));
 		assert_int_equal(out[0], ICMP4_ECHO_REPLY);
 		assert_int_equal(csum_fold(csum_add(0, out, sizeof(out))), 0xffff);
@@ -169,23 +170,25 @@ static void req_IC4_003__echo_keeps_data_id_and_sequence(void **state)
 	}
 }
 
+static const struct via_addr peer1 = {.b = {[10] = 0xff, 0xff, 10, 0, 0, 1}}, peer2 = {.b = {[10] = 0xff, 0xff, 10, 0, 0, 2}};
+
 static void req_IC4_006__errors_are_limited_per_destination(void **state)
 {
 	struct icmp_limit l;
 	int first = 0, later = 0, other = 0;
 	icmp_limit_init(&l, (struct prf_key){1, 2});
 	for (int i = 0; i < 1000; i++)
-		first += icmp_limit_error(&l, 0x0a000001, 0);
+		first += icmp_limit_error(&l, &peer1, 0);
 	assert_in_range(first, ICMP_ERROR_BURST / 2, 2 * ICMP_ERROR_BURST);
 	/* a peer that uses up its own share takes nothing from another */
 	for (int i = 0; i < 1000; i++)
-		other += icmp_limit_error(&l, 0x0a000002, 0);
+		other += icmp_limit_error(&l, &peer2, 0);
 	assert_in_range(other, ICMP_ERROR_BURST / 2, 2 * ICMP_ERROR_BURST);
 	/* nor errors from echo */
-	assert_true(icmp_limit_echo(&l, 0x0a000001, 0));
+	assert_true(icmp_limit_echo(&l, &peer1, 0));
 	/* and over 100 s it is the rate: one per ICMP_ERROR_COST_NS on average */
 	for (int64_t t = 0; t < 100 * NS_PER_S; t += NS_PER_MS)
-		later += icmp_limit_error(&l, 0x0a000001, t);
+		later += icmp_limit_error(&l, &peer1, t);
 	assert_in_range(later, 900, 1100);
 }
 
@@ -197,7 +200,7 @@ static void req_IC4_006__how_many_get_through_is_random(void **state)
 		int n = 0;
 		icmp_limit_init(&l, (struct prf_key){k, 2});
 		for (int i = 0; i < 100; i++)
-			n += icmp_limit_error(&l, 0x0a000001, 0);
+			n += icmp_limit_error(&l, &peer1, 0);
 		seen[n] = 1;
 	}
 	for (int i = 0; i < 100; i++)
@@ -213,34 +216,34 @@ static void icmp_error_cause__linux_meanings(void **state)
 		{11, 0, EHOSTUNREACH, false}, {12, 0, EPROTO, false},
 	};
 	struct icmp_cause c;
-	struct icmp4_quote q = {.total_len = 1500};
+	struct icmp_quote q = {.total_len = 1500};
 	for (size_t i = 0; i < ARRAY_LEN(want); i++) {
 		struct icmp4_hdr h = {.type = want[i].type, .code = want[i].code};
-		assert_true(icmp_error_cause(&h, &q, &c));
+		assert_true(icmp_error_cause(false, &h, &q, &c));
 		assert_int_equal(c.err, want[i].err);
 		assert_int_equal(c.hard, want[i].hard);
 	}
 	struct icmp4_hdr quench = {.type = ICMP4_QUENCH}, redirect = {.type = ICMP4_REDIRECT}, odd = {.type = 3, .code = 99};
-	assert_false(icmp_error_cause(&quench, &q, &c));
-	assert_false(icmp_error_cause(&redirect, &q, &c));
-	assert_false(icmp_error_cause(&odd, &q, &c));
+	assert_false(icmp_error_cause(false, &quench, &q, &c));
+	assert_false(icmp_error_cause(false, &redirect, &q, &c));
+	assert_false(icmp_error_cause(false, &odd, &q, &c));
 }
 
 static void req_PM_002__mtu_has_a_floor_and_plateaus(void **state)
 {
 	struct icmp_cause c;
-	struct icmp4_quote q = {.total_len = 1500};
+	struct icmp_quote q = {.total_len = 1500};
 	struct icmp4_hdr h = {.type = 3, .code = 4, .rest = 1400};
-	assert_true(icmp_error_cause(&h, &q, &c));
+	assert_true(icmp_error_cause(false, &h, &q, &c));
 	assert_int_equal(c.mtu, 1400);
 	h.rest = 68;
-	icmp_error_cause(&h, &q, &c);
+	icmp_error_cause(false, &h, &q, &c);
 	assert_int_equal(c.mtu, 552);
 	h.rest = 0; /* RFC 1191 §7.1: the plateau below the quoted length */
-	icmp_error_cause(&h, &q, &c);
+	icmp_error_cause(false, &h, &q, &c);
 	assert_int_equal(c.mtu, 1492);
 	q.total_len = 1492;
-	icmp_error_cause(&h, &q, &c);
+	icmp_error_cause(false, &h, &q, &c);
 	assert_int_equal(c.mtu, 1006);
 }
 

@@ -11,6 +11,7 @@
 #include "net/forward.h"
 #include "net/ip_input.h"
 #include "base/csum.h"
+#include "wire/eth.h"
 #include "region.h"
 
 static struct pktmem mem;
@@ -48,9 +49,9 @@ static uint32_t plain(uint8_t *bytes, uint32_t body)
 
 static enum drop verdict(uint8_t *bytes, uint32_t n)
 {
-	struct ip4_hdr h;
+	struct ip_hdr h;
 	struct pkt *p = packet(bytes, n);
-	enum drop d = ip_input(&mem, p, &h);
+	enum drop d = ip_input(&mem, p, ETHERTYPE_IP4, 0, &h);
 	pkt_free(&mem, p);
 	return d;
 }
@@ -86,10 +87,10 @@ static void req_IP4_001__malformed_headers(void **state)
 static void req_IP4_002__padding_is_cut(void **state)
 {
 	uint8_t b[200];
-	struct ip4_hdr h;
+	struct ip_hdr h;
 	uint32_t n = plain(b, 10);
 	struct pkt *p = packet(b, n + 16);
-	assert_int_equal(ip_input(&mem, p, &h), DROP_NONE);
+	assert_int_equal(ip_input(&mem, p, ETHERTYPE_IP4, 0, &h), DROP_NONE);
 	assert_int_equal(p->len, n);
 	assert_int_equal(p->m.l4 - p->m.l3, 20);
 	pkt_free(&mem, p);
@@ -129,7 +130,8 @@ static enum drop super_verdict(uint32_t n, uint32_t thl, uint16_t gso_size, uint
 	p->m.gso = PKT_GSO_TCP4;
 	p->m.gso_size = gso_size;
 	p->m.gso_segs = gso_segs;
-	enum drop d = ip_input(&mem, p, &h);
+	struct ip_hdr seen;
+	enum drop d = ip_input(&mem, p, 0, 0, &seen);
 	pkt_free(&mem, p);
 	return d;
 }
@@ -170,7 +172,7 @@ static void req_IP4_003__addresses(void **state)
 		{0x0a000001, 0xffffffff, DROP_NONE, DROP_NONE},
 	};
 	for (size_t i = 0; i < ARRAY_LEN(c); i++) {
-		struct ip4_hdr h = {.src = c[i].src, .dst = c[i].dst};
+		struct ip_hdr h = {.src = via_addr_v4(c[i].src), .dst = via_addr_v4(c[i].dst)};
 		assert_int_equal(ip_input_addresses(&h, false), c[i].wire);
 		assert_int_equal(ip_input_addresses(&h, true), c[i].lo);
 	}
@@ -186,7 +188,8 @@ static void req_RT4_003__ttl_is_lowered_and_the_checksum_exact(void **state)
 			ip4_emit(b, &h);
 			struct pkt *p = packet(b, 20);
 			p->m.l3 = p->head;
-			enum drop d = forward_ttl(p, &h);
+			struct ip_hdr view = ip_hdr_of4(&h);
+			enum drop d = forward_ttl(p, &view);
 			assert_int_equal(d, ttl <= 1 ? DROP_IP_TTL : DROP_NONE);
 			assert_int_equal(ip4_parse(pkt_data(p), 20, false, &g), 0);
 			assert_int_equal(g.ttl, ttl <= 1 ? ttl : ttl - 1);
@@ -198,18 +201,18 @@ static void req_RT4_003__ttl_is_lowered_and_the_checksum_exact(void **state)
 static void req_RT4_006__what_is_never_forwarded(void **state)
 {
 	struct pkt *p = pkt_new(&mem, 0);
-	struct ip4_hdr h = {.src = 0x0a000001, .dst = 0x0b000001};
+	struct ip_hdr h = {.src = via_addr_v4(0x0a000001), .dst = via_addr_v4(0x0b000001)};
 	assert_int_equal(forward_may(p, &h), DROP_NONE);
 	p->m.ether_mcast = 1; /* RT4-009 */
 	assert_int_equal(forward_may(p, &h), DROP_IP_BROADCAST);
 	p->m.ether_mcast = 0;
-	h.dst = 0xffffffff;
+	h.dst = via_addr_v4(0xffffffff);
 	assert_int_equal(forward_may(p, &h), DROP_IP_BROADCAST);
-	h.dst = 0xe0000009;
+	h.dst = via_addr_v4(0xe0000009);
 	assert_int_equal(forward_may(p, &h), DROP_IP_BROADCAST);
-	h.dst = 0xa9fe0101;
+	h.dst = via_addr_v4(0xa9fe0101);
 	assert_int_not_equal(forward_may(p, &h), DROP_NONE);
-	h = (struct ip4_hdr){.src = 0xa9fe0101, .dst = 0x0b000001};
+	h = (struct ip_hdr){.src = via_addr_v4(0xa9fe0101), .dst = via_addr_v4(0x0b000001)};
 	assert_int_not_equal(forward_may(p, &h), DROP_NONE);
 	pkt_free(&mem, p);
 }

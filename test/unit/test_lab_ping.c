@@ -306,6 +306,114 @@ static void jobs__leave_nothing(void **state)
 	lab_free(l);
 }
 
+static struct via_addr v6(const char *text)
+{
+	struct via_addr a;
+	assert_int_equal(via_addr_parse(text, strlen(text), &a), 0);
+	return a;
+}
+
+/* Addresses 2001:db8:N::{1,2} on link N, and routes along the way. */
+static struct lab *load_v6(void)
+{
+	static const struct {
+		const char *node, *own[2], *to[2], *via[2];
+	} set[] = {
+		{"a", {"2001:db8:1::1"}, {"::"}, {"2001:db8:1::2"}},
+		{"r", {"2001:db8:1::2", "2001:db8:2::1"}, {"2001:db8:3::"}, {"2001:db8:2::2"}},
+		{"s", {"2001:db8:2::2", "2001:db8:3::1"}, {"2001:db8:1::"}, {"2001:db8:2::1"}},
+		{"b", {"2001:db8:3::2"}, {"::"}, {"2001:db8:3::1"}},
+	};
+	struct lab *l = load(far);
+	for (size_t i = 0; i < ARRAY_LEN(set); i++) {
+		struct via *v = lab_node(l, set[i].node)->stack;
+		for (int k = 0; k < 2 && set[i].own[k]; k++)
+			assert_int_equal(via_configure(v, &(struct via_change){.kind = VIA_ADDR_ADD, .ifindex = 2 + k,
+				.addr = v6(set[i].own[k]), .plen = 64}), 0);
+		assert_int_equal(via_configure(v, &(struct via_change){.kind = VIA_ROUTE_ADD, .addr = v6(set[i].to[0]),
+			.plen = set[i].to[0][2] ? 64 : 0, .gateway = v6(set[i].via[0])}), 0);
+	}
+	lab_run(l, 10 * NS_PER_S, NULL, NULL); /* duplicate addresses are looked for */
+	return l;
+}
+
+/* All of it in IPv6: times, errors of routers, the three kinds of probes. */
+static void v6__ping_and_trace(void **state)
+{
+	static const char *const kinds[] = {"udp", "icmp", "tcp"};
+	static const char *const way[] = {"2001:db8:1::2", "2001:db8:2::2", "2001:db8:3::2"};
+	struct lab *l = load_v6();
+	struct heard h = job(l, ping_words("2001:db8:3::2", 3, 56, 0, -1));
+	assert_int_equal(of(h.last, "received"), 3);
+	assert_int_equal(of(h.last, "min_us"), 222000);
+	assert_int_equal(of(json_array_get(h.events, 3), "ttl"), 62);
+	done(&h);
+	h = job(l, ping_words("2001:db8:3::2", 1, 56, 2, -1));
+	assert_int_equal(of(h.last, "errors"), 1);
+	assert_string_equal(text(json_array_get(h.events, 1), "from"), "2001:db8:2::2");
+	assert_int_equal(of(json_array_get(h.events, 1), "type"), 3);
+	done(&h);
+	for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
+		lab_run(l, lab_now(l) + 100 * NS_PER_S, NULL, NULL);
+		h = job(l, trace_words("2001:db8:3::2", kinds[i], 80, false, 3));
+		const json_t *hops = json_object_get(h.last, "hops");
+		assert_true(json_is_true(json_object_get(h.last, "reached")));
+		assert_int_equal(json_array_size(hops), 3);
+		for (size_t k = 0; k < 3; k++)
+			assert_string_equal(text(hop_address(hops, k), "address"), way[k]);
+		done(&h);
+	}
+	h = job(l, trace_words("2001:db8:9::9", "udp", 33434, false, 1));
+	assert_true(json_is_false(json_object_get(h.last, "reached")));
+	assert_string_equal(text(json_array_get(json_object_get(json_array_get(h.events, 2), "probes"), 0), "flag"), "!N");
+	done(&h);
+	lab_free(l);
+}
+
+/* What a stack tells of its neighbours: nobody at first, who answered, who does not. */
+static void neighbours__are_told(void **state)
+{
+	static const char apart[] = HEAD "    - {endpoints: [\"a:1\", \"r:1\"], impairments: {a-to-b: {loss: 100%}}}\n"
+					 "    - {endpoints: [\"r:2\", \"s:1\"]}\n    - {endpoints: [\"s:2\", \"b:1\"]}\n";
+	struct via_neigh_info n = {.size = sizeof n};
+	struct lab *l = load(far);
+	struct via *a = lab_node(l, "a")->stack;
+	assert_false(via_neigh_get(a, 0, &n));
+	struct heard h = job(l, ping_words("b", 1, 56, 0, -1));
+	done(&h);
+	assert_true(via_neigh_get(a, 0, &n));
+	assert_int_equal(n.state, VIA_NEIGH_DELAY); /* it had announced itself, was used, and is asked after five seconds */
+	lab_run(l, lab_now(l) + 6 * NS_PER_S, NULL, NULL);
+	assert_true(via_neigh_get(a, 0, &n));
+	assert_int_equal(n.state, VIA_NEIGH_REACHABLE);
+	assert_int_equal(n.ifindex, 2);
+	assert_int_equal(via_addr_to_v4(&n.addr), 0x0a000102);
+	assert_memory_equal(n.mac, lab_port(l, 1)->d.mac, 6);
+	assert_false(via_neigh_get(a, 1, &n) || via_neigh_get(a, -1, &n));
+	for (uint8_t i = 1; i <= 3; i++) {
+		uint8_t mac[6] = {2, 0, 0, 0, 0, i};
+		struct via_change c = {.kind = VIA_NEIGH_SET, .ifindex = 2, .addr = via_addr_v4(0x0a000100u + 100 + i)};
+		memcpy(c.mac, mac, 6);
+		assert_int_equal(via_configure(a, &c), 0);
+	}
+	for (int i = 0; i < 4; i++)
+		assert_true(via_neigh_get(a, i, &n) && n.state == (i < 3 ? VIA_NEIGH_PERMANENT : VIA_NEIGH_REACHABLE));
+	assert_false(via_neigh_get(a, 4, &n));
+	lab_free(l);
+	l = load(apart);
+	char err[256];
+	h = (struct heard){.events = json_array()};
+	json_t *what = ping_words("10.0.1.77", 1, 56, 0, -1);
+	struct lab_job *j = lab_job_new(l, what, on_message, &h, err);
+	lab_run(l, NS_PER_S / 2, NULL, NULL);
+	assert_true(via_neigh_get(lab_node(l, "a")->stack, 0, &n));
+	assert_int_equal(n.state, VIA_NEIGH_INCOMPLETE);
+	lab_job_free(j);
+	json_decref(what);
+	done(&h);
+	lab_free(l);
+}
+
 static void jobs__sentences(void **state)
 {
 	static const struct {
@@ -335,7 +443,8 @@ int main(void)
 		cmocka_unit_test(ping__times_are_the_links), cmocka_unit_test(ping__errors_name_their_sender),
 		cmocka_unit_test(ping__local_errors), cmocka_unit_test(ping__duplicates_and_silence), cmocka_unit_test(trace__kinds),
 		cmocka_unit_test(trace__silent_and_unreachable), cmocka_unit_test(trace__report), cmocka_unit_test(jobs__leave_nothing),
-		cmocka_unit_test(jobs__sentences),
+		cmocka_unit_test(jobs__sentences), cmocka_unit_test(neighbours__are_told),
+		cmocka_unit_test(v6__ping_and_trace),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -95,7 +95,8 @@ static void inject(struct net *t, int to, struct ip4_hdr h, const uint8_t *mac, 
 	uint8_t *ip = pkt_put(p, IP4_HLEN + n_opts);
 	if (n_opts)
 		memcpy(ip + IP4_HLEN, opts, n_opts);
-	ip4_emit_before(ip, &h, n_opts);
+	ip4_emit(ip, &h);
+	ip4_emit_grown(ip, n_opts);
 	assert_int_equal(pkt_append(&t->mem, p, body, n), 0);
 	p->m.rx_ns = t->now;
 	via_rx_burst(t->v[to], 2, &p, 1, t->now);

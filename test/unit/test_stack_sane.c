@@ -81,7 +81,8 @@ static void one_breaks(void (*harm)(struct tcp_conn *))
 	assert_int_equal(net_counter(c, "tcp.broken"), 1);
 	assert_int_equal(net_counter(s, "tcp.broken"), 0);
 	assert_int_equal(via_send(c, victim.out, "x", 1, 0), -ECONNABORTED);
-	int64_t told = via_send(s, victim.in, "x", 1, 0); /* the number that the reset took may have been wrong, too: then the next segment is answered */
+	/* The number that the reset took may have been wrong, too: then the next segment is answered. */
+	int64_t told = via_send(s, victim.in, "x", 1, 0);
 	net_run(t, t->now + NS_PER_S);
 	do
 		r = via_recv(s, victim.in, b, sizeof(b), 0);

@@ -199,7 +199,7 @@ static void forge_frag_needed(struct net *t, const struct flow *f, uint32_t seq,
 	q->m.l3 = q->head;
 	ip4_emit(pkt_put(q, IP4_HLEN), &h);
 	tcp_emit(pkt_put(q, TCP_HLEN), &th);
-	struct pkt *p = icmp_error_build(&t->mem, q, ICMP4_UNREACH, ICMP4_UNREACH_FRAG, mtu);
+	struct pkt *p = icmp_error_build(&t->mem, q, &(struct icmp4_hdr){.type = ICMP4_UNREACH, .code = ICMP4_UNREACH_FRAG, .rest = mtu});
 	static const uint8_t from[6] = {2, 9, 9, 9, 9, 9};
 	struct ip4_hdr o = {.ttl = 60, .proto = IPPROTO_N_ICMP, .total_len = (uint16_t)(p->len + IP4_HLEN), .src = 0x0a0000fe, .dst = h.src};
 	ip4_emit(pkt_push(p, IP4_HLEN), &o);

@@ -278,7 +278,7 @@ static void tell_client(uint8_t type, uint8_t code)
 	q->m.l3 = q->head;
 	ip4_emit(pkt_put(q, IP4_HLEN), &h);
 	tcp_emit(pkt_put(q, TCP_HLEN), &(struct tcp_hdr){.sport = last[0].tcp.sport, .dport = last[0].tcp.dport, .seq = last[0].tcp.seq});
-	struct pkt *p = icmp_error_build(&t->mem, q, type, code, 0);
+	struct pkt *p = icmp_error_build(&t->mem, q, &(struct icmp4_hdr){.type = type, .code = code});
 	struct ip4_hdr o = {.ttl = 60, .proto = IPPROTO_N_ICMP, .total_len = (uint16_t)(p->len + IP4_HLEN), .src = 0x0a0000fe, .dst = h.src};
 	ip4_emit(pkt_push(p, IP4_HLEN), &o);
 	eth_emit(pkt_push(p, ETH_HLEN), iface_at(c, ic)->mac, from, ETHERTYPE_IP4);

@@ -1,0 +1,221 @@
+/* test/sim/sim_examples.c - the stories that the shipped labs tell (examples/) come true, and the demo's internet survives the loss of one
+ * of its two ways in mid-transfer: each byte of each connection is checked. */
+#include "test/sim/sim.h"
+
+#include "lab/job.h"
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+
+static struct lab *example(const char *name, bool clean)
+{
+	char path[512];
+	const char *src = getenv("SRC");
+	struct lab_error err;
+	snprintf(path, sizeof path, "%s/examples/%s.yaml", src ? src : ".", name);
+	struct lab *l = lab_load(path, &(struct lab_opts){.arena_bytes = 32u << 20, .packet_bytes = 256u << 20, .no_impairments = clean}, &err);
+	if (!l) {
+		printf("Bail out! %s:%d: %s\n", err.file, err.line, err.text);
+		exit(1);
+	}
+	return l;
+}
+
+/* Frames that left by this interface. */
+static uint64_t sent_by(struct lab *l, const char *end)
+{
+	struct lab_link_stats st;
+	for (int i = 0; lab_link_get(l, i, &st); i++)
+		if (strcmp(st.from, end) == 0)
+			return st.sent;
+	return 0;
+}
+
+static bool change(struct lab *l, const char *link, const char *word)
+{
+	char err[256];
+	return lab_link_change(l, link, word, false, err) == 0;
+}
+
+static bool run_on(struct sim_run *r, struct lab *l, int64_t seconds)
+{
+	lab_run(l, lab_now(l) + seconds * NS_PER_S, sim_run_done, r);
+	return sim_run_done(r) && !sim_run_error(r);
+}
+
+/* --- internet.yaml --- */
+
+struct half {
+	struct sim_run *r;
+	uint64_t least;
+};
+
+static bool is_half_way(void *ctx)
+{
+	struct half *h = ctx;
+	for (int i = 0; i < h->r->n; i++)
+		if (h->r->client[i].received < h->least || h->r->client[i].done)
+			return false;
+	return true;
+}
+
+/* One of the two ways goes while 8 connections each carry 400 kB down and 100 kB up over both. */
+static bool path_loss(const char *link, const char *dead_end)
+{
+	enum { DOWN = 400000, UP = 100000 };
+	struct lab *l = example("internet", false);
+	struct sim_run r;
+	sim_run_start(&r, l, "home", "sina", 7000, SIM_CONNS, UP, DOWN, 5);
+	struct half h = {&r, DOWN / 10};
+	lab_run(l, 60 * NS_PER_S, is_half_way, &h);
+	bool began = is_half_way(&h) && sent_by(l, "r2:eth1") > 20 && sent_by(l, "r3:eth1") > 20;
+	bool cut = change(l, link, "down");
+	uint64_t before = sent_by(l, dead_end);
+	bool over = run_on(&r, l, 300);
+	bool silent = sent_by(l, dead_end) == before;
+	uint64_t got = 0;
+	for (int i = 0; i < r.n; i++)
+		got += r.client[i].received;
+	bool whole = over && got == SIM_CONNS * (uint64_t)DOWN && r.server.received == SIM_CONNS * (uint64_t)UP;
+	bool back = change(l, link, "up");
+	lab_run(l, lab_now(l) + NS_PER_S, NULL, NULL);
+	back &= sent_by(l, dead_end) > before; /* its ends announce themselves */
+	sim_run_stop(&r);
+	lab_free(l);
+	return sim_ok(began && cut && whole && silent && back,
+		      "internet: %s goes in mid-transfer: began %d, whole %d, unused from then on %d, back %d", link, began, whole, silent, back);
+}
+
+/* --- clos-ecmp.yaml --- */
+
+static bool clos(void)
+{
+	struct lab *l = example("clos-ecmp", false);
+	struct sim_run r[4];
+	bool over = true, spread, moved;
+	for (int i = 0; i < 4; i++)
+		sim_run_start(&r[i], l, "web", "store", (uint16_t)(7000 + i), SIM_CONNS, 20000, 200000, (uint64_t)i);
+	for (int i = 0; i < 4; i++)
+		over &= run_on(&r[i], l, 60);
+	uint64_t one = sent_by(l, "leaf4:eth1"), two = sent_by(l, "leaf4:eth2"), all = one + two;
+	spread = one > all / 5 && two > all / 5;
+	for (int i = 0; i < 4; i++)
+		sim_run_stop(&r[i]);
+	bool good = sim_ok(over && spread, "clos-ecmp: 32 connections use both spines (%llu and %llu frames)", (unsigned long long)one,
+			   (unsigned long long)two);
+	sim_run_start(&r[0], l, "web", "store", 7100, SIM_CONNS, 20000, 2000000, 9);
+	struct half h = {&r[0], 10000};
+	lab_run(l, lab_now(l) + 60 * NS_PER_S, is_half_way, &h);
+	change(l, "leaf1-spine1", "down");
+	one = sent_by(l, "leaf4:eth1");
+	moved = run_on(&r[0], l, 60) && sent_by(l, "leaf4:eth1") == one;
+	good &= sim_ok(moved, "clos-ecmp: without leaf1-spine1 all goes by the other spine, and no connection breaks");
+	sim_run_stop(&r[0]);
+	lab_free(l);
+	return good;
+}
+
+/* --- satellite.yaml --- */
+
+/* 60 MB to the ship by this algorithm; share of the link's rate while it lasted, in per mille. */
+static int64_t by_satellite(const char *cc, const char *rmem_max, int64_t *connected)
+{
+	enum { BYTES = 60000000 };
+	struct lab *l = example("satellite", false);
+	struct sim_run r;
+	if (rmem_max)
+		via_configure(lab_node(l, "bridge")->stack, &(struct via_change){.kind = VIA_SET, .setting = VIA_SET_TCP_RMEM_MAX,
+										   .value = atoi(rmem_max)});
+	sim_run_start(&r, l, "land", "bridge", 7000, 1, BYTES, 1, 3);
+	via_setsockopt(r.client[0].via, r.client[0].sock, IPPROTO_TCP, TCP_CONGESTION, cc, (uint32_t)strlen(cc));
+	while (!r.client[0].connected && lab_now(l) < 10 * NS_PER_S)
+		lab_run(l, lab_now(l) + NS_PER_MS, NULL, NULL);
+	*connected = lab_now(l);
+	bool over = run_on(&r, l, 600);
+	int64_t share = over ? (int64_t)(BYTES * 8.0 * 1e9 / (double)lab_now(l) / 20e6 * 1000) : 0;
+	sim_run_stop(&r);
+	lab_free(l);
+	return share;
+}
+
+static bool satellite(void)
+{
+	int64_t connected, narrow, wide, bbr;
+	wide = by_satellite("cubic", NULL, &connected);
+	bool good = sim_ok(connected >= 560 * NS_PER_MS && connected <= 1700 * NS_PER_MS, "satellite: a handshake takes %lld ms",
+			   (long long)(connected / NS_PER_MS));
+	narrow = by_satellite("cubic", "131072", &connected);
+	bbr = by_satellite("bbr", NULL, &connected);
+	good &= sim_ok(narrow > 20 && narrow < 60, "satellite: a window of 64 KiB carries 0.9 of 20 Mbit/s (%lld per mille)",
+		       (long long)narrow);
+	good &= sim_ok(wide > 5 * narrow, "satellite: windows that grow carry more than five times that (CUBIC: %lld per mille)",
+		       (long long)wide);
+	good &= sim_ok(bbr > 700 && bbr > wide, "satellite: BBR minds the fades less (%lld per mille)", (long long)bbr);
+	return good;
+}
+
+/* --- blackhole-mtu.yaml --- */
+
+struct heard {
+	json_int_t received, errors;
+	bool is_over;
+};
+
+static void on_message(void *ctx, const json_t *msg)
+{
+	struct heard *h = ctx;
+	h->is_over = json_is_true(json_object_get(msg, "done"));
+	h->received = json_integer_value(json_object_get(msg, "received"));
+	h->errors = json_integer_value(json_object_get(msg, "errors"));
+}
+
+static bool has_heard(void *ctx)
+{
+	return ((struct heard *)ctx)->is_over;
+}
+
+static struct heard ping(struct lab *l, int bytes)
+{
+	char err[256];
+	struct heard h = {0};
+	json_t *what = json_pack("{s:s, s:s, s:s, s:i, s:I, s:i, s:I, s:i}", "job", "ping", "node", "home", "to", "far", "count", 3,
+				 "interval_ns", (json_int_t)NS_PER_S, "bytes", bytes, "wait_ns", (json_int_t)NS_PER_S, "discover", IP_PMTUDISC_DO);
+	struct lab_job *j = lab_job_new(l, what, on_message, &h, err);
+	json_decref(what);
+	lab_run(l, lab_now(l) + 100 * NS_PER_S, has_heard, &h);
+	lab_job_free(j);
+	return h;
+}
+
+static bool black_hole(void)
+{
+	struct lab *l = example("blackhole-mtu", false);
+	struct sim_run r;
+	struct heard fits = ping(l, 1172), too_long = ping(l, 1173);
+	bool good = sim_ok(fits.received == 3 && too_long.received == 0 && too_long.errors == 0,
+			   "blackhole-mtu: 1200 bytes are answered (%d of 3), 1201 vanish without a word (%d, %d errors)", (int)fits.received,
+			   (int)too_long.received, (int)too_long.errors);
+	sim_run_start(&r, l, "home", "far", 7000, 2, 100000, 300000, 1);
+	good &= sim_ok(run_on(&r, l, 120), "blackhole-mtu: TCP finds the size by itself");
+	sim_run_stop(&r);
+	lab_free(l);
+	l = example("blackhole-mtu", false);
+	via_sysctl(lab_node(l, "far")->stack, "tcp_mtu_probing", "0");
+	sim_run_start(&r, l, "home", "far", 7000, 1, 1, 300000, 1);
+	lab_run(l, 120 * NS_PER_S, sim_run_done, &r);
+	good &= sim_ok(r.client[0].received == 0 && !r.client[0].done, "blackhole-mtu: without that nothing comes");
+	sim_run_stop(&r);
+	lab_free(l);
+	return good;
+}
+
+int main(void)
+{
+	bool good = true;
+	puts("1..11");
+	good &= path_loss("r1-r2", "r2:eth1");
+	good &= path_loss("r2-r4", "r2:eth2");
+	good &= clos();
+	good &= satellite();
+	good &= black_hole();
+	return !good;
+}
