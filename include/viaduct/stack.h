@@ -7,6 +7,7 @@
 
 #include <stddef.h>
 #include <viaduct/driver.h>
+#include <viaduct/filter.h>
 #include <viaduct/socket.h>
 #include <viaduct/types.h>
 
@@ -40,7 +41,15 @@ VIA_API int via_iface_remove(struct via *v, int ifindex);
 VIA_API void via_iface_updown(struct via *v, int ifindex);
 
 /* Configuration changes only through this one call; each raises the stack's configuration generation. */
-enum via_change_kind { VIA_ADDR_ADD, VIA_ADDR_DEL, VIA_ROUTE_ADD, VIA_ROUTE_DEL, VIA_NEIGH_SET, VIA_SET, VIA_ADDR_PROBE };
+enum via_change_kind {
+	VIA_ADDR_ADD, VIA_ADDR_DEL, VIA_ROUTE_ADD, VIA_ROUTE_DEL, VIA_NEIGH_SET, VIA_SET, VIA_ADDR_PROBE,
+	VIA_FILTER_APPEND, /* filter: one more rule at the end of its chain. -ENOSPC beyond 1024 in a chain, -ENODEV: no such interface */
+	VIA_FILTER_POLICY, /* filter: the target of what no rule of its chain decides; at first ACCEPT */
+	VIA_FILTER_FLUSH,  /* filter: no rules in its chain any more; policies stay */
+	VIA_NAT_ADD,       /* nat: one more rule. -ENOSPC beyond 64, -ENODEV: no such interface */
+	VIA_NAT_FLUSH,     /* no NAT rules any more, and every connection is forgotten */
+	VIA_CT_FLUSH,      /* every connection is forgotten */
+};
 enum via_setting {
 	VIA_SET_FORWARDING = 1,
 	VIA_SET_TTL,
@@ -78,6 +87,9 @@ enum via_setting {
 	VIA_SET_ANY_ADDRESS, /* 1: every unicast address is one of ours, to receive at and to send from; a gateway (via_catch_all()) */
 	VIA_SET_ACCEPT_REDIRECTS,   /* 1: a host believes redirects of the gateway in use (RFC 1122 §3.2.2.2); default 0 */
 	VIA_SET_SEND_REDIRECTS,     /* 0: a router sends none (RFC 1812 §5.2.7.2); default 1 */
+	VIA_SET_CT_MAX, /* connections that NAT and filter know at most, 1 to 262144; 65536. One more ends the oldest unanswered one */
+	VIA_SET_IP6_HEADERS, /* most IPv6 extension headers of a packet, 0 to 255; default 8 */
+	VIA_SET_IP6_OPTIONS, /* most options of one of them, 0 to 255, padding not counted; default 8 (RFC 8504 §5.3) */
 	/* IPv6 of the interface `ifindex`, an Ethernet with an MTU of at least 1280. Without VIA_SET_IPV6 addresses and routes are what was
 	 * configured, used at once, and neighbours are found all the same. */
 	VIA_SET_IPV6,               /* 1: it has a link-local address, probes for every address before it is used (VIA_ADDR_ADD too), asks for
@@ -111,6 +123,8 @@ struct via_change {
 	int64_t value;
 	enum via_route_type route_type;
 	uint16_t weight;         /* of a path among equal ones; 0: 1 */
+	const struct via_filter_rule *filter; /* borrowed for the call */
+	const struct via_nat_rule *nat;
 	uint32_t valid_s, preferred_s; /* VIA_SET_RA_PREFIX: lifetimes, seconds; UINT32_MAX: for ever */
 };
 /* ROUTE_ADDs of one prefix with different gateways make equal paths, at most 8: each flow takes one by a keyed hash, their shares

@@ -3,6 +3,7 @@
 #define VIADUCT_VIADUCT_H
 #include <viaduct/buffer.h>
 #include <viaduct/driver.h>
+#include <viaduct/filter.h>
 #include <viaduct/host.h>
 #include <viaduct/socket.h>
 #include <viaduct/stack.h>

@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { OPT_TOPOLOGY, OPT_SHAPE, OPT_LINK, OPT_SEED, OPT_PCAPNG, OPT_STORY, OPT_CLEAN, OPT_ROOT, OPT_REPORT };
+enum { OPT_TOPOLOGY, OPT_SHAPE, OPT_LINK, OPT_SEED, OPT_PCAPNG, OPT_STORY, OPT_CLEAN, OPT_ROOT, OPT_MAIL, OPT_REPORT };
 static const struct cmd_option options[] = {
 	[OPT_TOPOLOGY] = {'t', "topology", "FILE", "a private lab from this file, for the life of the program"},
 	[OPT_SHAPE] = {0, "topo", "SHAPE", "a private lab from one line: line,3  ring,5  clos,2,4  tree,3,10"},
@@ -22,6 +22,7 @@ static const struct cmd_option options[] = {
 	[OPT_STORY] = {0, "story", "FILE", "write what happened as JSON (via lab story shows it)"},
 	[OPT_CLEAN] = {0, "no-impairments", NULL, "all links clean: no delay, loss or reordering"},
 	[OPT_ROOT] = {0, "www", "NODE=DIR", "serve DIR on NODE instead of the file's http folder"},
+	[OPT_MAIL] = {0, "mail", "NODE=DIR", "keep the mail of NODE in DIR instead of the file's maildir"},
 	[OPT_REPORT] = {0, "report", NULL, "tell in full what was taken and what not, even under -q"},
 	{0, NULL, NULL, NULL},
 };
@@ -82,7 +83,8 @@ static int exec_private(const struct cmd_args *a)
 		.no_impairments = a->opt[OPT_CLEAN] != NULL,
 		.story = a->opt[OPT_STORY] != NULL,
 		.link = a->opt[OPT_LINK],
-		.www = a->opt[OPT_ROOT]};
+		.www = a->opt[OPT_ROOT],
+		.mail = a->opt[OPT_MAIL]};
 	struct session s = {0};
 	int status = lab_host_seed(a->opt[OPT_SEED], &o);
 	if (status)

@@ -42,24 +42,26 @@ struct server {
 
 #define PATIENCE_NS (2 * NS_PER_S) /* with a program that was asked to end */
 
-/* Does --www name a node that serves http? False after a sentence. */
-static bool www_fits(struct lab *lab, const char *www)
+/* Does --www or --mail name a node with that service? False after a sentence. */
+static bool root_fits(struct lab *lab, const char *option, const char *word, const char *kind)
 {
-	const char *eq = strchr(www, '=');
+	if (!word)
+		return true;
+	const char *eq = strchr(word, '=');
 	json_t *all = lab_inspect(lab);
 	const json_t *node, *service;
 	size_t i, k;
 	bool fits = false;
 	json_array_foreach(json_object_get(all, "nodes"), i, node) {
 		const char *name = json_string_value(json_object_get(node, "name"));
-		if (!eq || strlen(name) != (size_t)(eq - www) || strncmp(name, www, (size_t)(eq - www)) != 0)
+		if (!eq || strlen(name) != (size_t)(eq - word) || strncmp(name, word, (size_t)(eq - word)) != 0)
 			continue;
 		json_array_foreach(json_object_get(node, "services"), k, service)
-			fits = fits || strcmp(json_string_value(json_object_get(service, "name")), "http") == 0;
+			fits = fits || strcmp(json_string_value(json_object_get(service, "name")), kind) == 0;
 	}
 	json_decref(all);
 	if (!fits)
-		cmd_fail(EXIT_USAGE, "--www wants NODE=DIR and a node with an http service, not '%s'", www);
+		cmd_fail(EXIT_USAGE, "--%s wants NODE=DIR and a node with service %s, not '%s'", option, kind, word);
 	return fits;
 }
 
@@ -71,7 +73,7 @@ struct lab *lab_host_load(const char *file, const char *shape, const struct lab_
 		return NULL;
 	}
 	struct lab *lab = file ? lab_load(file, o, &e) : lab_load_shape(shape, o, &e);
-	if (lab && o->www && !www_fits(lab, o->www)) {
+	if (lab && (!root_fits(lab, "www", o->www, "http") || !root_fits(lab, "mail", o->mail, "smtp"))) {
 		lab_free(lab);
 		return NULL;
 	}

@@ -13,7 +13,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { UP_TOPOLOGY, UP_SHAPE, UP_LINK, UP_UNTIL, UP_DETACH, UP_SEED, UP_PCAPNG, UP_CLEAN, UP_ROOT };
+enum { UP_TOPOLOGY, UP_SHAPE, UP_LINK, UP_UNTIL, UP_DETACH, UP_SEED, UP_PCAPNG, UP_CLEAN, UP_ROOT, UP_MAIL };
 static const struct cmd_option up_options[] = {
 	[UP_TOPOLOGY] = {'t', "topology", "FILE", "the lab to run"},
 	[UP_SHAPE] = {0, "topo", "SHAPE", "the lab to run, from one line: line,3  ring,5  clos,2,4  tree,3,10"},
@@ -24,6 +24,7 @@ static const struct cmd_option up_options[] = {
 	[UP_PCAPNG] = {0, "pcapng", "FILE", "capture every interface into FILE"},
 	[UP_CLEAN] = {0, "no-impairments", NULL, "all links clean: no delay, loss or reordering"},
 	[UP_ROOT] = {0, "www", "NODE=DIR", "serve DIR on NODE instead of the file's http folder"},
+	[UP_MAIL] = {0, "mail", "NODE=DIR", "keep the mail of NODE in DIR instead of the file's maildir"},
 	{0, NULL, NULL, NULL},
 };
 
@@ -70,7 +71,8 @@ static int lab_up(const struct cmd_args *a)
 		.pcapng = a->opt[UP_PCAPNG],
 		.no_impairments = a->opt[UP_CLEAN] != NULL,
 		.link = a->opt[UP_LINK],
-		.www = a->opt[UP_ROOT]};
+		.www = a->opt[UP_ROOT],
+		.mail = a->opt[UP_MAIL]};
 	int64_t until = job_seconds(a->opt[UP_UNTIL], "--until", TIME_NEVER);
 	if (until < 0)
 		return EXIT_USAGE;

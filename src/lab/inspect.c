@@ -139,10 +139,9 @@ const char *lab_drop_text(const char *name)
 
 static json_t *services_json(const struct topo_node *t)
 {
-	static const char *const names[] = {[TOPO_HTTP] = "http", [TOPO_ECHO] = "echo", [TOPO_DNS] = "dns"};
 	json_t *all = json_array();
 	for (int i = 0; i < t->n_services; i++) {
-		json_t *o = json_pack("{s:s, s:i}", "name", names[t->services[i].kind], "port", (int)t->services[i].port);
+		json_t *o = json_pack("{s:s, s:i}", "name", topo_service_names[t->services[i].kind], "port", (int)t->services[i].port);
 		if (t->services[i].root)
 			json_object_set_new(o, "root", json_string(t->services[i].root));
 		json_array_append_new(all, o);

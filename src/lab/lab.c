@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <stdarg.h>
 #include <stdlib.h>
+#include <time.h>
 
 enum { PKTMEM_MIB = 2048, FEW_NODES = 64, ARENA_MIB = 256, ARENA_MANY_MIB = 64 };
 
@@ -231,33 +232,41 @@ static int add_routes(struct lab *l, struct lab_error *err)
 
 /* --- services --- */
 
-static int start_service(struct lab *l, struct lab_node *n, enum topo_service_kind kind, const char *root, struct via_sockaddr local)
+/* What time it was when the lab's clock stood at 0, ns since 1970: under virtual time, 0. */
+static int64_t epoch_of(const struct lab *l)
 {
-	if (!n->services && !(n->services = lab_services_new(n->stack, n->t->name)))
-		return -ENOMEM;
-	if (kind == TOPO_DNS && !l->names && !(l->names = lab_names_new(l->topo, lab_seed(l, "names", l->topo->name))))
-		return -ENOMEM;
-	return lab_service_start(n->services, kind, root, &local, l->names);
+	struct timespec t = {0};
+	if (l->opts.real_time)
+		clock_gettime(CLOCK_REALTIME, &t);
+	return (int64_t)t.tv_sec * NS_PER_S + t.tv_nsec - (l->opts.real_time ? l->env.now : 0);
 }
 
-/* The folder that `--www NODE=DIR` puts in the place of the file's, or NULL. */
-static const char *root_override(const struct lab *l, const char *node)
+static int start_service(struct lab *l, struct lab_node *n, const struct topo_service *t, const char *root, struct via_sockaddr local)
 {
-	const char *w = l->opts.www, *eq = w ? strchr(w, '=') : NULL;
+	if (!n->services && !(n->services = lab_services_new(n->stack, n->t->name, epoch_of(l))))
+		return -ENOMEM;
+	if (t->kind == TOPO_DNS && !l->names && !(l->names = lab_names_new(l->topo, lab_seed(l, "names", l->topo->name))))
+		return -ENOMEM;
+	return lab_service_start(n->services, t, root, &local, l->names);
+}
+
+/* The folder that `--www NODE=DIR` or `--mail NODE=DIR` puts in the place of the file's, or NULL. */
+static const char *root_override(const struct lab *l, const char *node, enum topo_service_kind kind)
+{
+	const char *w = kind == TOPO_HTTP ? l->opts.www : kind == TOPO_SMTP ? l->opts.mail : NULL, *eq = w ? strchr(w, '=') : NULL;
 	return eq && (size_t)(eq - w) == strlen(node) && strncmp(w, node, strlen(node)) == 0 ? eq + 1 : NULL;
 }
 
 static int start_services(struct lab *l, struct lab_node *n, struct lab_error *err)
 {
-	static const char *const names[] = {[TOPO_HTTP] = "http", [TOPO_ECHO] = "echo", [TOPO_DNS] = "dns"};
 	for (int i = 0; i < n->t->n_services; i++) {
 		const struct topo_service *s = &n->t->services[i];
-		const char *root = root_override(l, n->t->name);
-		int rc = start_service(l, n, s->kind, root ? root : s->root, (struct via_sockaddr){via_addr_v4(0), s->port});
+		const char *root = root_override(l, n->t->name, s->kind);
+		int rc = start_service(l, n, s, root ? root : s->root, (struct via_sockaddr){via_addr_v4(0), s->port});
 		if (rc && s->kind == TOPO_HTTP && root)
 			return fail(l, s->mark, err, rc, "cannot serve the folder", root);
 		if (rc)
-			return fail(l, s->mark, err, rc, "cannot start the service", names[s->kind]);
+			return fail(l, s->mark, err, rc, "cannot start the service", topo_service_names[s->kind]);
 	}
 	if (n->stack)
 		n->baseline = via_arena_used(n->stack);
@@ -486,7 +495,7 @@ struct via_addr lab_node_resolver(struct lab *l, const char *node)
 	if (i < 0 || !runs_programs(&l->nodes[i]))
 		return via_addr_v4(0);
 	size_t before = via_arena_used(l->nodes[i].stack);
-	int rc = start_service(l, &l->nodes[i], TOPO_DNS, NULL, (struct via_sockaddr){a, 53});
+	int rc = start_service(l, &l->nodes[i], &(struct topo_service){.kind = TOPO_DNS}, NULL, (struct via_sockaddr){a, 53});
 	l->nodes[i].baseline += via_arena_used(l->nodes[i].stack) - before;
 	return rc == 0 || rc == -EEXIST ? a : via_addr_v4(0); /* a dns service of the node's listens on all addresses */
 }

@@ -45,6 +45,7 @@ struct lab_opts {
 	size_t arena_bytes;      /* 2 GiB; 256 MiB, or 64 MiB in a lab of more than 64 nodes */
 	const char *link;        /* "KEY=VALUE,...": of all links, over what the topology says of each; or NULL */
 	const char *www;         /* "NODE=DIR": NODE's http service serves DIR instead of the file's folder; or NULL */
+	const char *mail;        /* "NODE=DIR": NODE's smtp service keeps its Maildirs in DIR; or NULL */
 };
 
 /* Parse and check only: a file, or one line as lab_load_shape() reads it. 0 or -EINVAL with *err. */

@@ -3,10 +3,13 @@
 #include "lab/services.h"
 #include "host/map.h"
 #include "lab/folder.h"
+#include "lab/maildir.h"
 #include "serve/dns.h"
 #include "serve/echo.h"
 #include "serve/http.h"
+#include "serve/smtp.h"
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 enum { SERVICE_ARENA = 64 << 20, ZONE_ARENA = 64 << 20, ZONE_TTL = 60 };
@@ -22,11 +25,15 @@ struct lab_services {
 	struct via *via;
 	struct host_map map;
 	struct arena *arena;
-	bool has[TOPO_DNS + 1];
+	char name[64]; /* NODE.lab */
+	int64_t epoch;
+	bool has[TOPO_SMTP + 1];
 	struct serve_http http;
 	struct serve_files files;
 	struct serve_echo echo;
 	struct serve_dns dns;
+	struct serve_smtp smtp;
+	struct serve_mail mail;
 	int64_t ticked;
 };
 
@@ -64,7 +71,7 @@ void lab_names_free(struct lab_names *n)
 	free(n);
 }
 
-struct lab_services *lab_services_new(struct via *v, const char *node)
+struct lab_services *lab_services_new(struct via *v, const char *node, int64_t epoch)
 {
 	struct lab_services *s = calloc(1, sizeof *s);
 	if (!s || host_map_new(&s->map, SERVICE_ARENA)) {
@@ -72,6 +79,8 @@ struct lab_services *lab_services_new(struct via *v, const char *node)
 		return NULL;
 	}
 	s->via = v;
+	s->epoch = epoch;
+	snprintf(s->name, sizeof s->name, "%s.lab", node);
 	s->ticked = INT64_MIN;
 	s->arena = arena_init(s->map.at, s->map.bytes);
 	if (!s->arena) {
@@ -94,6 +103,10 @@ void lab_services_free(struct lab_services *s)
 		serve_echo_stop(&s->echo);
 	if (s->has[TOPO_DNS])
 		serve_dns_stop(&s->dns);
+	if (s->has[TOPO_SMTP]) {
+		serve_smtp_stop(&s->smtp);
+		maildir_close(&s->mail);
+	}
 	arena_fini(s->arena);
 	host_map_free(&s->map);
 	free(s);
@@ -111,13 +124,26 @@ static int start_http(struct lab_services *s, const char *root, const struct via
 	return rc;
 }
 
-int lab_service_start(struct lab_services *s, enum topo_service_kind kind, const char *root, const struct via_sockaddr *local,
+static int start_smtp(struct lab_services *s, const struct topo_service *t, const char *root, const struct via_sockaddr *local)
+{
+	int rc = maildir_open(root, s->name, &s->mail);
+	if (rc)
+		return rc;
+	rc = serve_smtp_start(&s->smtp, &(struct serve_smtp_config){.arena = s->arena, .via = s->via, .mail = s->mail, .name = s->name,
+		.domains = (const char *const *)t->domains, .mailboxes = (const char *const *)t->mailboxes, .size_max = t->size,
+		.local = *local}, s->epoch);
+	if (rc)
+		maildir_close(&s->mail);
+	return rc;
+}
+
+int lab_service_start(struct lab_services *s, const struct topo_service *t, const char *root, const struct via_sockaddr *local,
 		      const struct lab_names *names)
 {
 	int rc = -EINVAL;
-	if (s->has[kind])
+	if (s->has[t->kind])
 		return -EEXIST;
-	switch (kind) {
+	switch (t->kind) {
 	case TOPO_HTTP:
 		rc = start_http(s, root, local);
 		break;
@@ -128,8 +154,11 @@ int lab_service_start(struct lab_services *s, enum topo_service_kind kind, const
 		rc = serve_dns_start(&s->dns, &(struct serve_dns_config){.arena = s->arena, .via = s->via, .zone_arena = names->arena,
 			.zone = &names->zone, .local = *local});
 		break;
+	case TOPO_SMTP:
+		rc = start_smtp(s, t, root, local);
+		break;
 	}
-	s->has[kind] = rc == 0;
+	s->has[t->kind] = rc == 0;
 	return rc;
 }
 
@@ -144,4 +173,6 @@ void lab_services_tick(struct lab_services *s, int64_t now)
 		serve_echo_tick(&s->echo, now);
 	if (s->has[TOPO_DNS])
 		serve_dns_tick(&s->dns, now);
+	if (s->has[TOPO_SMTP])
+		serve_smtp_tick(&s->smtp, s->epoch + now);
 }

@@ -1,4 +1,5 @@
-/* lab/services.h - the services a node runs by itself: http (a folder), echo, dns. They use the public socket API only. */
+/* lab/services.h - the services a node runs by itself: http (a folder), echo, dns, smtp (into Maildirs).
+ * They use the public socket API only. */
 #ifndef LAB_SERVICES_H
 #define LAB_SERVICES_H
 
@@ -11,10 +12,11 @@ struct lab_names;
 struct lab_names *lab_names_new(const struct topo *t, uint64_t seed);
 void lab_names_free(struct lab_names *n);
 
-struct lab_services *lab_services_new(struct via *v, const char *node); /* borrows both; NULL: no memory */
+/* epoch: what the lab's time 0 is for mail's dates, ns since 1970. */
+struct lab_services *lab_services_new(struct via *v, const char *node, int64_t epoch); /* borrows both; NULL: no memory */
 void lab_services_free(struct lab_services *s);
-/* Start one. root: the http folder. names: the zone, borrowed (dns). 0 or -errno. */
-int lab_service_start(struct lab_services *s, enum topo_service_kind kind, const char *root, const struct via_sockaddr *local,
+/* Start one; t is borrowed for its life. root: the http folder, the Maildirs' folder. names: the zone, borrowed (dns). 0 or -errno. */
+int lab_service_start(struct lab_services *s, const struct topo_service *t, const char *root, const struct via_sockaddr *local,
 		      const struct lab_names *names);
 /* Tell the time. */
 void lab_services_tick(struct lab_services *s, int64_t now);

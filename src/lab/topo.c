@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include <strings.h>
 
+const char *const topo_service_names[] = {[TOPO_HTTP] = "http", [TOPO_ECHO] = "echo", [TOPO_DNS] = "dns", [TOPO_SMTP] = "smtp", NULL};
+
 /* --- names: an open table of node numbers + 1, at most half full --- */
 
 static uint32_t name_hash(const char *s)
@@ -66,8 +68,11 @@ void topo_free(struct topo *t)
 		return;
 	for (int i = 0; i < t->n_nodes; i++) {
 		struct topo_node *n = &t->nodes[i];
-		for (int s = 0; s < n->n_services; s++)
+		for (int s = 0; s < n->n_services; s++) {
 			free(n->services[s].root);
+			topo_words_free(n->services[s].domains);
+			topo_words_free(n->services[s].mailboxes);
+		}
 		free(n->services);
 		free(n->wan.forwards);
 		for (int s = 0; s < n->n_sysctls; s++) {

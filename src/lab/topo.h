@@ -9,7 +9,9 @@
 #include "lab/lab.h"
 
 enum topo_kind { TOPO_HOST, TOPO_ROUTER, TOPO_SWITCH, TOPO_TAP, TOPO_WAN };
-enum topo_service_kind { TOPO_HTTP, TOPO_ECHO, TOPO_DNS };
+enum topo_service_kind { TOPO_HTTP, TOPO_ECHO, TOPO_DNS, TOPO_SMTP };
+
+extern const char *const topo_service_names[]; /* by kind; ends with NULL */
 
 /* Where in the file something stands, both from 1. */
 struct topo_mark {
@@ -37,7 +39,9 @@ struct topo_sysctl {
 struct topo_service {
 	enum topo_service_kind kind;
 	uint16_t port;
-	char *root; /* http: the folder, relative ones resolved against the file's */
+	char *root; /* http: the folder, smtp: the Maildirs'; relative ones resolved against the file's */
+	char **domains, **mailboxes; /* smtp: NULL-terminated; mailboxes NULL: every name is one */
+	uint64_t size;               /* smtp: octets of a message, 0: the usual */
 	struct topo_mark mark;
 };
 
@@ -129,6 +133,7 @@ struct topo *topo_parse(const char *text, size_t len, const char *file, struct l
 /* The same from one line, "tree,3,10" (topo_shape.c). */
 struct topo *topo_shape(const char *words, struct lab_error *err);
 void topo_free(struct topo *t);
+void topo_words_free(char **words); /* a NULL-terminated list, or NULL */
 int topo_node_find(const struct topo *t, const char *name); /* index or -1 */
 /* The newest node, which has its name now, can be found. 0 or -ENOMEM. */
 int topo_name_add(struct topo *t, int node);

@@ -88,47 +88,59 @@ static int read_routes(struct yaml_tree *y, const ynode *n, struct topo_node *no
 	return 0;
 }
 
-/* The folder of an http service: relative paths count from the topology's file. */
-static int read_root(struct yaml_tree *y, const ynode *n, struct topo_service *s)
+/* A service's folder: relative paths count from the topology's file. */
+static int read_folder(struct yaml_tree *y, const ynode *n, struct topo_service *s)
 {
 	const char *root, *slash = strrchr(y->file, '/');
-	struct stat st;
-	if (yaml_text(y, n, "root", &root))
+	if (yaml_text(y, n, "the folder", &root))
 		return -EINVAL;
 	if (asprintf(&s->root, "%.*s%s", *root != '/' && slash ? (int)(slash - y->file) + 1 : 0, y->file, root) < 0) {
 		s->root = NULL;
 		return yaml_fail(y, n, "no memory");
 	}
+	return 0;
+}
+
+static int read_root(struct yaml_tree *y, const ynode *n, struct topo_service *s)
+{
+	struct stat st;
+	if (read_folder(y, n, s))
+		return -EINVAL;
 	if (stat(s->root, &st) || !S_ISDIR(st.st_mode))
 		return yaml_fail(y, n, "root '%s' is not a folder", s->root);
 	return 0;
 }
 
-static const uint16_t service_ports[] = {[TOPO_HTTP] = 80, [TOPO_ECHO] = 7, [TOPO_DNS] = 53};
+static const uint16_t service_ports[] = {[TOPO_HTTP] = 80, [TOPO_ECHO] = 7, [TOPO_DNS] = 53, [TOPO_SMTP] = 25};
 
-static int read_service(struct yaml_tree *y, const ynode *n, struct topo_service *s)
+static int read_service(struct yaml_tree *y, const ynode *n, const char *node, struct topo_service *s)
 {
-	static const char *const http_keys[] = {"port", "root", NULL}, *const keys[] = {"port", NULL};
+	static const char *const keys[][6] = {[TOPO_HTTP] = {"port", "root"}, [TOPO_ECHO] = {"port"}, [TOPO_DNS] = {"port"},
+		[TOPO_SMTP] = {"port", "maildir", "domains", "mailboxes", "size"}};
 	struct yaml_map m;
 	uint64_t port = service_ports[s->kind];
 	s->mark = yaml_mark(n);
-	if (yaml_map_read(y, n, "a service", s->kind == TOPO_HTTP ? http_keys : keys, &m))
+	if (yaml_map_read(y, n, "a service", keys[s->kind], &m))
 		return -EINVAL;
 	if (m.val[0] && yaml_uint(y, m.val[0], "port", 1, 65535, &port))
 		return -EINVAL;
 	s->port = (uint16_t)port;
-	if (s->kind != TOPO_HTTP)
+	if (s->kind == TOPO_HTTP)
+		return m.val[1] ? read_root(y, m.val[1], s) : yaml_fail(y, n, "an http service needs 'root', the folder it serves");
+	if (s->kind != TOPO_SMTP)
 		return 0;
-	return m.val[1] ? read_root(y, m.val[1], s) : yaml_fail(y, n, "an http service needs 'root', the folder it serves");
+	if (!m.val[1])
+		return yaml_fail(y, n, "an smtp service needs 'maildir', the folder of its mailboxes");
+	return read_folder(y, m.val[1], s) ? -EINVAL : topo_smtp_read(y, n, &m.val[2], node, s);
 }
 
 static int read_services(struct yaml_tree *y, const ynode *n, struct topo_node *node)
 {
-	static const char *const keys[] = {[TOPO_HTTP] = "http", [TOPO_ECHO] = "echo", [TOPO_DNS] = "dns", NULL};
+	const char *const *keys = topo_service_names;
 	struct yaml_map m;
 	if (yaml_map_read(y, n, "services", keys, &m))
 		return -EINVAL;
-	node->services = calloc(ARRAY_LEN(keys), sizeof *node->services);
+	node->services = calloc(YAML_KEYS_MAX, sizeof *node->services);
 	if (!node->services)
 		return yaml_fail(y, n, "no memory");
 	for (int i = 0; keys[i]; i++) {
@@ -136,7 +148,7 @@ static int read_services(struct yaml_tree *y, const ynode *n, struct topo_node *
 			continue;
 		struct topo_service *s = &node->services[node->n_services++];
 		s->kind = (enum topo_service_kind)i;
-		if (read_service(y, m.val[i], s))
+		if (read_service(y, m.val[i], node->name, s))
 			return -EINVAL;
 		for (struct topo_service *o = node->services; o < s; o++)
 			if (o->port == s->port)

@@ -65,4 +65,8 @@ unsigned nearest_distance(const char *a, const char *b, unsigned limit);
 /* A wan node's keys: the values of loopback, dns, tcp, udp; each may be NULL. 0 or -EINVAL with the tree's error. */
 int topo_wan_read(struct yaml_tree *y, const ynode *const val[4], struct topo_wan *w);
 
+/* --- topo_smtp.c --- */
+/* An smtp service's own keys: the values of domains, mailboxes, size; each may be NULL. 0 or -EINVAL with the tree's error. */
+int topo_smtp_read(struct yaml_tree *y, const ynode *n, const ynode *const val[3], const char *node, struct topo_service *s);
+
 #endif

@@ -25,3 +25,9 @@ uint32_t flow_hash_of(struct prf_key key, struct pkt *p, const struct ip_hdr *h)
 	p->m.flow_hash = flow_hash(key, &h->src, &h->dst, h->proto, ports);
 	return p->m.flow_hash;
 }
+
+uint32_t flow_label(struct prf_key key, uint32_t hash)
+{
+	uint32_t label = (uint32_t)(siphash_1_3(key, &hash, sizeof(hash)) & 0xfffff);
+	return label ? label : 1;
+}

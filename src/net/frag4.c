@@ -83,29 +83,37 @@ static uint32_t frag4_later_header(uint8_t to[60], const uint8_t *ip, uint32_t h
 	return n;
 }
 
-/* n bytes of p's payload that begin at off, behind the header `ip` of hlen bytes. NULL when memory is out. */
-static struct pkt *frag4_one(struct pktmem *m, const struct pkt *p, const uint8_t *ip, uint32_t hlen, uint32_t off, uint32_t n, bool last)
+struct pkt *frag_piece(struct pktmem *m, const struct pkt *p, const uint8_t *ip, uint32_t hlen, uint32_t off, uint32_t n)
 {
 	struct pkt *s = pkt_new(m, PKT_HEADROOM);
 	if (!s)
 		return NULL;
-	uint8_t *to = pkt_put(s, hlen);
-	uint16_t frag = get_be16(p->linear + p->m.l3 + 6);
-	memcpy(to, ip, hlen);
+	memcpy(pkt_put(s, hlen), ip, hlen);
 	s->m = p->m;
 	s->m.id = 0;
 	s->m.csum = PKT_CSUM_NONE;
 	s->m.l2 = s->m.l3 = s->head;
 	s->m.l4 = (uint16_t)(s->head + hlen);
+	if (pkt_append_range(m, s, p, off, n)) {
+		pkt_free(m, s);
+		return NULL;
+	}
+	return s;
+}
+
+/* n bytes of p's payload that begin at off, behind the header `ip` of hlen bytes. NULL when memory is out. */
+static struct pkt *frag4_one(struct pktmem *m, const struct pkt *p, const uint8_t *ip, uint32_t hlen, uint32_t off, uint32_t n, bool last)
+{
+	struct pkt *s = frag_piece(m, p, ip, hlen, (uint32_t)(p->m.l4 - p->m.l3) + off, n);
+	if (!s)
+		return NULL;
+	uint8_t *to = pkt_data(s);
+	uint16_t frag = get_be16(p->linear + p->m.l3 + 6);
 	frag = (uint16_t)(((frag & (IP4_MF | 0x1fff)) + off / 8) | (last ? 0 : IP4_MF));
 	put_be16(to + 2, (uint16_t)(hlen + n));
 	put_be16(to + 6, frag);
 	put_be16(to + 10, 0);
 	put_be16(to + 10, csum_field(csum_add(0, to, hlen)));
-	if (pkt_append_range(m, s, p, (uint32_t)(p->m.l4 - p->m.l3) + off, n)) {
-		pkt_free(m, s);
-		return NULL;
-	}
 	return s;
 }
 

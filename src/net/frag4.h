@@ -17,6 +17,9 @@ enum drop frag4_whole(struct pkt *p, uint8_t ecn, struct ip_hdr *h);
  * lies in blocks. Takes p and puts its fragments behind q in order. -EMSGSIZE (mtu below a header and 8 bytes), -ENOMEM:
  * nothing is put, and p stays the caller's. */
 int frag4_cut(struct pktmem *m, struct pkt *p, uint32_t mtu, struct pktq *q);
+/* A fragment of either family: the header `ip` of hlen bytes and n bytes of p from off on (counted from its front). NULL when
+ * memory is out. */
+struct pkt *frag_piece(struct pktmem *m, const struct pkt *p, const uint8_t *ip, uint32_t hlen, uint32_t off, uint32_t n);
 /* Fragments that frag4_cut() would make, at most. */
 uint32_t frag4_count(uint32_t len, uint32_t hlen, uint32_t mtu);
 

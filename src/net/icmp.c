@@ -8,6 +8,7 @@
 #include <errno.h>
 
 #include "base/csum.h"
+#include "net/ext6.h"
 #include "net/gso.h"
 #include "wire/addr.h"
 #include "wire/tcp.h"
@@ -94,20 +95,34 @@ static bool icmp_is_query(bool is_v6, uint8_t t)
 	return t == ICMP4_ECHO || t == ICMP4_ECHO_REPLY || (t >= 13 && t <= 18);
 }
 
-bool icmp_error_is_due(const struct pkt *p, const struct ip_hdr *h, bool to_broadcast, enum icmp_say say)
+/* Where the ICMP message in p begins, an offset from its front; 0: p carries another transport, or hides it. *is_hidden: it is ICMP, but
+ * its type is not there. */
+static uint32_t icmp_at(const struct pktmem *m, const struct pkt *p, const struct ip_hdr *h, bool *is_hidden)
 {
-	bool to_many = to_broadcast || p->m.ether_mcast || via_addr_is_multicast(&h->dst);
+	uint32_t at = IP6_HLEN;
+	*is_hidden = false;
+	if (!h->is_v6)
+		return ip_is_icmp(h) ? (uint32_t)(p->m.l4 - p->m.l3) : 0;
+	bool is_icmp = ext6_skip(m, p, p->linear[p->head + 6], &at, is_hidden) == IPPROTO_N_ICMP6;
+	*is_hidden = *is_hidden && is_icmp;
+	return is_icmp ? at : 0;
+}
+
+bool icmp_error_is_due(const struct pktmem *m, const struct pkt *p, const struct ip_hdr *h, bool to_broadcast, enum icmp_say say)
+{
+	bool to_many = to_broadcast || p->m.ether_mcast || via_addr_is_multicast(&h->dst), is_hidden;
 	bool may_to_many = h->is_v6 && (say == ICMP_SAY_TOO_BIG || say == ICMP_SAY_BAD_OPTION);
-	if ((to_many && !may_to_many) || h->frag_off)
+	if ((to_many && !may_to_many) || (h->frag_off && !h->is_v6))
 		return false;
 	if (via_addr_is_any(&h->src) || via_addr_is_multicast(&h->src))
 		return false;
 	if (!h->is_v6 && (h->src.b[12] == 0 || h->src.b[12] >= 0xe0 || h->dst.b[12] >= 0xe0))
 		return false;
-	if (!ip_is_icmp(h))
+	uint32_t at = icmp_at(m, p, h, &is_hidden);
+	uint8_t type;
+	if (!at)
 		return true;
-	uint32_t end = (uint32_t)p->head + p->head_len;
-	return p->m.l4 < end && icmp_is_query(h->is_v6, p->linear[p->m.l4]);
+	return !is_hidden && pkt_copy_out(m, p, at, &type, 1) == 1 && icmp_is_query(h->is_v6, type);
 }
 
 /* Quote p from its IP header into q. Returns bytes. A superframe never was on a wire: its first segment is quoted, as gso_cut()

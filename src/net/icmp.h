@@ -49,10 +49,10 @@ bool icmp_say(enum icmp_say say, bool is_v6, uint32_t rest, struct icmp4_hdr *ou
 /* The word nearest to code `code` of IPv4's unreachable, or ICMP_SAY_COUNT: it says something else, or nothing known. */
 enum icmp_say icmp_say_unreach4(uint8_t code);
 
-/* May an error that says this be sent about p (m.l3 and m.l4 set; h its IP header)? RFC 1122 §3.2.2, RFC 4443 §2.4(e): not about an
- * ICMP error, a broadcast or multicast (IPv6: but for too big and a bad option), a fragment but the first, a source that is no host.
+/* May an error that says this be sent about p (begins at its IP header h, m.l4 set)? RFC 1122 §3.2.2, RFC 4443 §2.4(e): not about an
+ * ICMP error, a broadcast or multicast (IPv6: but for too big and a bad option), an IPv4 fragment but the first, a source that is no host.
  * to_broadcast: the caller knows dst is a broadcast. */
-bool icmp_error_is_due(const struct pkt *p, const struct ip_hdr *h, bool to_broadcast, enum icmp_say say);
+bool icmp_error_is_due(const struct pktmem *m, const struct pkt *p, const struct ip_hdr *h, bool to_broadcast, enum icmp_say say);
 /* An error about p, of its family, that says what m has: begins (linear, l4) at the ICMP header, quotes as much as fits 576 bytes
  * with 20 of IP header, or IPv6's 1280 with 40; p is borrowed, its partial checksum is finished in the quote. Of a superframe (linear
  * TCP header) the first segment is quoted. IPv4's checksum is final, IPv6's field 0: it needs both addresses (icmp6_csum_partial()).

@@ -2,7 +2,7 @@
  *
  * Addresses carry their scope (link-local ones the interface they came by), lengths are bytes, and `proto` and `hlen` speak of the
  * transport: while IPv6 extension headers are walked (ext6.h) both move on. What is written in only one family's header is kept in its
- * own terms where code of net/ needs it: offsets from the IP header, 0 for none. */
+ * own terms where code of net/ needs it: offsets from the IP header. */
 #ifndef NET_IP_H
 #define NET_IP_H
 #include "wire/ip4.h"
@@ -15,10 +15,12 @@ struct ip_hdr {
 	uint32_t flow;     /* IPv6 flow label */
 	uint16_t hlen;     /* bytes in front of the transport header, or of a fragment's piece of it */
 	uint16_t frag_off; /* bytes of payload before this fragment's */
+	uint16_t next_at;  /* IPv6: where the field stands that named proto */
 	uint8_t proto;     /* what is behind hlen, as on the wire */
 	uint8_t tos, ttl;
 	bool is_v6;
 	bool more;         /* fragments follow */
+	bool was_cut;      /* IPv6: a fragment header stood in it, or in what it was put together from */
 	bool may_cut;      /* also by a router: IPv4 without "do not fragment" */
 };
 
@@ -37,7 +39,7 @@ static inline struct ip_hdr ip_hdr_of4(const struct ip4_hdr *h)
 static inline struct ip_hdr ip_hdr_of6(const struct ip6_hdr *h)
 {
 	return (struct ip_hdr){.src = h->src, .dst = h->dst, .len = IP6_HLEN + h->payload_len, .flow = h->flow, .hlen = IP6_HLEN,
-			       .proto = h->next, .tos = h->tclass, .ttl = h->hops, .is_v6 = true};
+			       .next_at = 6, .proto = h->next, .tos = h->tclass, .ttl = h->hops, .is_v6 = true};
 }
 /* Writes an IP header without options that says what h has: 20 or 40 bytes, behind which h->len less that follow. */
 static inline void ip_emit(uint8_t *out, const struct ip_hdr *h)

@@ -4,7 +4,7 @@
 #include <errno.h>
 #include <sys/socket.h>
 
-enum { BACKLOG = 256, SEND_PIECE = 1 << 20 };
+enum { BACKLOG = 256, SEND_PIECE = 1 << 20, DRAIN_MAX = 4 << 20 };
 
 int serve_bind(struct via *v, enum via_type type, struct via_sockaddr *local, uint16_t port, struct via_handler *h, via_sock *out)
 {
@@ -38,6 +38,20 @@ int serve_push(struct via *v, via_sock s, const uint8_t **data, uint64_t *len, i
 		*len -= (uint64_t)n;
 	}
 	return 1;
+}
+
+int serve_drain(struct serve_conn *c, uint32_t *drained)
+{
+	uint8_t rest[1024];
+	while (*drained < DRAIN_MAX) {
+		int64_t n = via_recv(c->set->via, c->sock, rest, sizeof(rest), 0);
+		if (n == -EAGAIN)
+			return 0;
+		if (n <= 0)
+			return -1;
+		*drained += (uint32_t)n;
+	}
+	return -1;
 }
 
 static void conn_event(struct via_handler *h, struct via *v, via_sock s, uint32_t edges)
@@ -86,6 +100,7 @@ int serve_conns_start(struct serve_conns *s, const struct serve_conns_config *cf
 	s->arena = cfg->arena;
 	s->event = cfg->event;
 	s->closed = cfg->closed;
+	s->expired = cfg->expired;
 	pool_init(s->arena, &s->pool, cfg->name, cfg->conn_bytes, cfg->conns_max);
 	return serve_bind(s->via, VIA_STREAM, &local, 0, &s->handler, &s->listener);
 }
@@ -141,7 +156,7 @@ void serve_conns_tick(struct serve_conns *s, int64_t now)
 			continue;
 		if (conn_still_takes(c))
 			c->since = now;
-		else
+		else if (!s->expired || !s->expired(c))
 			serve_conn_abort(c);
 	}
 	s->has_now = true;

@@ -27,6 +27,8 @@ struct serve_conns {
 	void (*event)(struct serve_conn *c, uint32_t edges);
 	/* c is about to be freed: give back what it owns. May be NULL. */
 	void (*closed)(struct serve_conn *c);
+	/* c's time is up. True: it has begun to end by itself and its time anew; false, or NULL: it is reset. */
+	bool (*expired)(struct serve_conn *c);
 };
 
 struct serve_conn {
@@ -47,6 +49,7 @@ struct serve_conns_config {
 	uint32_t conns_max;
 	void (*event)(struct serve_conn *c, uint32_t edges);
 	void (*closed)(struct serve_conn *c);
+	bool (*expired)(struct serve_conn *c);
 };
 
 /* Listen. 0 or -errno. */
@@ -60,6 +63,10 @@ void serve_conn_renew(struct serve_conn *c, int64_t ns);
 /* End a connection: orderly, or by a reset. Frees c. */
 void serve_conn_close(struct serve_conn *c);
 void serve_conn_abort(struct serve_conn *c);
+
+/* Throw away what comes until their FIN, but not for ever: closing over unread bytes would reset the connection and could take
+ * with it what was sent last. *drained begins at 0. 0: wait for more, -1: it is time to close. */
+int serve_drain(struct serve_conn *c, uint32_t *drained);
 
 /* A bound socket with the service's usual port when local names none; its events go to h. 0 or -errno. */
 int serve_bind(struct via *v, enum via_type type, struct via_sockaddr *local, uint16_t port, struct via_handler *h, via_sock *out);

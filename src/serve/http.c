@@ -8,7 +8,7 @@
 
 #include <errno.h>
 
-enum { HTTP_PORT = 80, HTTP_CONNS = 1024, LISTING_BYTES = 65536, NAMES_BYTES = 16384, DRAIN_MAX = 4 << 20 };
+enum { HTTP_PORT = 80, HTTP_CONNS = 1024, LISTING_BYTES = 65536, NAMES_BYTES = 16384 };
 #define IDLE_NS (60 * NS_PER_S)
 #define DRAIN_NS (5 * NS_PER_S)
 
@@ -166,21 +166,6 @@ static int http_push(struct http_conn *c)
 	return r;
 }
 
-/* Throw away what comes until their FIN: closing over unread bytes would reset the connection and could take the answer
- * with it (RFC 9112 §9.6). 0: wait for more, -1: it is time to close. */
-static int http_drain(struct http_conn *c)
-{
-	while (c->drained < DRAIN_MAX) {
-		int64_t n = via_recv(c->base.set->via, c->base.sock, c->in, sizeof(c->in), 0);
-		if (n == -EAGAIN)
-			return 0;
-		if (n <= 0)
-			return -1;
-		c->drained += (uint32_t)n;
-	}
-	return -1;
-}
-
 /* Feed the parser from what was read, else read. 1: go on, 0: wait, -1: close. */
 static int http_read(struct http_conn *c)
 {
@@ -213,7 +198,7 @@ static void http_answer_end(struct http_conn *c)
 	http_body_release(c);
 	if (c->parser.req.keep_alive)
 		return;
-	via_shutdown(c->base.set->via, c->base.sock, VIA_SHUT_WR);
+	via_shutdown(c->base.set->via, c->base.sock, VIA_SHUT_WR); /* and drained: RFC 9112 §9.6 */
 	c->draining = true;
 	serve_conn_renew(&c->base, DRAIN_NS);
 }
@@ -227,7 +212,7 @@ static void http_conn_event(struct serve_conn *base, uint32_t edges)
 		c->is_known = true;
 	}
 	for (;;) {
-		int r = c->draining ? http_drain(c) : http_push(c);
+		int r = c->draining ? serve_drain(base, &c->drained) : http_push(c);
 		if (r > 0 && c->answering) {
 			http_answer_end(c);
 			continue;

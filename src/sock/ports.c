@@ -330,3 +330,10 @@ struct endpoint *port_receiver_nth(struct sock_env *env, uint8_t proto, const st
 	}
 	return NULL;
 }
+
+bool sock_port_in_use(const struct sock_env *env, uint8_t proto, uint16_t port)
+{
+	USE_EACH(env, u, proto, port)
+		return true;
+	return false;
+}

@@ -90,6 +90,9 @@ enum drop sock_udp_arrives(struct sock_env *env, struct pkt *p, const struct via
 enum drop sock_ping_arrives(struct sock_env *env, struct pkt *p, const struct via_addr *src, const struct via_addr *dst, uint16_t id);
 /* An echo request to an address that is only taken as ours; p begins at the ICMP header. Answers as sock_ping_arrives(). */
 enum drop sock_echo_arrives(struct sock_env *env, struct pkt *p, const struct via_addr *src, const struct via_addr *dst, uint16_t id);
+/* Does an endpoint or connection use the port, at whatever address? proto: 6, 17; of pings, 1, the id. */
+bool sock_port_in_use(const struct sock_env *env, uint8_t proto, uint16_t port);
+
 /* An ICMP error about a packet we sent. proto and ports from the quote; local/remote as we sent it. err: errno; hard; seq;
  * mtu as tcp_icmp_arrives. */
 enum drop sock_icmp_arrives(struct sock_env *env, uint8_t proto, const struct via_addr *local,

@@ -105,7 +105,8 @@ _Static_assert((int)VIA_ROUTE_BLACKHOLE == FIB_BLACKHOLE && (int)VIA_ROUTE_PROHI
 static int config_hop(struct via *v, const struct via_change *c, struct fib_hop *hop)
 {
 	bool leads = c->route_type == VIA_ROUTE_UNICAST;
-	*hop = (struct fib_hop){.gateway = via_addr_v4(0), .ifindex = (uint16_t)c->ifindex, .weight = c->weight, .type = (uint8_t)c->route_type};
+	*hop = (struct fib_hop){.gateway = via_addr_v4(0), .ifindex = (uint16_t)c->ifindex, .weight = c->weight,
+				.type = (uint8_t)c->route_type};
 	if (!plen_fits(&c->addr, c->plen) || addr_is_link_local(&c->addr) || c->route_type > VIA_ROUTE_UNREACHABLE)
 		return -EINVAL;
 	if (!leads)
@@ -349,9 +350,17 @@ static int config_setting(struct via *v, const struct via_change *c)
 	case VIA_SET_SEND_REDIRECTS:
 		st->no_redirects = c->value == 0;
 		return 0;
+	case VIA_SET_IP6_HEADERS:
+	case VIA_SET_IP6_OPTIONS:
+		if (c->value < 0 || c->value > 255)
+			return -EINVAL;
+		*(c->setting == VIA_SET_IP6_HEADERS ? &st->ext6.headers : &st->ext6.options) = (uint8_t)c->value;
+		return 0;
 	case VIA_SET_DNS:
 		st->dns = c->addr;
 		return 0;
+	case VIA_SET_CT_MAX:
+		return config_ct_max(v, c->value);
 	default:
 		return config_tcp(v, c);
 	}
@@ -371,6 +380,13 @@ int via_configure(struct via *v, const struct via_change *c)
 		return config_route(v, c);
 	case VIA_NEIGH_SET:
 		return config_neigh(v, c);
+	case VIA_FILTER_APPEND:
+	case VIA_FILTER_POLICY:
+	case VIA_FILTER_FLUSH:
+	case VIA_NAT_ADD:
+	case VIA_NAT_FLUSH:
+	case VIA_CT_FLUSH:
+		return config_filter(v, c);
 	case VIA_SET: {
 		int err = nd_is_setting(c->setting) ? nd_configure(v, c) : config_setting(v, c);
 		if (!err)

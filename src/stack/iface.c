@@ -100,6 +100,7 @@ int via_iface_add(struct via *v, struct via_driver *d, const char *name)
 		st->down |= UINT64_C(1) << ifindex;
 	v->drivers[ifindex] = d;
 	d->mem = v->mem;
+	filter_ifaces(v);
 	stack_changed(v);
 	return (int)ifindex;
 }
@@ -137,6 +138,7 @@ int via_iface_remove(struct via *v, int ifindex)
 	st->ifaces[ifindex] = 0;
 	st->down &= ~(UINT64_C(1) << ifindex);
 	v->drivers[ifindex] = NULL;
+	filter_ifaces(v);
 	stack_changed(v);
 	return 0;
 }

@@ -79,6 +79,7 @@ bool via_counter_get(struct via *v, int n, const char **name, uint64_t *value)
 		[COUNT_REASM_JOINED] = "frag.joined", [COUNT_REASM_WHOLE] = "frag.datagrams", [COUNT_FRAG_CUT] = "frag.cut",
 		[COUNT_FRAG_MADE] = "frag.made", [COUNT_ND_IN] = "nd.in", [COUNT_ND_OUT] = "nd.out",
 		[COUNT_ND_CONFLICTS] = "nd.conflicts", [COUNT_ND_DISAGREE] = "nd.ra_disagree", [COUNT_NEIGH_EVICTED] = "neigh.evicted",
+		[COUNT_CT_OPENED] = "ct.opened", [COUNT_CT_EVICTED] = "ct.evicted", [COUNT_CT_REFUSED] = "ct.refused",
 	};
 	static const char *const tcp_names[TCP_COUNTS] = {
 #define COUNT(e, dotted) [TCP_COUNT_##e] = dotted,
@@ -161,5 +162,6 @@ int via_restore(struct via *v, const void *in, size_t len)
 	v->tcp.ecn_abe = v->st->tcp_abe;
 	v->tcp.mtu_probing = v->st->tcp_mtu_probing;
 	v->tcp.base_mss = v->st->tcp_base_mss;
+	filter_hook(v);
 	return 0;
 }

@@ -210,7 +210,7 @@ enum drop nd_arrives(struct via *v, const struct pkt *p, const struct ip_hdr *h)
 {
 	uint8_t bytes[READ_MAX];
 	struct iface *i = iface_at(v, p->m.ifindex);
-	const struct nd_from from = {.src = h->src, .dst = h->dst, .hop_limit = h->ttl, .was_cut = p->more != 0};
+	const struct nd_from from = {.src = h->src, .dst = h->dst, .hop_limit = h->ttl, .was_cut = h->was_cut};
 	struct nd_msg m;
 	v->st->counts[COUNT_ND_IN]++;
 	if (p->len > sizeof(bytes) || i->l2 != VIA_L2_ETHER)

@@ -83,6 +83,9 @@ static int poll_timers(struct via *v, int budget)
 		case WHEEL_REASM:
 			frag_timeout(v, r);
 			break;
+		case WHEEL_CT:
+			filter_timeout(v, r);
+			break;
 		case WHEEL_STACK:
 			path_timeout(v, r);
 			break;

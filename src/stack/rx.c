@@ -13,7 +13,6 @@
 #include "wire/udp.h"
 
 enum rx_way { RX_LOCAL, RX_LOCAL_BROADCAST, RX_FORWARD, RX_NOWHERE };
-enum { NEXT_AT = 6 /* "next header" in an IPv6 header */ };
 
 /* ---- link ---- */
 
@@ -68,6 +67,30 @@ static enum drop rx_arp(struct via *v, struct iface *in, struct pkt *p)
 
 /* ---- internet ---- */
 
+/* Nobody else sends under an address of ours. */
+static enum drop rx_source(struct via *v, const struct iface *in, const struct ip_hdr *h)
+{
+	bool is_false = addrs_find(v->arena, &v->st->addrs, &h->src) || addrs_is_broadcast(v->arena, &v->st->addrs, in->ifindex, &h->src);
+	return is_false && in->ifindex != IFINDEX_LO ? DROP_IP_SOURCE : DROP_NONE;
+}
+
+/* Pre-route, where somebody stands there: *p becomes whole first (NULL while it is not), and may then be for another. A router does
+ * not put IPv6 fragments together: it could not cut them again (RFC 8200 §4.5). */
+static enum drop rx_hooked(struct via *v, struct pkt **p, struct ip_hdr *h)
+{
+	if (!h->is_v6 && ip_is_fragment(h) && filter_wants_whole(v)) {
+		enum drop why = frag_arrives(v, p, h);
+		if (why || !*p)
+			return why;
+	}
+	enum drop why = hook_run(v, HOOK_PRE_ROUTE, *p, (*p)->m.ifindex, 0);
+	if (!h->is_v6) {
+		h->src = via_addr_v4(get_be32(pkt_data(*p) + 12));
+		h->dst = via_addr_v4(get_be32(pkt_data(*p) + 16));
+	}
+	return why;
+}
+
 static bool is_limited_broadcast(const struct via_addr *a)
 {
 	return via_addr_is_v4(a) && via_addr_to_v4(a) == 0xffffffffu;
@@ -79,8 +102,6 @@ static enum drop rx_way(struct via *v, const struct iface *in, uint32_t zone, co
 	struct via_state *st = v->st;
 	bool is_lo = in->ifindex == IFINDEX_LO;
 	*way = RX_NOWHERE;
-	if (!is_lo && (addrs_find(v->arena, &st->addrs, &h->src) || addrs_is_broadcast(v->arena, &st->addrs, in->ifindex, &h->src)))
-		return DROP_IP_SOURCE;
 	const struct addr_entry *mine = addrs_find(v->arena, &st->addrs, &h->dst);
 	if (mine && !is_lo && !st->forwarding && mine->ifindex != in->ifindex)
 		return DROP_IP_NOT_OURS; /* IP4-015: strong host model; a router's addresses are reached from any side */
@@ -136,7 +157,8 @@ static enum drop rx_transport(struct via *v, struct pkt *p, const struct ip_hdr 
 			tx_icmp_error(v, p, h, ICMP_SAY_NO_PORT, 0);
 		return why;
 	default:
-		tx_icmp_error(v, p, h, ICMP_SAY_NO_PROTOCOL, NEXT_AT);
+		if (!h->is_v6 || h->proto != IPPROTO_N_NONE) /* nothing is behind it, and nobody is told (RFC 8200 §4.7) */
+			tx_icmp_error(v, p, h, ICMP_SAY_NO_PROTOCOL, h->next_at);
 		return DROP_IP_PROTOCOL;
 	}
 }
@@ -146,12 +168,12 @@ static enum drop rx_transport(struct via *v, struct pkt *p, const struct ip_hdr 
 static enum drop rx_local(struct via *v, struct pkt **p, struct ip_hdr *h, bool to_broadcast, bool *taken)
 {
 	*taken = false;
-	if (ip_is_fragment(h)) {
+	if (h->is_v6 || ip_is_fragment(h)) {
 		enum drop why = frag_arrives(v, p, h);
 		if (why || !*p)
 			return why;
 	}
-	enum drop why = hook_run(v, HOOK_LOCAL_IN, *p);
+	enum drop why = hook_run(v, HOOK_LOCAL_IN, *p, (*p)->m.ifindex, 0);
 	if (why)
 		return why;
 	v->st->counts[COUNT_IP_LOCAL] += (*p)->m.gso_size ? (*p)->m.gso_segs : 1;
@@ -216,9 +238,18 @@ void rx_packet(struct via *v, struct iface *in, struct pkt *p)
 	why = ip_input_addresses(&h, in->ifindex == IFINDEX_LO);
 	if (why)
 		goto drop;
-	why = hook_run(v, HOOK_PRE_ROUTE, p);
+	why = rx_source(v, in, &h);
+	if (!why && h.is_v6 && h.proto == IPPROTO_N_HOPOPTS)
+		why = frag_hops(v, p, &h);
 	if (why)
 		goto drop;
+	if (UNLIKELY(v->hooks != NULL)) {
+		why = rx_hooked(v, &p, &h);
+		if (why)
+			goto drop;
+		if (!p)
+			return;
+	}
 
 	/* ---- internet: for us, or onward? ---- */
 	why = rx_way(v, in, zone, &h, &way);

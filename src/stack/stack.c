@@ -4,6 +4,8 @@
  * allocated anywhere else. Tables start small and grow, so an empty host touches little of its arena. */
 #include "stack/nd.h"
 
+#include "filter/conntrack.h"
+
 #include <errno.h>
 
 size_t via_size(void)
@@ -61,8 +63,13 @@ static int stack_tables(struct via *v, const struct via_config *cfg)
 	struct reasm_env re = stack_reasm_env(v);
 	reasm_init(&re, &st->reasm, prf_derive(cfg->seed, "reassembly"), WHEEL_REASM);
 	st->frag_ids.key = prf_derive(cfg->seed, "fragment id");
+	st->frag6_ids.key = prf_derive(cfg->seed, "fragment id 6");
+	st->label_key = prf_derive(cfg->seed, "flow label");
+	st->ext6 = (struct ext6_limits){EXT6_HEADERS_DEFAULT, EXT6_OPTIONS_DEFAULT};
 	pool_init(v->arena, &st->acd_pool, "acd", sizeof(struct acd), ACD_MAX);
 	st->acd_random.key = prf_derive(cfg->seed, "acd");
+	st->filter_key = prf_derive(cfg->seed, "filter");
+	st->ct_max = CT_MAX_DEFAULT;
 	pool_init(v->arena, &st->nd_pool, "nd", sizeof(struct nd_iface), VIA_IFACES_MAX);
 	st->iid_secret = prf_derive(cfg->seed, "interface id");
 	st->nd_default.gateway = via_addr_v4(0);
@@ -141,6 +148,7 @@ void via_fini(struct via *v)
 	pktq_clear(v->mem, &waiting);
 	reasm_fini(&re, &st->reasm);
 	acd_forget_iface(v, 0);
+	filter_end(v);
 	for (uint32_t i = 0; i < st->iface_end; i++)
 		if (iface_at(v, i))
 			ifq_clear(v, iface_at(v, i));

@@ -9,6 +9,7 @@
 #include "link/arp.h"
 #include "net/addrs.h"
 #include "net/frag4.h"
+#include "net/frag6.h"
 #include "net/icmp.h"
 #include "stack/hook.h"
 #include "stack/via.h"
@@ -80,7 +81,9 @@ enum stack_count {
 	COUNT_IP_IN, COUNT_IP_LOCAL, COUNT_IP_FORWARDED, COUNT_IP_OUT, COUNT_ICMP_ECHO, COUNT_ICMP_ERRORS_OUT, COUNT_ARP_IN,
 	COUNT_TCP_IN, COUNT_TCP_OUT, COUNT_TCP_RST_OUT, COUNT_UDP_IN, COUNT_UDP_OUT,
 	COUNT_ARP_CONFLICTS, COUNT_REASM_JOINED, COUNT_REASM_WHOLE, COUNT_FRAG_CUT, COUNT_FRAG_MADE, COUNT_ND_IN, COUNT_ND_OUT,
-	COUNT_ND_CONFLICTS, COUNT_ND_DISAGREE, COUNT_NEIGH_EVICTED, COUNT_STACK
+	COUNT_ND_CONFLICTS, COUNT_ND_DISAGREE, COUNT_NEIGH_EVICTED,
+	COUNT_CT_OPENED, COUNT_CT_EVICTED, COUNT_CT_REFUSED, /* as enum ct_count */
+	COUNT_STACK
 };
 
 struct via_state {
@@ -121,6 +124,12 @@ struct via_state {
 	struct icmp_limit icmp;
 	struct reasm reasm;
 	struct frag4_ids frag_ids;
+	struct frag6_ids frag6_ids;
+	struct ext6_limits ext6;  /* VIA_SET_IP6_HEADERS, VIA_SET_IP6_OPTIONS */
+	struct prf_key label_key; /* of IPv6 flow labels */
+	ref_t filter;             /* struct filter, or 0: nothing is configured (stack/filter.c) */
+	uint32_t ct_max;          /* VIA_SET_CT_MAX */
+	struct prf_key filter_key;
 	struct pool acd_pool;
 	ref_t acds;               /* struct acd, linked */
 	uint32_t acd_conflicts;   /* in a row */
@@ -188,6 +197,8 @@ int tx_datagram(struct via *v, struct pkt *p, uint8_t proto, const struct via_ad
 		uint8_t tos, bool may_broadcast);
 /* The same along a path the caller holds. */
 void tx_path(struct via *v, struct pkt *p, struct path *pa, uint8_t proto, uint8_t ttl, uint8_t tos);
+/* p begins at its IP header: to ourselves. zone: the interface that link-local addresses in it belong to. */
+void tx_loopback(struct via *v, struct pkt *p, uint32_t zone);
 /* p begins at its IP header, m.l3 set: to a neighbour of interface i. */
 void tx_neighbour(struct via *v, struct iface *i, const struct via_addr *next, struct pkt *p);
 /* Frame and queue all of q for a neighbour whose MAC is known. */
@@ -216,7 +227,8 @@ void ifq_clear(struct via *v, struct iface *i);
 void rx_packet(struct via *v, struct iface *in, struct pkt *p); /* takes */
 /* p begins at the ICMP header. Takes it unless a reason is returned. */
 enum drop icmp_arrives(struct via *v, struct pkt *p, const struct ip_hdr *h, bool to_broadcast);
-/* What a failed neighbour means to the local sender of p, a packet of ours that begins at its IP header: its socket is told, as by ICMP. */
+/* What a failed neighbour means to the local sender of p, a packet of ours that begins at its IP header: its socket is told, as
+ * by ICMP. */
 void icmp_tell_local(struct via *v, struct pkt *p, const struct ip_hdr *h, int err);
 
 /* acd.c */
@@ -257,12 +269,26 @@ enum drop redirect_arrives(struct via *v, uint16_t ifindex, const struct via_add
 			   const struct via_addr *gateway);
 
 /* frag.c */
-/* The fragment *p, which begins at its IP header *h, is for us. *p becomes the whole datagram, *h its header, or NULL while some of
- * it is missing; or a reason why *p is dropped. */
+/* *p, which begins at its IP header *h, is for us: IPv6 extension headers are obeyed, a fragment becomes the whole datagram. *h stops
+ * at the transport. *p is NULL while some of it is missing; or a reason why *p is dropped, its sender told if need be. */
 enum drop frag_arrives(struct via *v, struct pkt **p, struct ip_hdr *h);
+/* The hop-by-hop options of an IPv6 packet, which every node on the way looks at. DROP_NONE or a reason as above. */
+enum drop frag_hops(struct via *v, struct pkt *p, struct ip_hdr *h);
 void frag_timeout(struct via *v, ref_t timer);
 /* p, which begins at its IP header and may be cut, becomes fragments of at most mtu bytes in q. Takes p, also when there is no memory. */
-void frag_cut(struct via *v, struct pkt *p, uint32_t mtu, struct pktq *q);
+void frag_cut(struct via *v, struct pkt *p, const struct ip_hdr *h, uint32_t mtu, struct pktq *q);
+
+/* filter.c */
+/* What via_configure() is told of filter, NAT and connections. */
+int config_filter(struct via *v, const struct via_change *c);
+int config_ct_max(struct via *v, int64_t max);
+/* After a restore: is there anything at the hooks? */
+void filter_hook(struct via *v);
+/* Fragments are put together before pre-route: connections are followed, and only the first one tells its ports. */
+bool filter_wants_whole(const struct via *v);
+void filter_timeout(struct via *v, ref_t timer);
+void filter_ifaces(struct via *v);
+void filter_end(struct via *v);
 
 /* trace.c */
 /* False: nobody traces. Else p has an id now. */

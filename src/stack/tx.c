@@ -159,8 +159,7 @@ void tx_neighbour(struct via *v, struct iface *i, const struct via_addr *next, s
 
 /* ---- internet: what is made here ---- */
 
-/* zone: the interface that link-local addresses in p belong to. */
-static void tx_loopback(struct via *v, struct pkt *p, uint32_t zone)
+void tx_loopback(struct via *v, struct pkt *p, uint32_t zone)
 {
 	struct via_state *st = v->st;
 	struct iface *lo = iface_at(v, IFINDEX_LO);
@@ -269,7 +268,9 @@ static void tx_header(struct via *v, struct pkt *p, struct path *pa, uint8_t pro
 			     .proto = is_v6 && proto == IPPROTO_N_ICMP ? IPPROTO_N_ICMP6 : proto, .ttl = ttl ? ttl : tx_ttl(v, pa, is_v6),
 			     .tos = (uint8_t)((tos & 0xfc) | (p->m.ecn & 3)), .may_cut = tx_may_cut(p, pa)};
 	p->m.l4 = (uint16_t)(p->head + p->m.ip_opts);
+	flow_hash_of(v->st->flow_key, p, h);
 	if (is_v6) {
+		h->flow = flow_label(v->st->label_key, p->m.flow_hash);
 		ip_emit(pkt_push(p, IP6_HLEN), h);
 	} else {
 		h->id = tx_id(v, p, pa, h);
@@ -279,7 +280,6 @@ static void tx_header(struct via *v, struct pkt *p, struct path *pa, uint8_t pro
 	}
 	p->m.ip_opts = 0;
 	p->m.l2 = p->m.l3 = p->head;
-	flow_hash_of(v->st->flow_key, p, h);
 }
 
 void tx_path(struct via *v, struct pkt *p, struct path *pa, uint8_t proto, uint8_t ttl, uint8_t tos)
@@ -287,21 +287,22 @@ void tx_path(struct via *v, struct pkt *p, struct path *pa, uint8_t proto, uint8
 	struct ip_hdr h;
 	tx_header(v, p, pa, proto, ttl, tos, &h);
 	v->st->counts[COUNT_IP_OUT] += p->m.gso_size ? p->m.gso_segs : 1;
-	enum drop why = hook_run(v, HOOK_LOCAL_OUT, p);
+	uint16_t out = pa->p.is_loopback ? IFINDEX_LO : (uint16_t)pa->p.ifindex;
+	enum drop why = hook_run(v, HOOK_LOCAL_OUT, p, 0, out);
 	if (!why && !pa->p.ifindex)
 		why = DROP_IP_NO_ROUTE;
 	bool is_large = !p->m.gso_size && p->len > tx_limit(p, pa);
 	if (!why && is_large && !h.may_cut)
 		why = DROP_TOO_BIG;
 	if (!why)
-		why = hook_run(v, HOOK_POST_ROUTE, p);
+		why = hook_run(v, HOOK_POST_ROUTE, p, 0, out);
 	if (!why && !is_large && pkt_unchain(v->mem, p))
 		why = DROP_NO_MEMORY;
 	if (why) {
 		stack_drop(v, p, why);
 	} else if (is_large) {
 		struct pktq q = {0};
-		frag_cut(v, p, tx_limit(p, pa), &q);
+		frag_cut(v, p, &h, tx_limit(p, pa), &q);
 		while ((p = pktq_pop(v->mem, &q)) != NULL)
 			tx_by_kind(v, p, pa);
 	} else {
@@ -321,7 +322,8 @@ int tx_datagram(struct via *v, struct pkt *p, uint8_t proto, const struct via_ad
 	struct path *pa = path_at(v, path);
 	struct iface *i = iface_at(v, pa->p.ifindex);
 	bool is_v6 = pa->p.ip_hlen == IP6_HLEN;
-	uint32_t whole = p->len + pa->p.ip_hlen, n = frag4_count(whole, pa->p.ip_hlen + p->m.ip_opts, tx_limit(p, pa));
+	uint32_t whole = p->len + pa->p.ip_hlen, more = is_v6 ? FRAG6_HLEN : 0, limit = tx_limit(p, pa);
+	uint32_t n = whole <= limit ? 1 : frag4_count(whole + more, pa->p.ip_hlen + more + p->m.ip_opts, limit);
 	if ((via_addr_is_multicast(remote) && !is_v6) || (pa->p.is_broadcast && !may_broadcast))
 		err = -EACCES;
 	else if ((is_v6 ? p->len : whole) > 65535 || (n > 1 && !tx_may_cut(p, pa)))
@@ -342,22 +344,20 @@ int tx_datagram(struct via *v, struct pkt *p, uint8_t proto, const struct via_ad
 	return err;
 }
 
-void tx_icmp_error(struct via *v, struct pkt *p, const struct ip_hdr *h, enum icmp_say say, uint32_t rest)
+/* p begins at its IP header. */
+static void icmp_error_send(struct via *v, struct pkt *p, const struct ip_hdr *h, enum icmp_say say, uint32_t rest)
 {
 	struct via_state *st = v->st;
 	struct via_addr from = via_addr_v4(0);
 	struct icmp4_hdr m;
 	if (st->no_icmp_errors || !icmp_say(say, h->is_v6, rest, &m) ||
-	    !icmp_error_is_due(p, h, addrs_is_broadcast(v->arena, &st->addrs, 0, &h->dst), say))
+	    !icmp_error_is_due(v->mem, p, h, addrs_is_broadcast(v->arena, &st->addrs, 0, &h->dst), say))
 		return;
 	if (!icmp_limit_error(&st->icmp, &h->src, v->now)) {
 		st->drops[DROP_ICMP_RATE]++;
 		return;
 	}
-	uint16_t front = p->head;
-	pkt_front_at(p, p->m.l3);
 	struct pkt *e = icmp_error_build(v->mem, p, &m);
-	pkt_front_at(p, front);
 	if (!e)
 		return;
 	e->m.cut = PKT_CUT_ANY;
@@ -365,6 +365,14 @@ void tx_icmp_error(struct via *v, struct pkt *p, const struct ip_hdr *h, enum ic
 		from = h->dst;
 	if (tx_datagram(v, e, IPPROTO_N_ICMP, &from, &h->src, 0, TOS_ICMP_ERROR, false) == 0)
 		st->counts[COUNT_ICMP_ERRORS_OUT]++;
+}
+
+void tx_icmp_error(struct via *v, struct pkt *p, const struct ip_hdr *h, enum icmp_say say, uint32_t rest)
+{
+	uint16_t front = p->head;
+	pkt_front_at(p, p->m.l3);
+	icmp_error_send(v, p, h, say, rest);
+	pkt_front_at(p, front);
 }
 
 /* ---- internet: what passes through ---- */
@@ -422,15 +430,17 @@ void tx_forward(struct via *v, struct pkt *p, struct ip_hdr *h)
 		ip_options_pass(v, p, hop.ifindex, &next);
 	redirect_send(v, p, h, &hop);
 	p->m.why = WHY_FORWARD;
-	why = hook_run(v, HOOK_FORWARD, p);
+	why = hook_run(v, HOOK_FORWARD, p, p->m.ifindex, hop.ifindex);
 	if (!why)
-		why = hook_run(v, HOOK_POST_ROUTE, p);
+		why = hook_run(v, HOOK_POST_ROUTE, p, p->m.ifindex, hop.ifindex);
+	if (!why && !is_large && pkt_unchain(v->mem, p)) /* put together at pre-route */
+		why = DROP_NO_MEMORY;
 	if (why)
 		goto drop;
 	st->counts[COUNT_IP_FORWARDED] += p->m.gso_size ? p->m.gso_segs : 1;
 	struct pktq q = {0};
 	if (is_large)
-		frag_cut(v, p, mtu, &q);
+		frag_cut(v, p, h, mtu, &q);
 	else
 		pktq_push(v->mem, &q, p);
 	while ((p = pktq_pop(v->mem, &q)) != NULL)

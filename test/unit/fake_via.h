@@ -186,6 +186,18 @@ int via_accept(struct via *v, via_sock s, uint64_t cookie, via_sock *out, struct
 	return 0;
 }
 
+int via_local(struct via *v, via_sock s, struct via_sockaddr *out)
+{
+	*out = (struct via_sockaddr){via_addr_v4(0x0a000001), 0};
+	return fake_at(v, s) ? 0 : -EBADF;
+}
+
+int via_peer(struct via *v, via_sock s, struct via_sockaddr *out)
+{
+	*out = (struct via_sockaddr){via_addr_v4(0x0a000009), 50000};
+	return fake_at(v, s) ? 0 : -EBADF;
+}
+
 uint32_t via_ready(struct via *v, via_sock s)
 {
 	struct fake_sock *f = fake_at(v, s);

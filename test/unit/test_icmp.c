@@ -55,7 +55,7 @@ static bool due(struct ip4_hdr h, uint8_t first, bool bcast, bool link_mcast)
 	struct pkt *p = packet(&h, 40, first);
 	struct ip_hdr view = ip_hdr_of4(&h);
 	p->m.ether_mcast = link_mcast;
-	bool d = icmp_error_is_due(p, &view, bcast, ICMP_SAY_NO_PORT);
+	bool d = icmp_error_is_due(&mem, p, &view, bcast, ICMP_SAY_NO_PORT);
 	pkt_free(&mem, p);
 	return d;
 }

@@ -476,11 +476,11 @@ static enum drop hook_note(enum hook_point at, struct pkt *p)
 	hook_last[at] = ++hook_order;
 	return at == hook_refuses ? DROP_LINK_LOSS : DROP_NONE;
 }
-static enum drop hook_pre(struct via *v, struct pkt *p) { return hook_note(HOOK_PRE_ROUTE, p); }
-static enum drop hook_in(struct via *v, struct pkt *p) { return hook_note(HOOK_LOCAL_IN, p); }
-static enum drop hook_fwd(struct via *v, struct pkt *p) { return hook_note(HOOK_FORWARD, p); }
-static enum drop hook_out(struct via *v, struct pkt *p) { return hook_note(HOOK_LOCAL_OUT, p); }
-static enum drop hook_post(struct via *v, struct pkt *p) { return hook_note(HOOK_POST_ROUTE, p); }
+static enum drop hook_pre(struct via *v, struct pkt *p, uint16_t in, uint16_t out) { return hook_note(HOOK_PRE_ROUTE, p); }
+static enum drop hook_in(struct via *v, struct pkt *p, uint16_t in, uint16_t out) { return hook_note(HOOK_LOCAL_IN, p); }
+static enum drop hook_fwd(struct via *v, struct pkt *p, uint16_t in, uint16_t out) { return hook_note(HOOK_FORWARD, p); }
+static enum drop hook_out(struct via *v, struct pkt *p, uint16_t in, uint16_t out) { return hook_note(HOOK_LOCAL_OUT, p); }
+static enum drop hook_post(struct via *v, struct pkt *p, uint16_t in, uint16_t out) { return hook_note(HOOK_POST_ROUTE, p); }
 
 static void hooks__stand_on_the_lines_in_order(void **state)
 {

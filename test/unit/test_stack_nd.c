@@ -146,6 +146,29 @@ static void req_ND_002__the_stack_believes_no_router_from_afar(void **state)
 	assert_true(is_default(ROUTER));
 }
 
+/* A solicitation that would be answered, behind a fragment header (RFC 6980 §5): alone, and in two parts. */
+static void req_ND_003__the_stack_ignores_fragments(void **state)
+{
+	uint8_t b[8 + ND_EMIT_MAX] = {IPPROTO_N_ICMP6, [7] = 9}, mac[6];
+	struct via_addr us = US, from = PEER, to = nd_solicited_node(&us);
+	struct nd_msg ns = ns_of(US, mac_other);
+	up();
+	size_t n = nd_emit(b + 8, sizeof(b) - 8, &ns);
+	put_be16(b + 10, csum_field(csum_add(addr_pseudo(&from, &to, IPPROTO_N_ICMP6, (uint32_t)n), b + 8, n)));
+	int before = w.n;
+	nd_inject_packet(&w, mac_other, from, to, IPPROTO_N_FRAGMENT, 255, b, 8 + n); /* an atomic one */
+	b[7] = 10;
+	put_be16(b + 2, 1);
+	nd_inject_packet(&w, mac_other, from, to, IPPROTO_N_FRAGMENT, 255, b, 8 + 16);
+	put_be16(b + 2, 16);
+	memmove(b + 8, b + 24, n - 16);
+	nd_inject_packet(&w, mac_other, from, to, IPPROTO_N_FRAGMENT, 255, b, 8 + n - 16);
+	assert_int_equal(nd_count(&w, before, ND_NA, NULL), 0);
+	assert_int_equal(state_of(PEER, mac), 0);
+	nd_inject(&w, mac_other, from, to, ns); /* and whole */
+	assert_int_equal(nd_count(&w, before, ND_NA, NULL), 1);
+}
+
 /* Resolution: what is asked, of whom, how often, and what comes of it. */
 static void req_ND_005__resolution_then_address_unreachable(void **state)
 {
@@ -664,6 +687,7 @@ int main(void)
 #define R(f) cmocka_unit_test_setup_teardown(f, setup_router, teardown)
 	const struct CMUnitTest tests[] = {
 		T(req_ND_001__the_stack_drops_silently), T(req_ND_002__the_stack_believes_no_router_from_afar),
+		T(req_ND_003__the_stack_ignores_fragments),
 		T(req_ND_005__resolution_then_address_unreachable), R(req_ND_005__a_router_answers_address_unreachable),
 		T(req_ND_006__a_neighbour_with_a_new_mac_is_found), T(nd__solicitations_are_answered),
 		T(req_ND_007__a_router_that_becomes_a_host_is_left), T(nd__a_dead_router_is_passed_over),

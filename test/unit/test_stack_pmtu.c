@@ -19,7 +19,7 @@ static uint32_t largest;      /* TCP segment that left the sender lately, as an 
 static int64_t largest_at;
 
 /* Every packet of the sender, superframes by their segments. */
-static enum drop watch(struct via *v, struct pkt *p)
+static enum drop watch(struct via *v, struct pkt *p, uint16_t in, uint16_t out)
 {
 	struct ip4_hdr h;
 	if (ip4_parse(p->linear + p->m.l3, p->len, p->m.gso_size != 0, &h) || h.proto != IPPROTO_N_TCP)
