@@ -77,9 +77,10 @@ VIA_API int via_peer(struct via *v, via_sock s, struct via_sockaddr *out); /* -E
 VIA_API int64_t via_send(struct via *v, via_sock s, const void *data, uint32_t len, int flags);
 /* Copy out. 0 is the peer's FIN on a stream. */
 VIA_API int64_t via_recv(struct via *v, via_sock s, void *data, uint32_t len, int flags);
-/* Datagrams. `to` NULL means the connected peer. -EMSGSIZE when it cannot leave whole. */
+/* Datagrams. `to` NULL means the connected peer. -EMSGSIZE when it cannot leave whole. 255.255.255.255 may name in its scope the
+ * interface it leaves by; from one without address only a DHCP client's questions do (port 68 to 67), else -EADDRNOTAVAIL. */
 VIA_API int64_t via_sendto(struct via *v, via_sock s, const void *data, uint32_t len, int flags, const struct via_sockaddr *to);
-/* `from` and `local` (the address it was sent to) may be NULL. */
+/* `from` and `local` (the address it was sent to; of 255.255.255.255 the scope tells the interface it came by) may be NULL. */
 VIA_API int64_t via_recvfrom(struct via *v, via_sock s, void *data, uint32_t len, int flags, struct via_sockaddr *from,
 			     struct via_sockaddr *local);
 

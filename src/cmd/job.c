@@ -100,6 +100,8 @@ static void run_in(struct lab *lab, bool real_time, struct own *o, const json_t 
 		*status = cmd_fail(EXIT_FAILED, "cannot run the lab: %s", strerror(errno));
 		return;
 	}
+	if (real_time)
+		lab_host_settle(lab);
 	o->job = lab_job_new(lab, what, on_message, o, err);
 	if (!o->job) {
 		*status = cmd_fail(EXIT_USAGE, "%s", err);

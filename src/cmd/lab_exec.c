@@ -55,6 +55,7 @@ static int run_program(struct session *s, struct lab *lab, const struct cmd_args
 	s->lab = lab;
 	if (!node)
 		return lab_host_no_node(lab, name);
+	lab_host_settle(lab);
 	const struct door_config c = {.loop = s->loop,
 		.node = node,
 		.argv = a->program,

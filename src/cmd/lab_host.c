@@ -65,6 +65,12 @@ static bool root_fits(struct lab *lab, const char *option, const char *word, con
 	return fits;
 }
 
+void lab_host_settle(struct lab *lab)
+{
+	if (!lab_settle(lab) && !cmd_global.quiet)
+		fputs("via: some interface has got no address by DHCP\n", stderr);
+}
+
 struct lab *lab_host_load(const char *file, const char *shape, const struct lab_opts *o)
 {
 	struct lab_error e = {0};
@@ -77,6 +83,8 @@ struct lab *lab_host_load(const char *file, const char *shape, const struct lab_
 		lab_free(lab);
 		return NULL;
 	}
+	if (lab && !o->real_time)
+		lab_host_settle(lab);
 	if (!lab && e.line)
 		fprintf(stderr, "%s:%d:%d: %s\n", e.file, e.line, e.col, e.text);
 	else if (!lab && e.file[0])
@@ -488,6 +496,7 @@ int lab_host_serve(struct lab *lab, int ready_fd, int64_t for_ns)
 		cmd_fail(EXIT_FAILED, "cannot run the lab: %s", strerror(errno));
 	} else {
 		signal(SIGPIPE, SIG_IGN);
+		lab_host_settle(lab);
 		if (for_ns != TIME_NEVER)
 			s.until = loop_now() + for_ns;
 		s.reaper = (struct loop_task){.run = reap, .ctx = &s};

@@ -8,6 +8,9 @@
 struct lab *lab_host_load(const char *file, const char *shape, const struct lab_opts *o);
 /* Read --seed; 0, or an exit status after a sentence. */
 int lab_host_seed(const char *text, struct lab_opts *o);
+/* Let all interfaces that ask by DHCP get their addresses, for 30 seconds at most; a lab that is paced by the clock is attached. A
+ * sentence, if one has none. */
+void lab_host_settle(struct lab *lab);
 /* "no node ..., did you mean ...?"; the exit status. */
 int lab_host_no_node(struct lab *lab, const char *name);
 /* Write the lab's story. 0 or -errno after a sentence. */

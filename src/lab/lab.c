@@ -5,6 +5,7 @@
 #include "lab/state.h"
 #include "base/prf.h"
 #include "lab/yaml.h"
+#include "svc/dhcp_client.h"
 #include <errno.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -70,7 +71,7 @@ static int start_observers(struct lab *l, struct lab_error *err)
 	const struct topo *t = l->topo;
 	if (l->opts.trace_hash && trace_hash_init(&l->hash))
 		return topo_fail(err, t->file, (struct topo_mark){0, 0}, "no memory");
-	if (l->opts.story && !(l->story = story_new(t, l->mem)))
+	if (l->opts.story && !(l->story = story_new(t, l->mem, (struct prf_key){l->seed, lab_seed(l, "story", "")})))
 		return topo_fail(err, t->file, (struct topo_mark){0, 0}, "no memory");
 	if (!l->opts.pcapng)
 		return 0;
@@ -127,6 +128,8 @@ static int add_interfaces(struct lab *l, struct lab_node *n, struct lab_error *e
 		if (rc < 0)
 			return fail(l, t->ends[e].mark, err, rc, "cannot add interface", l->end_names[e]);
 		p->ifindex = l->end_ifindex[e] = rc;
+		if (t->ends[e].asks_dhcp) /* dhcp.c */
+			continue;
 		rc = via_configure(n->stack, &(struct via_change){.kind = VIA_ADDR_ADD, .ifindex = p->ifindex,
 			.addr = via_addr_v4(t->ends[e].addr.addr), .plen = t->ends[e].addr.plen});
 		if (rc)
@@ -262,12 +265,17 @@ static int start_services(struct lab *l, struct lab_node *n, struct lab_error *e
 	for (int i = 0; i < n->t->n_services; i++) {
 		const struct topo_service *s = &n->t->services[i];
 		const char *root = root_override(l, n->t->name, s->kind);
+		if (s->kind == TOPO_DHCP)
+			continue;
 		int rc = start_service(l, n, s, root ? root : s->root, (struct via_sockaddr){via_addr_v4(0), s->port});
 		if (rc && s->kind == TOPO_HTTP && root)
 			return fail(l, s->mark, err, rc, "cannot serve the folder", root);
 		if (rc)
 			return fail(l, s->mark, err, rc, "cannot start the service", topo_service_names[s->kind]);
 	}
+	int rc = lab_dhcp_start(n);
+	if (rc)
+		return fail(l, n->t->mark, err, rc, "cannot start DHCP at", n->t->name);
 	if (n->stack)
 		n->baseline = via_arena_used(n->stack);
 	return 0;
@@ -412,6 +420,7 @@ int lab_check_shape(const char *words, struct lab_error *err)
 
 static void node_free(struct lab_node *n)
 {
+	lab_dhcp_stop(n);
 	lab_services_free(n->services);
 	if (n->stack)
 		host_stack_free(n->stack);
@@ -494,6 +503,9 @@ struct via_addr lab_node_resolver(struct lab *l, const char *node)
 	int i = topo_node_find(l->topo, node);
 	if (i < 0 || !runs_programs(&l->nodes[i]))
 		return via_addr_v4(0);
+	const struct dhcp_lease *lease = lab_dhcp_lease(&l->nodes[i]);
+	if (lease && lease->n_dns)
+		return via_addr_v4(lease->dns[0]);
 	size_t before = via_arena_used(l->nodes[i].stack);
 	int rc = start_service(l, &l->nodes[i], &(struct topo_service){.kind = TOPO_DNS}, NULL, (struct via_sockaddr){a, 53});
 	l->nodes[i].baseline += via_arena_used(l->nodes[i].stack) - before;

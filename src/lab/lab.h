@@ -70,6 +70,9 @@ struct via_addr lab_node_resolver(struct lab *l, const char *node);
 /* Virtual time: run until `until` (ns since start), or until nothing is left to happen, or done(ctx) says true (asked after each event). */
 void lab_run(struct lab *l, int64_t until, bool (*done)(void *ctx), void *ctx);
 int64_t lab_now(const struct lab *l);
+/* Let the lab run, under either time, until every interface that asks for its address by DHCP has one: some seconds, 30 at most. Labs in
+ * which nobody asks do not run at all. False: one has none. */
+bool lab_settle(struct lab *l);
 /* Real time: make it a task of the loop. 0, or -errno, in errno too: of interfaces, or ports that a wan node forwards. */
 int lab_attach(struct lab *l, struct loop *loop);
 /* Is something under way, on a link, in a send queue or at a wan node, that may be meant for the outside? Without a wan node: no. */

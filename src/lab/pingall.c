@@ -238,7 +238,8 @@ static bool open_sockets(struct pingall *a)
 		if (!is_asked(n))
 			continue;
 		struct asker *h = &a->asker[at++];
-		*h = (struct asker){.handler = {on_event}, .all = a, .node = n, .addr = via_addr_v4(l->topo->ends[n->t->ends[0]].addr.addr)};
+		*h = (struct asker){.handler = {on_event}, .all = a, .node = n};
+		lab_end_addr(n, 0, &h->addr);
 		if (via_open(n->stack, VIA_PING, via_cookie(&h->handler), &h->sock))
 			return false;
 	}

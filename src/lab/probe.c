@@ -323,16 +323,11 @@ int probe_target(const struct lab *l, const char *word, struct via_addr *out)
 	snprintf(name, sizeof name, "%.*s", (int)(len - suffix), word);
 	int i = topo_node_find(l->topo, name);
 	const struct topo_node *n = i >= 0 ? &l->topo->nodes[i] : NULL;
-	if (!n || !n->n_ends || !l->topo->ends[n->ends[0]].addr.set)
-		return -EINVAL;
-	*out = via_addr_v4(l->topo->ends[n->ends[0]].addr.addr);
-	return 0;
+	return n && n->n_ends && n->kind != TOPO_SWITCH && lab_end_addr(&l->nodes[i], 0, out) ? 0 : -EINVAL;
 }
 
 const char *probe_name(const struct lab *l, const struct via_addr *a)
 {
-	for (int e = 0; e < 2 * l->topo->n_links && via_addr_is_v4(a); e++)
-		if (l->topo->ends[e].addr.set && l->topo->ends[e].addr.addr == via_addr_to_v4(a))
-			return l->topo->nodes[l->topo->ends[e].node].name;
-	return NULL;
+	const struct lab_node *n = via_addr_is_v4(a) ? lab_addr_node(l, a) : NULL;
+	return n ? n->t->name : NULL;
 }

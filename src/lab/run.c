@@ -11,6 +11,8 @@
 #include <sys/epoll.h>
 
 enum { BUDGET = 256, ROUNDS = 16, EVENTS_PER_TURN = 512, SPINS_MAX = 10000 };
+#define SETTLE_NS (30 * NS_PER_S)
+#define SETTLE_LOOK_NS (50 * NS_PER_MS)
 
 /* Guard: a node that asks for the same instant without end is pushed a microsecond on, so time always passes. */
 static int64_t next_time(struct lab_node *n, int64_t next)
@@ -33,9 +35,12 @@ static void stack_run(struct lab_node *n)
 		again = via_poll(n->stack, l->env.now, BUDGET) == VIA_AGAIN;
 		if (n->services)
 			lab_services_tick(n->services, l->env.now);
+		if (n->dhcp)
+			lab_dhcp_tick(n);
 		again |= via_dispatch(n->stack) > 0;
 	}
-	sched_set(&l->sched, n->index, next_time(n, again ? l->env.now : via_next_deadline(n->stack)));
+	int64_t next = n->dhcp ? lab_dhcp_next(n) : TIME_NEVER;
+	sched_set(&l->sched, n->index, next_time(n, again ? l->env.now : MIN(next, via_next_deadline(n->stack))));
 }
 
 void lab_node_run(struct lab_node *n)
@@ -135,6 +140,21 @@ void lab_node_present(struct host_node *hn)
 		return;
 	lab_turn(n->lab, loop_now());
 	via_flush(n->stack, n->lab->env.now);
+}
+
+static bool is_settled(void *lab)
+{
+	return lab_dhcp_is_over(lab);
+}
+
+bool lab_settle(struct lab *l)
+{
+	int64_t until = l->env.now + SETTLE_NS;
+	if (!l->loop && !is_settled(l))
+		lab_run(l, until, is_settled, l);
+	while (l->loop && !is_settled(l) && l->env.now < until)
+		loop_turn(l->loop, loop_now() + SETTLE_LOOK_NS);
+	return is_settled(l);
 }
 
 static void on_tap(void *ctx, uint32_t events)

@@ -157,6 +157,8 @@ int lab_service_start(struct lab_services *s, const struct topo_service *t, cons
 	case TOPO_SMTP:
 		rc = start_smtp(s, t, root, local);
 		break;
+	case TOPO_DHCP: /* dhcp.c */
+		break;
 	}
 	s->has[t->kind] = rc == 0;
 	return rc;

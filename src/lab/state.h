@@ -16,6 +16,8 @@
 #include "lab/watch.h"
 #include "pkt/trace.h"
 
+struct dhcp_lease;
+
 struct lab_node {
 	struct host_node hn; /* first */
 	struct lab *lab;
@@ -32,6 +34,7 @@ struct lab_node {
 	struct via_driver *tap;     /* tap */
 	struct gate *gate;          /* wan, while attached to a loop */
 	struct lab_services *services; /* or NULL */
+	struct lab_dhcp *dhcp;      /* or NULL: neither asks nor answers */
 	size_t baseline;            /* arena bytes after everything was set up */
 };
 
@@ -88,6 +91,22 @@ int lab_routes_update(struct lab *l);
 /* --- inspect.c --- */
 /* What the stacks dropped, so that no link lost it: a list of {node, name, count}. Gives. */
 json_t *lab_drops(struct lab *l);
+
+/* --- dhcp.c --- */
+/* What the node's ends and services ask for. 0 or -errno. */
+int lab_dhcp_start(struct lab_node *n);
+void lab_dhcp_stop(struct lab_node *n);
+/* Tell the time, after each poll; when it wants to be told next. */
+void lab_dhcp_tick(struct lab_node *n);
+int64_t lab_dhcp_next(const struct lab_node *n);
+/* The lease of the first end that has one, or NULL. */
+const struct dhcp_lease *lab_dhcp_lease(const struct lab_node *n);
+/* The IPv4 address of a node's k-th end: the topology's, or the lease's. False: it has none (yet). */
+bool lab_end_addr(const struct lab_node *n, int k, struct via_addr *out);
+/* Has every end that asks got its address? */
+bool lab_dhcp_is_over(const struct lab *l);
+/* Whose end has this address? NULL: nobody's. */
+const struct lab_node *lab_addr_node(const struct lab *l, const struct via_addr *a);
 
 /* --- tap.c --- */
 /* Open the interface. 0, or -errno. */

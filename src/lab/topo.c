@@ -10,7 +10,8 @@
 #include <stdlib.h>
 #include <strings.h>
 
-const char *const topo_service_names[] = {[TOPO_HTTP] = "http", [TOPO_ECHO] = "echo", [TOPO_DNS] = "dns", [TOPO_SMTP] = "smtp", NULL};
+const char *const topo_service_names[] = {[TOPO_HTTP] = "http", [TOPO_ECHO] = "echo", [TOPO_DNS] = "dns", [TOPO_SMTP] = "smtp",
+	[TOPO_DHCP] = "dhcp", NULL};
 
 /* --- names: an open table of node numbers + 1, at most half full --- */
 
@@ -167,16 +168,17 @@ static int place_node_addresses(struct topo *t, struct lab_error *err)
 {
 	for (int i = 0; i < t->n_nodes; i++) {
 		struct topo_node *n = &t->nodes[i];
-		if (!n->address.set)
+		if (!n->address.set && !n->asks_dhcp)
 			continue;
 		if (n->n_ends != 1)
 			return topo_fail(err, t->file, n->address_mark,
 				"'address' is for a node with one link, but '%s' has %d; give addresses on the links (ipv4)",
 					 n->name, n->n_ends);
 		struct topo_end *e = &t->ends[n->ends[0]];
-		if (e->addr.set)
+		if (e->addr.set || e->asks_dhcp)
 			return topo_fail(err, t->file, n->address_mark, "node '%s' has an address here and another on its link", n->name);
 		e->addr = n->address;
+		e->asks_dhcp = n->asks_dhcp;
 		e->mark = n->address_mark;
 	}
 	return 0;
@@ -309,9 +311,11 @@ static int number_ends(struct topo *t, struct topo_domain *d, struct lab_error *
 	qsort(used, (size_t)n, sizeof *used, addr_cmp);
 	for (int i = 0; i < d->n_ends; i++) {
 		struct topo_end *e = &t->ends[d->ends[i]];
-		if (e->addr.set)
+		if (e->addr.set || e->asks_dhcp)
 			continue;
-		for (;; next++) {
+		for (uint32_t past;; next++) {
+			if (topo_dhcp_is_given(t, d, next, &past))
+				next = past + 1;
 			while (at < n && used[at] < next)
 				at++;
 			if (next > last || (is_host_number(next, d->plen) && !(at < n && used[at] == next)))
@@ -412,5 +416,7 @@ int topo_address(struct topo *t, struct lab_error *err)
 		rc = check_overlap(t, err);
 	if (!rc)
 		rc = check_routes(t, err);
+	if (!rc)
+		rc = topo_dhcp_check(t, err);
 	return rc ? rc : check_forwards(t, err);
 }

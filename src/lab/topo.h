@@ -9,7 +9,7 @@
 #include "lab/lab.h"
 
 enum topo_kind { TOPO_HOST, TOPO_ROUTER, TOPO_SWITCH, TOPO_TAP, TOPO_WAN };
-enum topo_service_kind { TOPO_HTTP, TOPO_ECHO, TOPO_DNS, TOPO_SMTP };
+enum topo_service_kind { TOPO_HTTP, TOPO_ECHO, TOPO_DNS, TOPO_SMTP, TOPO_DHCP };
 
 extern const char *const topo_service_names[]; /* by kind; ends with NULL */
 
@@ -36,12 +36,30 @@ struct topo_sysctl {
 	struct topo_mark mark;
 };
 
+/* Addresses that a DHCP service gives away on one subnet, both included. */
+struct topo_range {
+	uint32_t first, last;
+};
+
+/* What a file says of a dhcp service; topo_dhcp_plan() works out the rest. */
+struct topo_dhcp {
+	struct topo_range ranges[8]; /* none: the upper half of each subnet in which somebody asks */
+	struct topo_mark marks[8];
+	int n_ranges;
+	uint32_t lease_s;            /* 0: the usual; UINT32_MAX: for ever */
+	uint32_t router;             /* 0: the node itself, or a router of the subnet */
+	uint32_t dns[3];
+	int n_dns;                   /* 0: whoever answers for names in the lab */
+	uint16_t mtu;                /* 0: not told */
+};
+
 struct topo_service {
 	enum topo_service_kind kind;
 	uint16_t port;
 	char *root; /* http: the folder, smtp: the Maildirs'; relative ones resolved against the file's */
 	char **domains, **mailboxes; /* smtp: NULL-terminated; mailboxes NULL: every name is one */
 	uint64_t size;               /* smtp: octets of a message, 0: the usual */
+	struct topo_dhcp dhcp;
 	struct topo_mark mark;
 };
 
@@ -68,6 +86,7 @@ struct topo_node {
 	struct topo_mark mark;
 	uint32_t mtu; /* 0: the link's */
 	struct topo_prefix address; /* for its only link */
+	bool asks_dhcp;             /* `address: dhcp` */
 	struct topo_mark address_mark;
 	struct topo_route *routes; /* given ones; then none are computed */
 	int n_routes;
@@ -87,7 +106,8 @@ struct topo_end {
 	int node;
 	int domain; /* -1 at a switch */
 	char ifname[16];
-	struct topo_prefix addr; /* not set at a switch */
+	struct topo_prefix addr; /* not set at a switch, nor where it comes by DHCP */
+	bool asks_dhcp;
 	struct topo_mark mark;
 };
 
@@ -141,6 +161,21 @@ int topo_name_add(struct topo *t, int node);
 int topo_address(struct topo *t, struct lab_error *err);
 /* Where forward f of node `wan` leads. 0, or -EINVAL: no such node or address, or it has none. */
 int topo_forward_guest(const struct topo *t, int wan, const struct topo_forward *f, struct via_sockaddr *out);
+/* --- topo_dhcp.c --- */
+/* What a node's dhcp service gives away at one of its ends. */
+struct topo_dhcp_plan {
+	int end;
+	struct topo_range range;
+	uint32_t router, dns[3];
+	int n_dns;
+};
+/* At most n of them. How many there are. */
+int topo_dhcp_plan(const struct topo *t, int node, const struct topo_service *s, struct topo_dhcp_plan *out, int n);
+/* Is addr in a range that the file gives away in subnet d? Then *last is the range's end. */
+bool topo_dhcp_is_given(const struct topo *t, const struct topo_domain *d, uint32_t addr, uint32_t *last);
+/* Ranges lie in their node's subnets and hold nobody's address. 0 or -EINVAL with *err. */
+int topo_dhcp_check(const struct topo *t, struct lab_error *err);
+
 /* "home:eth1" of an end. */
 void topo_end_name(const struct topo *t, int end, char out[TOPO_END_NAME]);
 

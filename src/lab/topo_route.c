@@ -79,10 +79,10 @@ static int new_hop(struct search *s, int from, int to)
 	return s->n_hops++;
 }
 
-/* Links that are down lead nowhere; a file's are all up. */
+/* Links that are down lead nowhere; a file's are all up. An end that asks for its address has ways of its own, by DHCP. */
 static bool is_down(const struct topo *t, int end)
 {
-	return t->links[end / 2].is_down;
+	return t->links[end / 2].is_down || t->ends[end].asks_dhcp;
 }
 
 /* The subnets that this layer's nodes reach first. */

@@ -111,7 +111,8 @@ static int read_root(struct yaml_tree *y, const ynode *n, struct topo_service *s
 	return 0;
 }
 
-static const uint16_t service_ports[] = {[TOPO_HTTP] = 80, [TOPO_ECHO] = 7, [TOPO_DNS] = 53, [TOPO_SMTP] = 25};
+static const uint16_t service_ports[] = {[TOPO_HTTP] = 80, [TOPO_ECHO] = 7, [TOPO_DNS] = 53, [TOPO_SMTP] = 25,
+	[TOPO_DHCP] = 67};
 
 static int read_service(struct yaml_tree *y, const ynode *n, const char *node, struct topo_service *s)
 {
@@ -120,6 +121,9 @@ static int read_service(struct yaml_tree *y, const ynode *n, const char *node, s
 	struct yaml_map m;
 	uint64_t port = service_ports[s->kind];
 	s->mark = yaml_mark(n);
+	s->port = (uint16_t)port;
+	if (s->kind == TOPO_DHCP)
+		return topo_dhcp_read(y, n, &s->dhcp);
 	if (yaml_map_read(y, n, "a service", keys[s->kind], &m))
 		return -EINVAL;
 	if (m.val[0] && yaml_uint(y, m.val[0], "port", 1, 65535, &port))
@@ -166,6 +170,18 @@ static const char *const node_keys[] = {[NODE_KIND] = "kind", [NODE_ADDRESS] = "
 
 #define NODE_OF_WAN (1u << NODE_LOOPBACK | 1u << NODE_DNS | 1u << NODE_TCP | 1u << NODE_UDP)
 
+/* "10.0.1.2/24", or "dhcp": it comes from a server. */
+static int read_address(struct yaml_tree *y, const ynode *n, const char *what, enum topo_kind kind, struct topo_prefix *p, bool *asks_dhcp)
+{
+	const char *s;
+	if (yaml_text(y, n, what, &s))
+		return -EINVAL;
+	*asks_dhcp = strcmp(s, "dhcp") == 0;
+	if (!*asks_dhcp)
+		return yaml_prefix(y, n, what, p);
+	return kind == TOPO_HOST || kind == TOPO_ROUTER ? 0 : yaml_fail(y, n, "only hosts and routers ask for an address by DHCP");
+}
+
 /* Keys that mean nothing for the node's kind. */
 static int check_node_keys(struct yaml_tree *y, const struct topo_node *node, const struct yaml_map *m)
 {
@@ -197,7 +213,7 @@ static int read_node(struct yaml_tree *y, const ynode *key, const ynode *n, stru
 		return -EINVAL;
 	if (m.val[NODE_ADDRESS]) {
 		node->address_mark = yaml_mark(m.val[NODE_ADDRESS]);
-		if (yaml_prefix(y, m.val[NODE_ADDRESS], "address", &node->address))
+		if (read_address(y, m.val[NODE_ADDRESS], "address", node->kind, &node->address, &node->asks_dhcp))
 			return -EINVAL;
 	}
 	if (m.val[NODE_MTU] && yaml_uint(y, m.val[NODE_MTU], "mtu", 68, 65535, &mtu))
@@ -414,7 +430,7 @@ static int read_link_ipv4(struct yaml_tree *y, const ynode *n, struct topo *t, i
 		for (int i = 0; i < 3; i++)
 			item[i] = i && !item[i - 1] ? NULL : yaml_item(y, n, i);
 	if (!item[1] || item[2])
-		return yaml_fail(y, n, "ipv4 is a list of two addresses, one per endpoint (~ for none)");
+		return yaml_fail(y, n, "ipv4 is a list of two addresses, one per endpoint (~ for none, or dhcp)");
 	for (int s = 0; s < 2; s++) {
 		struct topo_end *e = &t->ends[2 * link + s];
 		if (yaml_is_null(item[s]))
@@ -422,7 +438,7 @@ static int read_link_ipv4(struct yaml_tree *y, const ynode *n, struct topo *t, i
 		if (t->nodes[e->node].kind == TOPO_SWITCH)
 			return yaml_fail(y, item[s], "the port of a switch has no address; write ~");
 		e->mark = yaml_mark(item[s]);
-		if (yaml_prefix(y, item[s], "ipv4", &e->addr))
+		if (read_address(y, item[s], "ipv4", t->nodes[e->node].kind, &e->addr, &e->asks_dhcp))
 			return -EINVAL;
 	}
 	return 0;

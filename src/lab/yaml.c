@@ -196,6 +196,17 @@ int yaml_time(struct yaml_tree *y, const ynode *n, const char *what, int64_t *ns
 	return 0;
 }
 
+int yaml_seconds(struct yaml_tree *y, const ynode *n, const char *what, uint64_t lo, uint64_t hi, uint64_t *out)
+{
+	static const struct yaml_unit units[] = {{"s", 1}, {"m", 60}, {"h", 3600}, {"d", 86400}, {NULL, 0}};
+	const char *s;
+	if (yaml_text(y, n, what, &s))
+		return -EINVAL;
+	if (!yaml_scaled(s, units, out) || *out < lo || *out > hi)
+		return yaml_fail(y, n, "%s is '%s', but must be a time such as 10m (s, m, h or d, at least %us)", what, s, (unsigned)lo);
+	return 0;
+}
+
 static const struct yaml_unit shares[] = {{"%", 10000000}, {NULL, 0}};
 
 int yaml_share(struct yaml_tree *y, const ynode *n, const char *what, uint32_t *ppb)

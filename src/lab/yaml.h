@@ -41,6 +41,7 @@ bool yaml_is_null(const ynode *n);
 int yaml_text(struct yaml_tree *y, const ynode *n, const char *what, const char **out);
 int yaml_uint(struct yaml_tree *y, const ynode *n, const char *what, uint64_t lo, uint64_t hi, uint64_t *out);
 int yaml_time(struct yaml_tree *y, const ynode *n, const char *what, int64_t *ns);     /* "5ms"; ns us ms s; 0 bare */
+int yaml_seconds(struct yaml_tree *y, const ynode *n, const char *what, uint64_t lo, uint64_t hi, uint64_t *s); /* "1h"; s m h d */
 int yaml_share(struct yaml_tree *y, const ynode *n, const char *what, uint32_t *ppb);  /* "1%"; 0 bare */
 /* "gemodel 1% 25%": `word`, then as many shares as are given, 1 to n; those left out keep their value. */
 int yaml_shares(struct yaml_tree *y, const ynode *n, const char *what, const char *word, uint32_t *ppb, int max);
@@ -64,6 +65,10 @@ unsigned nearest_distance(const char *a, const char *b, unsigned limit);
 /* --- topo_wan.c --- */
 /* A wan node's keys: the values of loopback, dns, tcp, udp; each may be NULL. 0 or -EINVAL with the tree's error. */
 int topo_wan_read(struct yaml_tree *y, const ynode *const val[4], struct topo_wan *w);
+
+/* --- topo_dhcp.c --- */
+/* A dhcp service. 0 or -EINVAL with the tree's error. */
+int topo_dhcp_read(struct yaml_tree *y, const ynode *n, struct topo_dhcp *d);
 
 /* --- topo_smtp.c --- */
 /* An smtp service's own keys: the values of domains, mailboxes, size; each may be NULL. 0 or -EINVAL with the tree's error. */

@@ -78,10 +78,12 @@ enum drop ip_input(struct pktmem *m, struct pkt *p, uint16_t ethertype, uint32_t
 	return DROP_NONE;
 }
 
-static enum drop ip4_addresses(uint32_t s, uint32_t d, bool is_loopback)
+static enum drop ip4_addresses(uint32_t s, uint32_t d, uint8_t proto, bool is_loopback)
 {
+	/* Who has no address yet asks everybody for one (RFC 1122 §3.2.1.3 (a)); the transport looks at the port. */
+	bool is_nobody = s == 0 && d == 0xffffffffu && proto == IPPROTO_N_UDP;
 	/* 0/8 and 127/8 from the wire, multicast and class E (the limited broadcast among them) as source. */
-	if (s >> 24 == 0 || s >> 28 >= 0xe || (s >> 24 == 127 && !is_loopback))
+	if ((s >> 24 == 0 && !is_nobody) || s >> 28 >= 0xe || (s >> 24 == 127 && !is_loopback))
 		return DROP_IP_SOURCE;
 	if (d >> 24 == 0 || (d >> 28 == 0xf && d != 0xffffffffu) || (d >> 24 == 127 && !is_loopback))
 		return DROP_IP_NOT_OURS;
@@ -91,7 +93,7 @@ static enum drop ip4_addresses(uint32_t s, uint32_t d, bool is_loopback)
 enum drop ip_input_addresses(const struct ip_hdr *h, bool is_loopback)
 {
 	if (!h->is_v6)
-		return ip4_addresses(via_addr_to_v4(&h->src), via_addr_to_v4(&h->dst), is_loopback);
+		return ip4_addresses(via_addr_to_v4(&h->src), via_addr_to_v4(&h->dst), h->proto, is_loopback);
 	bool to_group = via_addr_is_multicast(&h->dst);
 	/* The unspecified source is a node's that has no address yet: it speaks to groups only (RFC 4291 §2.5.2; RFC 4861 §4.3). */
 	if (via_addr_is_v4(&h->src) || via_addr_is_multicast(&h->src) || (via_addr_is_loopback(&h->src) && !is_loopback) ||

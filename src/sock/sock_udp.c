@@ -30,20 +30,24 @@ int64_t udp_send(struct sock_env *env, struct endpoint *ep, const void *data, ui
 	return e ? e : (int64_t)len;
 }
 
-/* Give copies to all but the last that fits; the original to the last. */
+/* Give copies to all but the last that fits; the original to the last. The receiver is told in the address's scope which interface a
+ * limited broadcast came by. */
 static enum drop deliver_to_all(struct sock_env *env, struct pkt *p, const struct via_addr *src,
 				const struct via_addr *dst, const struct udp_hdr *h)
 {
+	struct via_addr to = *dst;
+	if (via_addr_is_v4(dst) && via_addr_to_v4(dst) == 0xffffffffu)
+		to.scope = p->m.ifindex;
 	struct endpoint *ep = port_receiver_nth(env, PROTO_UDP, dst, h->dport, 0);
 	if (!ep)
 		return DROP_UDP_NO_SOCKET;
 	for (uint32_t n = 1;; n++) {
 		struct endpoint *next = n < SOCK_GROUP_MAX ? port_receiver_nth(env, PROTO_UDP, dst, h->dport, n) : NULL;
 		if (!next)
-			return dgram_queue(env, ep, p, src, h->sport, dst, h->dport);
+			return dgram_queue(env, ep, p, src, h->sport, &to, h->dport);
 		struct pkt *copy = pkt_clone(env->mem, p);
 		if (copy)
-			dgram_queue(env, ep, copy, src, h->sport, dst, h->dport);
+			dgram_queue(env, ep, copy, src, h->sport, &to, h->dport);
 		ep = next;
 	}
 }

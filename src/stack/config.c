@@ -89,6 +89,8 @@ static int config_addr_del(struct via *v, const struct via_change *c)
 	const struct via_addr addr = addr_on_link(&c->addr, (uint32_t)c->ifindex);
 	bool was_probed = acd_forget(v, &addr);
 	int err = addr_remove(v, c);
+	if (!err && c->kind == VIA_ADDR_EXPIRE)
+		path_local_gone(v, &addr);
 	return was_probed && err == -EADDRNOTAVAIL ? 0 : err;
 }
 
@@ -284,6 +286,12 @@ static int config_tcp(struct via *v, const struct via_change *c)
 		t->fastopen = (uint16_t)c->value; /* bits without a meaning may be set, as in Linux */
 		tcp_fastopen_forget(&v->tcp);
 		return 0;
+	case VIA_SET_TCP_FASTOPEN_KEY:
+		if (c->value != 0 && (!c->key || (c->value != TCP_FO_KEY_LEN && c->value != 2 * TCP_FO_KEY_LEN)))
+			return -EINVAL;
+		t->fo_n_keys = (uint8_t)(c->value / TCP_FO_KEY_LEN);
+		tcp_fastopen_keys(c->key, (uint32_t)c->value, t->fo_keys);
+		return 0;
 	case VIA_SET_TCP_FIN_TIMEOUT:
 		if (c->value < 1 || c->value > 120)
 			return -EINVAL;
@@ -302,6 +310,20 @@ static int config_tcp(struct via *v, const struct via_change *c)
 	default:
 		return config_buffers(v, c);
 	}
+}
+
+/* The interface takes packets of at most that many bytes, fewer than its driver could. */
+static int config_iface_mtu(struct via *v, const struct via_change *c)
+{
+	struct iface *i = c->ifindex > IFINDEX_LO ? iface_at(v, (uint32_t)c->ifindex) : NULL;
+	if (!i)
+		return -ENODEV;
+	uint32_t most = MIN(v->drivers[c->ifindex]->mtu, 65535u);
+	if (c->value < 0 || c->value > most || (c->value && c->value < 68) || (c->value && c->value < IP6_MTU_MIN && i->nd))
+		return -EINVAL;
+	i->mtu = c->value ? (uint32_t)c->value : most;
+	stack_changed(v);
+	return 0;
 }
 
 static int config_setting(struct via *v, const struct via_change *c)
@@ -361,6 +383,8 @@ static int config_setting(struct via *v, const struct via_change *c)
 		return 0;
 	case VIA_SET_CT_MAX:
 		return config_ct_max(v, c->value);
+	case VIA_SET_IFACE_MTU:
+		return config_iface_mtu(v, c);
 	default:
 		return config_tcp(v, c);
 	}
@@ -372,6 +396,7 @@ int via_configure(struct via *v, const struct via_change *c)
 	case VIA_ADDR_ADD:
 		return config_addr_add(v, c);
 	case VIA_ADDR_DEL:
+	case VIA_ADDR_EXPIRE:
 		return config_addr_del(v, c);
 	case VIA_ADDR_PROBE:
 		return config_addr_probe(v, c);

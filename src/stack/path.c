@@ -4,7 +4,8 @@
  * made and whenever the configuration changes (stack_changed()), never per packet; the neighbour and the L2 header are
  * valid while the cache's generation stands still. A path whose MTU was lowered, by a router or by TCP's own search
  * (tcp/pmtu.h), outlives its users: until a router's word is ten minutes old (PM-004), or five minutes for what TCP found
- * out. Source choice: RFC 1122 §3.3.4.3.
+ * out, or until it is the longest idle one of too many. At the cap of all paths such a one gives way too, else the newcomer is refused.
+ * Source choice: RFC 1122 §3.3.4.3.
  *
  * Link-local addresses carry the interface they are on in their scope, so to them no route is looked up: the scope is the way.
  * Inside the stack a link-local address always has one; what comes from a user without is given the other address's. */
@@ -18,6 +19,7 @@
 #include "wire/addr.h"
 
 enum { BUCKETS_MIN = 16, BUCKETS_MAX = 16384 };
+#define IDLE offsetof(struct path, idle_link)
 
 static bool is_limited_broadcast(const struct via_addr *a)
 {
@@ -90,16 +92,19 @@ static void path_grow(struct via *v)
 	st->path_buckets = bigger;
 }
 
-/* The limited broadcast leaves by the source's interface; no route says so (RFC 1122 §3.3.6; Linux: ip_route_output_key). */
+/* The limited broadcast leaves by the interface that its scope names, else by the source's; no route says so (RFC 1122 §3.3.6; Linux:
+ * ip_route_output_key). */
 static void path_limited_broadcast(struct via *v, struct path *pa)
 {
 	const struct addr_entry *e = addrs_find(v->arena, &v->st->addrs, &pa->p.local);
-	if (!e || e->ifindex == IFINDEX_LO || (v->st->down >> e->ifindex & 1))
+	uint32_t ifindex = pa->p.remote.scope ? pa->p.remote.scope : e ? e->ifindex : 0;
+	const struct iface *i = iface_at(v, ifindex);
+	if (!i || ifindex == IFINDEX_LO || (v->st->down >> ifindex & 1))
 		return;
-	pa->hop = (struct fib_hop){.gateway = via_addr_v4(0), .ifindex = e->ifindex};
-	pa->p.ifindex = e->ifindex;
+	pa->hop = (struct fib_hop){.gateway = via_addr_v4(0), .ifindex = (uint16_t)ifindex};
+	pa->p.ifindex = (uint16_t)ifindex;
 	pa->p.is_onlink = pa->p.is_broadcast = true;
-	pa->p.mtu = iface_at(v, e->ifindex)->mtu;
+	pa->p.mtu = i->mtu;
 }
 
 /* To everybody, or to what has a meaning on one link only: straight out of that interface. */
@@ -234,6 +239,10 @@ static int path_source(struct via *v, const struct via_addr *remote, struct via_
 		return -ENETUNREACH;
 	if (hop.type != FIB_UNICAST)
 		return path_no_way(hop.type);
+	if (!e && remote->scope && is_limited_broadcast(remote)) {
+		*local = via_addr_v4(0); /* an interface without address; tx_datagram() looks who says so */
+		return 0;
+	}
 	if (!e)
 		e = addrs_any(v->arena, &st->addrs, IFINDEX_LO, remote);
 	if (!e)
@@ -242,14 +251,49 @@ static int path_source(struct via *v, const struct via_addr *remote, struct via_
 	return 0;
 }
 
+/* It is kept for its lesson no more, but for its users. */
+static void path_in_use(struct via *v, ref_t r)
+{
+	if (path_at(v, r)->is_idle)
+		list_remove(v->arena, &v->st->idle_paths, r, IDLE);
+	path_at(v, r)->is_idle = false;
+}
+
+static void path_free(struct via *v, ref_t r)
+{
+	struct path *pa = path_at(v, r);
+	ref_t *at = (ref_t *)arena_at(v->arena, v->st->path_buckets) + path_bucket(v, &pa->p.local, &pa->p.remote);
+	while (*at != r)
+		at = &path_at(v, *at)->hash_next;
+	*at = pa->hash_next;
+	path_in_use(v, r);
+	wheel_disarm(v->arena, &v->st->wheel, arena_ref(v->arena, &pa->timer));
+	pool_give(v->arena, &v->st->path_pool, r);
+}
+
+/* The one that is idle longest gives way. False: none is idle. */
+static bool path_evict(struct via *v)
+{
+	ref_t r = v->st->idle_paths.head;
+	if (r) {
+		v->st->counts[COUNT_PATHS_EVICTED]++;
+		path_free(v, r);
+	}
+	return r != 0;
+}
+
 static ref_t path_new(struct via *v, const struct via_addr *local, const struct via_addr *remote)
 {
 	struct via_state *st = v->st;
 	if (st->path_pool.n_used >= st->n_path_buckets && st->n_path_buckets < BUCKETS_MAX)
 		path_grow(v);
 	ref_t r = pool_take(v->arena, &st->path_pool);
-	if (!r)
+	if (!r && path_evict(v))
+		r = pool_take(v->arena, &st->path_pool);
+	if (!r) {
+		st->counts[COUNT_PATHS_REFUSED]++;
 		return 0;
+	}
 	struct path *pa = path_at(v, r);
 	ref_t *b = (ref_t *)arena_at(v->arena, st->path_buckets) + path_bucket(v, local, remote);
 	pa->p.local = *local;
@@ -272,7 +316,8 @@ static bool path_has_lesson(const struct path *pa)
 	return pa->pmtu_learnt || pa->p.tcp_mtu || !via_addr_is_any(&pa->redirect);
 }
 
-/* Link-local ends have one scope, which either may bring (RFC 4007 §11); addresses of other kinds have none. 0, -EINVAL: it is not told,
+/* Link-local ends have one scope, which either may bring (RFC 4007 §11); addresses of other kinds have none, but for the limited broadcast,
+ * whose interface may be named so. 0, -EINVAL: it is not told,
  * or they differ; -ENETUNREACH: two families. */
 static int path_scope(struct via_addr *from, struct via_addr *to)
 {
@@ -281,7 +326,7 @@ static int path_scope(struct via_addr *from, struct via_addr *to)
 		return -ENETUNREACH;
 	uint32_t scope = to_link && to->scope ? to->scope : from_link ? from->scope : 0;
 	from->scope = from_link ? (from->scope ? from->scope : scope) : 0;
-	to->scope = to_link ? scope : 0;
+	to->scope = to_link ? scope : is_limited_broadcast(to) ? to->scope : 0;
 	return (to_link && !scope) || (from_link && to_link && from->scope != to->scope) ? -EINVAL : 0;
 }
 
@@ -305,8 +350,7 @@ int path_get(struct via *v, const struct via_addr *local, const struct via_addr 
 		return -ENOMEM;
 	struct path *pa = path_at(v, r);
 	pa->p.refs++;
-	v->st->n_idle_paths -= pa->is_idle;
-	pa->is_idle = false;
+	path_in_use(v, r);
 	/* 127/8 never leaves the host (IP4-004). */
 	if (!pa->p.ifindex || (via_addr_is_loopback(&from) && !pa->p.is_loopback)) {
 		err = path_no_way(pa->no_way);
@@ -322,28 +366,19 @@ void path_hold(struct via *v, ref_t path)
 	path_at(v, path)->p.refs++;
 }
 
-static void path_free(struct via *v, ref_t r)
-{
-	struct path *pa = path_at(v, r);
-	ref_t *at = (ref_t *)arena_at(v->arena, v->st->path_buckets) + path_bucket(v, &pa->p.local, &pa->p.remote);
-	while (*at != r)
-		at = &path_at(v, *at)->hash_next;
-	*at = pa->hash_next;
-	wheel_disarm(v->arena, &v->st->wheel, arena_ref(v->arena, &pa->timer));
-	pool_give(v->arena, &v->st->path_pool, r);
-}
-
 void path_drop(struct via *v, ref_t path)
 {
 	struct path *pa = path_at(v, path);
 	ASSERT(pa->p.refs > 0);
 	if (--pa->p.refs > 0)
 		return;
-	if (!path_has_lesson(pa) || v->st->n_idle_paths >= PATHS_IDLE_MAX) {
+	if (!path_has_lesson(pa)) {
 		path_free(v, path);
 		return;
 	}
-	v->st->n_idle_paths++;
+	if (v->st->idle_paths.n >= PATHS_IDLE_MAX)
+		path_evict(v);
+	list_push_tail(v->arena, &v->st->idle_paths, path, IDLE);
 	pa->is_idle = true;
 	if (!pa->timer.where)
 		wheel_arm(v->arena, &v->st->wheel, arena_ref(v->arena, &pa->timer), v->now + PATH_LESSON_NS);
@@ -390,9 +425,12 @@ void path_local_gone(struct via *v, const struct via_addr *local)
 		next = path_next(v, &bucket, r);
 		if (!pa->p.refs || !via_addr_eq(&pa->p.local, local))
 			continue;
+		uint64_t evicted = v->st->counts[COUNT_PATHS_EVICTED];
 		path_hold(v, r);
 		tcp_path_gone(&v->tcp, r, ECONNABORTED);
 		path_drop(v, r);
+		if (evicted != v->st->counts[COUNT_PATHS_EVICTED]) /* it may have been the next one */
+			next = path_next(v, &bucket, 0);
 	}
 }
 
@@ -404,7 +442,6 @@ void path_timeout(struct via *v, ref_t timer)
 	pa->pmtu_learnt = 0;
 	pa->redirect = via_addr_v4(0);
 	if (pa->p.refs == 0) {
-		v->st->n_idle_paths--;
 		path_free(v, r);
 	} else if (path_refresh(v, pa)) {
 		tcp_pmtu_raised(&v->tcp, &pa->p, was);

@@ -9,6 +9,7 @@
 #include "stack/state.h"
 
 #include "net/ip_input.h"
+#include "wire/dhcp.h"
 #include "wire/tcp.h"
 #include "wire/udp.h"
 
@@ -150,6 +151,8 @@ static enum drop rx_transport(struct via *v, struct pkt *p, const struct ip_hdr 
 		v->st->counts[COUNT_TCP_IN] += MAX(p->m.gso_segs, 1);
 		return sock_tcp_arrives(&v->sock, p, &h->src, &h->dst, stack_get_path);
 	case IPPROTO_N_UDP:
+		if (!h->is_v6 && via_addr_is_any(&h->src) && (p->len < UDP_HLEN || get_be16(pkt_data(p) + 2) != DHCP_PORT_SERVER))
+			return DROP_IP_SOURCE; /* without an address one asks for an address, and nothing else */
 		why = sock_udp_arrives(&v->sock, p, &h->src, &h->dst);
 		*taken = why != DROP_UDP_NO_SOCKET;
 		v->st->counts[COUNT_UDP_IN] += why == DROP_NONE;

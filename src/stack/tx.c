@@ -13,6 +13,8 @@
 #include "net/flow.h"
 #include "net/forward.h"
 #include "net/ip_input.h"
+#include "wire/dhcp.h"
+#include "wire/udp.h"
 
 enum { ROUNDS_MAX = 16, TOS_ICMP_ERROR = 0xc0 };
 
@@ -310,6 +312,13 @@ void tx_path(struct via *v, struct pkt *p, struct path *pa, uint8_t proto, uint8
 	}
 }
 
+/* May p, a datagram without its IP header, be sent without a source address? To ask for one (RFC 1122 §3.2.1.3 (a), RFC 2131 §4.1). */
+static bool tx_may_be_nobody(const struct pkt *p, uint8_t proto)
+{
+	return proto == IPPROTO_N_UDP && p->head_len >= UDP_HLEN && get_be16(p->linear + p->head) == DHCP_PORT_CLIENT &&
+	       get_be16(p->linear + p->head + 2) == DHCP_PORT_SERVER;
+}
+
 int tx_datagram(struct via *v, struct pkt *p, uint8_t proto, const struct via_addr *local, const struct via_addr *remote, uint8_t ttl,
 		uint8_t tos, bool may_broadcast)
 {
@@ -326,6 +335,8 @@ int tx_datagram(struct via *v, struct pkt *p, uint8_t proto, const struct via_ad
 	uint32_t n = whole <= limit ? 1 : frag4_count(whole + more, pa->p.ip_hlen + more + p->m.ip_opts, limit);
 	if ((via_addr_is_multicast(remote) && !is_v6) || (pa->p.is_broadcast && !may_broadcast))
 		err = -EACCES;
+	else if (!is_v6 && via_addr_is_any(&pa->p.local) && !tx_may_be_nobody(p, proto))
+		err = -EADDRNOTAVAIL;
 	else if ((is_v6 ? p->len : whole) > 65535 || (n > 1 && !tx_may_cut(p, pa)))
 		err = -EMSGSIZE;
 	else if (i->q.n + n > IFQ_PACKETS_MAX || i->q.bytes + p->len + n * 64 > IFQ_BYTES_MAX) /* all of its fragments, or none */

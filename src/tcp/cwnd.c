@@ -57,10 +57,14 @@ void tcp_cwnd_event(struct tcp_env *env, struct tcp_conn *c, struct tcp_active *
 				  .random = &tcp_tab(env)->random, .is_abe = env->ecn_abe};
 	struct tcp_cc_out o = {.cwnd = c->cwnd, .ssthresh = c->ssthresh};
 
+	/* PRR's cwnd is what it lets out at this moment; the window that a further signal finds is the one it is on its way to. */
+	bool is_signal = e == TCP_CC_LOSS || e == TCP_CC_ECN || e == TCP_CC_RTO;
+	if (is_signal && a->prr.is_on)
+		o.cwnd = MAX(o.cwnd, o.ssthresh);
 	/* What is SACKed behind a hole counts in FlightSize but is no longer in flight: in a long recovery that is many windows, and each
 	 * loss would raise cwnd. FlightSize is taken instead of the window because it may be less (RFC 5681 §3.1), never more than the
 	 * window lets out: what limited transmit added is not counted (§3.2). */
-	if (e == TCP_CC_LOSS || e == TCP_CC_ECN || e == TCP_CC_RTO)
+	if (is_signal)
 		s.flight = MIN(s.flight, whole(MAX(c->cwnd, c->ssthresh), c->mss));
 	if (x) {
 		s.acked = newly_arrived(c, a, x);

@@ -12,6 +12,7 @@
 #include "tcp/prr.h"
 #include "tcp/recovery.h"
 #include "tcp/rtt.h"
+#include "tcp/sack.h"
 #include "tcp/tally.h"
 #include "tcp/timers.h"
 #include "tcp/undo.h"
@@ -62,27 +63,6 @@ static uint32_t ack_seq(const struct tcp_conn *c)
 	return c->state == TCP_SYN_RECEIVED || seq_le(c->snd_nxt, edge) ? c->snd_nxt : edge;
 }
 
-/* SACK blocks (RFC 2018 §4): a duplicate first (RFC 2883), then the block of the newest segment, then older news. */
-static void add_sack(struct tcp_env *env, const struct tcp_conn *c, struct tcp_active *a, struct tcp_hdr *h)
-{
-	const struct ivset *ooo = a && a->ooo ? arena_at(env->arena, a->ooo) : NULL;
-
-	if (!a || !c->sack_ok)
-		return;
-	if (a->has_dsack)
-		h->sack[h->n_sack++] = a->dsack;
-	unsigned first = h->n_sack; /* the block that holds the duplicate follows it, even if it is the same (RFC 2883 §4.2) */
-	a->has_dsack = false;
-	for (unsigned i = 0; ooo && i < a->n_recent && h->n_sack < TCP_SACK_MAX; i++) {
-		uint16_t at = ivset_find(ooo, a->recent[i]);
-		bool seen = at == ooo->n || seq_lt(a->recent[i], ooo->v[at].lo);
-		for (unsigned k = first; k < h->n_sack && !seen; k++)
-			seen = h->sack[k].lo == ooo->v[at].lo && h->sack[k].hi == ooo->v[at].hi;
-		if (!seen)
-			h->sack[h->n_sack++] = ooo->v[at];
-	}
-}
-
 void tcp_output_ack(struct tcp_env *env, struct tcp_conn *c, enum why why)
 {
 	/* Owed; ACKs merge while the link is full. The last one before TIME-WAIT has nobody left to owe it. */
@@ -92,7 +72,7 @@ void tcp_output_ack(struct tcp_env *env, struct tcp_conn *c, enum why why)
 		return;
 	}
 	struct tcp_hdr h = header(env, c, ack_seq(c), TCP_ACK);
-	add_sack(env, c, tcp_active_of(env, c), &h);
+	tcp_sack_of_ack(env, c, tcp_active_of(env, c), &h);
 	send_header(env, c, &h, why);
 	if (c->quick)
 		c->quick--;
@@ -129,20 +109,20 @@ void tcp_output_rst_seg(struct tcp_env *env, const struct tcp_entry *e, const st
 
 /* --- data --- */
 
-/* What leaves in about 1 ms at the connection's rate: 2 segments to a superframe (design, decision 11). */
-static uint32_t burst_bytes(struct tcp_env *env, const struct tcp_conn *c, const struct tcp_active *a)
+/* What leaves in about 1 ms at the connection's rate: 2 segments, of `size` bytes each, to a superframe (design, decision 11). */
+static uint32_t burst_bytes(struct tcp_env *env, const struct tcp_conn *c, const struct tcp_active *a, uint32_t size)
 {
 	const struct tcp_path *p = tcp_path_of(env, &c->e);
-	uint32_t hdr = p->ip_hlen + TCP_HLEN + (c->ts_ok ? TCP_TS_OPT_LEN : 0);
-	uint32_t most = p->gso_max > hdr + c->mss ? p->gso_max - hdr : c->mss;
+	uint32_t hdr = p->ip_hlen + TCP_HLEN + (c->ts_ok ? TCP_TS_OPT_LEN : 0) + c->mss - size; /* the rest of the MSS are options */
+	uint32_t most = p->gso_max > hdr + size ? p->gso_max - hdr : size;
 
 	if (c->rare && tcp_urgent_is_sending(env, c)) /* the pointer counts from each segment's own number */
-		return c->mss;
+		return size;
 	if (a->pacing_rate)
-		most = (uint32_t)MIN(most, MAX(a->pacing_rate / 1000, 2u * c->mss));
+		most = (uint32_t)MIN(most, MAX(a->pacing_rate / 1000, 2u * size));
 	else if (c->srtt_us > 1000)
-		most = (uint32_t)MIN(most, MAX(tcp_pacing_window_rate(c) / 1000, 2u * c->mss));
-	return most / c->mss * c->mss;
+		most = (uint32_t)MIN(most, MAX(tcp_pacing_window_rate(c) / 1000, 2u * size));
+	return most / size * size;
 }
 
 /* What waits, lost or new, goes no further for now. */
@@ -158,8 +138,8 @@ static void held(struct tcp_env *env, const struct tcp_conn *c, struct tcp_activ
 		tcp_trace(env, c, TRACE_TCP_HELD, why, c->snd_nxt, c->snd.end, c->cwnd, c->snd_wnd);
 }
 
-/* Is it time, and does the link take a segment of *n bytes? Lowers *n to what it has room for, in whole segments. */
-static bool may_leave(struct tcp_env *env, struct tcp_conn *c, struct tcp_active *a, bool lost, uint32_t *n)
+/* Is it time, and does the link take *n bytes? Lowers *n to what it has room for, in whole segments of `size` bytes. */
+static bool may_leave(struct tcp_env *env, struct tcp_conn *c, struct tcp_active *a, bool lost, uint32_t *n, uint32_t size)
 {
 	uint32_t room = env->ops->tx_room(env->ctx, c->e.node.path);
 
@@ -167,20 +147,21 @@ static bool may_leave(struct tcp_env *env, struct tcp_conn *c, struct tcp_active
 		held(env, c, a, lost, HELD_PACING);
 		return false;
 	}
-	bool is_enough = a->sent.queued && a->sent.queued >= 2 * burst_bytes(env, c, a); /* tcp_sent() goes on */
+	bool is_enough = a->sent.queued && a->sent.queued >= 2 * burst_bytes(env, c, a, size); /* tcp_sent() goes on */
 	if (room == 0 || is_enough) {
 		held(env, c, a, lost, HELD_LINK);
 		if (room == 0)
 			tcp_conn_mark_held(env, c);
 		return false;
 	}
-	if (*n > c->mss && room < *n)
-		*n = MAX(room / c->mss, 1u) * c->mss;
+	if (*n > size && room < *n)
+		*n = MAX(room / size, 1u) * size;
 	return true;
 }
 
-/* A packet with header h and up to *n bytes from seq; *n is lowered to whole segments if it holds fewer. NULL: no memory. */
-static struct pkt *fill(struct tcp_env *env, struct tcp_conn *c, struct tcp_hdr *h, uint32_t seq, uint32_t *n, enum why why)
+/* A packet with header h and up to *n bytes from seq, `size` to a segment; *n is lowered to whole segments if it holds fewer. NULL: no
+ * memory. */
+static struct pkt *fill(struct tcp_env *env, struct tcp_conn *c, struct tcp_hdr *h, uint32_t seq, uint32_t *n, uint32_t size, enum why why)
 {
 	const struct tcp_path *path = tcp_path_of(env, &c->e);
 	struct pkt *p = tcp_seg_make(env, h, why);
@@ -193,20 +174,20 @@ static struct pkt *fill(struct tcp_env *env, struct tcp_conn *c, struct tcp_hdr 
 		return NULL;
 	}
 	if (got < *n) {
-		uint32_t keep = got > c->mss ? got / c->mss * c->mss : got;
+		uint32_t keep = got > size ? got / size * size : got;
 		if (!keep) {
 			pkt_free(env->mem, p);
 			return NULL;
 		}
 		pkt_trim(env->mem, p, p->head_len + keep);
-		h->flags &= (uint8_t)~(TCP_FIN | (keep > c->mss ? 0 : TCP_PSH));
+		h->flags &= (uint8_t)~(TCP_FIN | (keep > size ? 0 : TCP_PSH));
 		pkt_data(p)[13] = h->flags;
 		*n = keep;
 	}
-	if (*n > c->mss && why != WHY_MTU_PROBE) {
+	if (*n > size && why != WHY_MTU_PROBE) {
 		p->m.gso = path->ip_hlen == 40 ? PKT_GSO_TCP6 : PKT_GSO_TCP4;
-		p->m.gso_size = c->mss;
-		p->m.gso_segs = (uint16_t)((*n + c->mss - 1) / c->mss);
+		p->m.gso_size = (uint16_t)size;
+		p->m.gso_segs = (uint16_t)((*n + size - 1) / size);
 	}
 	tcp_seg_finish(p, &path->local, &path->remote);
 	return p;
@@ -218,7 +199,7 @@ static struct pkt *fill(struct tcp_env *env, struct tcp_conn *c, struct tcp_hdr 
 static bool send_syn_text(struct tcp_env *env, struct tcp_conn *c, struct tcp_active *a, struct tcp_hdr *h, uint32_t n)
 {
 	const struct tcp_rare *r = tcp_rare_of(env, c);
-	struct pkt *p = fill(env, c, h, c->iss + 1, &n, WHY_SYN_DATA);
+	struct pkt *p = fill(env, c, h, c->iss + 1, &n, c->mss, WHY_SYN_DATA);
 
 	if (!p)
 		return false;
@@ -275,16 +256,18 @@ struct outgoing {
 	bool again;
 };
 
-/* [seq, seq+n), and FIN if asked and all n fit. False: no memory. */
-static bool prepare(struct tcp_env *env, struct tcp_conn *c, uint32_t seq, uint32_t n, bool fin, enum why why, struct outgoing *o)
+/* [seq, seq+n), `size` bytes to a segment, and FIN if asked and all n fit. False: no memory. */
+static bool prepare(struct tcp_env *env, struct tcp_conn *c, uint32_t seq, uint32_t n, uint32_t size, bool fin, enum why why,
+		    struct outgoing *o)
 {
 	struct tcp_hdr h = header(env, c, seq, TCP_ACK | (fin ? TCP_FIN : 0));
 
+	tcp_sack_of_data(env, c, tcp_active_of(env, c), &h, c->mss - MIN(n, size));
 	/* The queue's last segment is pushed (RFC 9293 §3.9.1.2 MUST-61), and the last of a superframe, as Linux: receivers that
 	 * merge need not wait for more. */
-	if (n && (n > c->mss || (seq + n == c->snd.end && !c->unpushed)))
+	if (n && (n > size || (seq + n == c->snd.end && !c->unpushed)))
 		h.flags |= TCP_PSH;
-	o->p = fill(env, c, &h, seq, &n, why);
+	o->p = fill(env, c, &h, seq, &n, size, why);
 	o->seq = seq;
 	o->len = n + !!(h.flags & TCP_FIN);
 	o->data = n;
@@ -332,7 +315,7 @@ static bool resend(struct tcp_env *env, struct tcp_conn *c, struct tcp_active *a
 	const struct tcp_range *v = &tcp_ranges_at(env->arena, &a->sent)[i];
 	uint32_t seq = v->seq, end = v->end;
 
-	if (!prepare(env, c, seq, n, fin, v->why, &o))
+	if (!prepare(env, c, seq, n, c->mss, fin, v->why, &o))
 		return false;
 	c->segs_retrans += o.p->m.gso_segs ? o.p->m.gso_segs : 1;
 	tcp_tab(env)->counts[TCP_COUNT_RETRANS_SEGS] += o.p->m.gso_segs ? o.p->m.gso_segs : 1;
@@ -375,7 +358,7 @@ static bool send_lost(struct tcp_env *env, struct tcp_conn *c, struct tcp_active
 	uint32_t edge = c->snd_una + c->snd_wnd, pipe = tcp_pipe(c, a);
 	uint32_t room = c->cwnd > pipe ? c->cwnd - pipe : 0;
 	bool fin = c->fin_sent && r->end == c->snd.end + 1;
-	uint32_t data = r->end - r->seq - fin, n = MIN(data, burst_bytes(env, c, a));
+	uint32_t data = r->end - r->seq - fin, n = MIN(data, burst_bytes(env, c, a, c->mss));
 	if (n && seq_le(edge, r->seq)) { /* never beyond the window, even if it was larger once (RFC 9293 §3.8.6 SHLD-17) */
 		held(env, c, a, true, HELD_RWND);
 		return false;
@@ -389,7 +372,7 @@ static bool send_lost(struct tcp_env *env, struct tcp_conn *c, struct tcp_active
 	}
 	if (n > c->mss)
 		n = MAX(MIN(n, room) / c->mss, 1u) * c->mss;
-	if (!may_leave(env, c, a, true, &n))
+	if (!may_leave(env, c, a, true, &n, c->mss))
 		return false;
 	return resend(env, c, a, i, n, fin && n == data);
 }
@@ -404,22 +387,22 @@ static bool small_may_go(const struct tcp_conn *c, const struct tcp_active *a, b
 	return c->nodelay || c->snd_una == c->snd_nxt || seq_le(a->snd_sml, c->snd_una);
 }
 
-/* How much new data one segment may hold now; 0 with the reason in *why, 0 if there is simply none. */
-static uint32_t new_data(struct tcp_env *env, struct tcp_conn *c, struct tcp_active *a, uint32_t usable, bool override,
+/* How much new data may leave now, `size` bytes to a segment; 0 with the reason in *why, 0 if there is simply none. */
+static uint32_t new_data(struct tcp_env *env, struct tcp_conn *c, struct tcp_active *a, uint32_t usable, uint32_t size, bool override,
 			 enum held *why)
 {
 	uint32_t unsent = tcp_unsent(c), pipe = tcp_pipe(c, a), cwnd = MAX(c->cwnd, c->mss);
 	uint32_t room = cwnd > pipe ? cwnd - pipe : 0, n = MIN(unsent, usable);
 
-	if (room < MIN(n, c->mss)) {
+	if (room < MIN(n, size)) {
 		*why = HELD_CWND;
 		a->limited_at = c->snd_nxt;
 		return 0;
 	}
-	n = MIN(MIN(n, room), burst_bytes(env, c, a));
-	if (n >= c->mss) {
+	n = MIN(MIN(n, room), burst_bytes(env, c, a, size));
+	if (n >= size) {
 		if (n < unsent || !small_may_go(c, a, override))
-			n -= n % c->mss;
+			n -= n % size;
 		return n;
 	}
 	if (n == unsent) {
@@ -450,12 +433,12 @@ static bool may_send_data(const struct tcp_env *env, const struct tcp_conn *c)
 	return c->rare && tcp_fastopen_is_pending(env, c) && (c->state == TCP_SYN_RECEIVED || tcp_state_may_send(c->state));
 }
 
-/* n bytes from SND.NXT, and FIN if asked. False: no memory. */
-static bool send_fresh(struct tcp_env *env, struct tcp_conn *c, struct tcp_active *a, uint32_t n, bool fin, enum why why)
+/* n bytes from SND.NXT, `size` to a segment, and FIN if asked. False: no memory. */
+static bool send_fresh(struct tcp_env *env, struct tcp_conn *c, struct tcp_active *a, uint32_t n, uint32_t size, bool fin, enum why why)
 {
 	struct outgoing o;
 
-	if (!prepare(env, c, c->snd_nxt, n, fin, why, &o))
+	if (!prepare(env, c, c->snd_nxt, n, size, fin, why, &o))
 		return false;
 	if (n)
 		tcp_ecn_new_data(c, o.p);
@@ -466,7 +449,7 @@ static bool send_fresh(struct tcp_env *env, struct tcp_conn *c, struct tcp_activ
 		c->sent_hi++;
 	c->fin_sent = o.data < o.len;
 	c->snd_nxt += o.len;
-	if (o.data % c->mss && why != WHY_MTU_PROBE)
+	if (o.data % size && why != WHY_MTU_PROBE)
 		a->snd_sml = c->snd_nxt;
 	launch(env, c, a, &o);
 	return true;
@@ -477,7 +460,7 @@ static bool send_mtu_probe(struct tcp_env *env, struct tcp_conn *c, struct tcp_a
 {
 	uint32_t seq = c->snd_nxt;
 
-	if (env->ops->tx_room(env->ctx, c->e.node.path) < n || !send_fresh(env, c, a, n, false, WHY_MTU_PROBE)) {
+	if (env->ops->tx_room(env->ctx, c->e.node.path) < n || !send_fresh(env, c, a, n, c->mss, false, WHY_MTU_PROBE)) {
 		tcp_pmtu_probe_failed(env, c);
 		return false;
 	}
@@ -489,7 +472,7 @@ static bool send_mtu_probe(struct tcp_env *env, struct tcp_conn *c, struct tcp_a
 static bool send_new(struct tcp_env *env, struct tcp_conn *c, struct tcp_active *a, bool override)
 {
 	uint32_t unsent = tcp_unsent(c), edge = c->snd_una + c->snd_wnd, n = 0;
-	uint32_t usable = seq_lt(c->snd_nxt, edge) ? edge - c->snd_nxt : 0;
+	uint32_t usable = seq_lt(c->snd_nxt, edge) ? edge - c->snd_nxt : 0, size = tcp_sack_seg_size(env, c, a);
 	enum held why = HELD_RWND;
 
 	if (!may_send_data(env, c) || (!unsent && (!c->fin_queued || c->fin_sent)))
@@ -499,7 +482,7 @@ static bool send_new(struct tcp_env *env, struct tcp_conn *c, struct tcp_active 
 	if (c->snd_una == c->snd_nxt)
 		tcp_cwnd_event(env, c, a, TCP_CC_BEGIN, NULL, 0);
 	if (usable && unsent)
-		n = new_data(env, c, a, usable, override || tcp_urgent_is_sending(env, c), &why);
+		n = new_data(env, c, a, usable, size, override || tcp_urgent_is_sending(env, c), &why);
 	uint32_t probe = n ? tcp_pmtu_probe(env, c, a, usable) : 0;
 	if ((a->ece_waits && !override) || probe == TCP_MTU_PROBE_WAIT) {
 		why = HELD_CWND;
@@ -509,12 +492,12 @@ static bool send_new(struct tcp_env *env, struct tcp_conn *c, struct tcp_active 
 		held(env, c, a, false, why);
 		return false;
 	}
-	if (!may_leave(env, c, a, false, &n))
+	if (!may_leave(env, c, a, false, &n, size))
 		return false;
 	if (probe && send_mtu_probe(env, c, a, probe))
 		return true;
 	bool fin = c->fin_queued && n == unsent && usable > n;
-	return send_fresh(env, c, a, n, fin, n ? WHY_DATA : WHY_FIN);
+	return send_fresh(env, c, a, n, size, fin, n ? WHY_DATA : WHY_FIN);
 }
 
 /* The last segment sent, as it was cut: alone in range *i. False: it may not or cannot be sent. */
@@ -540,7 +523,7 @@ bool tcp_output_loss_probe(struct tcp_env *env, struct tcp_conn *c, bool *is_ret
 {
 	struct tcp_active *a = tcp_active_of(env, c);
 	uint32_t edge = c->snd_una + c->snd_wnd, room = seq_lt(c->snd_nxt, edge) ? edge - c->snd_nxt : 0;
-	uint32_t n = MIN(tcp_unsent(c), c->mss), out = c->segs_out;
+	uint32_t size = tcp_sack_seg_size(env, c, a), n = MIN(tcp_unsent(c), size), out = c->segs_out;
 	uint16_t i;
 	bool fin;
 
@@ -548,7 +531,7 @@ bool tcp_output_loss_probe(struct tcp_env *env, struct tcp_conn *c, bool *is_ret
 		return false;
 	*is_retrans = n == 0 || room < n;
 	if (!*is_retrans)
-		return send_fresh(env, c, a, n, false, WHY_DATA_TLP);
+		return send_fresh(env, c, a, n, size, false, WHY_DATA_TLP);
 	if (last_segment(env, c, a, &i, &n, &fin))
 		resend(env, c, a, i, n, fin);
 	return c->segs_out != out;

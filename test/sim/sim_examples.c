@@ -208,14 +208,49 @@ static bool black_hole(void)
 	return good;
 }
 
+/* --- office-dhcp.yaml --- */
+
+static bool has_address(struct lab *l, const char *node)
+{
+	struct via_addr_info a = {.size = sizeof a};
+	for (int i = 0; via_addr_get(lab_node(l, node)->stack, i, &a); i++)
+		if (!via_addr_is_loopback(&a.addr))
+			return true;
+	return false;
+}
+
+static bool office(void)
+{
+	struct lab *l = example("office-dhcp", false);
+	struct sim_run r;
+	bool good = sim_ok(lab_settle(l) && has_address(l, "desk") && has_address(l, "laptop"), "office-dhcp: desk and laptop get addresses");
+	sim_run_start(&r, l, "laptop", "www", 7000, 2, 100000, 300000, 1);
+	bool over = run_on(&r, l, 120);
+	sim_run_stop(&r);
+	lab_run(l, 1000 * NS_PER_S, NULL, NULL);
+	good &= sim_ok(over && has_address(l, "laptop"),
+		       "office-dhcp: the laptop reaches www, and leases of two minutes last a quarter of an hour");
+	change(l, "gw-switch", "down");
+	lab_run(l, 1100 * NS_PER_S, NULL, NULL);
+	bool gone = !has_address(l, "laptop") || !has_address(l, "desk");
+	lab_run(l, 1125 * NS_PER_S, NULL, NULL);
+	gone &= !has_address(l, "laptop") && !has_address(l, "desk");
+	change(l, "gw-switch", "up");
+	lab_run(l, 1250 * NS_PER_S, NULL, NULL);
+	good &= sim_ok(gone && has_address(l, "laptop") && has_address(l, "desk"), "office-dhcp: no server, no address; and back again");
+	lab_free(l);
+	return good;
+}
+
 int main(void)
 {
 	bool good = true;
-	puts("1..11");
+	puts("1..14");
 	good &= path_loss("r1-r2", "r2:eth1");
 	good &= path_loss("r2-r4", "r2:eth2");
 	good &= clos();
 	good &= satellite();
 	good &= black_hole();
+	good &= office();
 	return !good;
 }

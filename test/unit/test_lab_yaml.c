@@ -181,7 +181,7 @@ static const struct {
 	{"    - endpoints: [\"home:e1\", \"r1:e1\"]\n      ipv4: [10.1.0.1/24, 10.2.0.1/24]\n", 12, 27,
 	 "the address of 'r1:e1' lies outside the subnet of its link, 10.1.0.0/24"},
 	{"    - endpoints: [\"home:e1\", \"r1:e1\"]\n      ipv4: [10.1.0.1/24]\n", 12, 13,
-	 "ipv4 is a list of two addresses, one per endpoint (~ for none)"},
+	 "ipv4 is a list of two addresses, one per endpoint (~ for none, or dhcp)"},
 	{"    - endpoints: [\"home:e1\", \"r1:e1\"]\n      ipv4: [10.1.0.0/24, ~]\n", 12, 14,
 	 "the address of 'home:e1' is not one an interface can have"},
 	{"    - endpoints: [\"home:e1\", \"r1:e1\"]\n      subnet: 10.1.0.0/24\n    - endpoints: [\"r1:e2\", \"r2:e1\"]\n"

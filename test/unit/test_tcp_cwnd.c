@@ -111,6 +111,33 @@ static void cwnd__what_was_used_is_forgotten(void **state)
 	end();
 }
 
+/* CUBIC's W_max: the first thing that it remembers (cc_cubic.c). */
+static uint32_t w_max(void) { return (uint32_t)act()->cc[0]; }
+
+/* 40 segments in flight, the first 30 lost, and the first repetition too. W_max of the second reduction is the window at that moment
+ * (RFC 9438 §4.6, §4.7): ssthresh, towards which PRR goes, and not the few segments that PRR has let out so far. */
+static void req_CC_019__w_max_of_a_second_reduction(void **state)
+{
+	open_with(0);
+	fill(40);
+	th_run(&t, 10 * MS);
+	for (uint32_t i = 31; i <= 40; i++)
+		SACK(0, 30, i);
+	assert_int_equal(act()->ca, TCP_CA_RECOVERY);
+	uint32_t ssthresh = k()->ssthresh;
+	assert_int_equal(ssthresh, 28 * MSS);
+	assert_int_equal(w_max(), 40 * MSS);
+	assert_true(k()->cwnd < 20 * MSS); /* PRR's */
+	th_run(&t, 10 * MS);
+	SACK(0, 1, 4, 30, 40);
+	assert_true(k()->cwnd < 20 * MSS);
+	th_run(&t, 12 * MS);
+	SACK(0, 9, 10, 1, 4, 30, 40); /* repeated when the second to fourth had come: what was repeated before it is lost again */
+	assert_true(k()->ssthresh < ssthresh);
+	assert_int_equal(w_max(), 28 * MSS * 17 / 20); /* fast convergence: 28 is less than 40 */
+	end();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -118,6 +145,7 @@ int main(void)
 		cmocka_unit_test(req_CC_001__what_was_used_grows),
 		cmocka_unit_test(req_CC_001__avoidance_grows_only_a_full_window),
 		cmocka_unit_test(cwnd__what_was_used_is_forgotten),
+		cmocka_unit_test(req_CC_019__w_max_of_a_second_reduction),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

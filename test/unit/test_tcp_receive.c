@@ -218,6 +218,79 @@ static void req_CC_009__three_blocks_beside_timestamps(void **state)
 	th_finish(&t, c);
 }
 
+/* RFC 2018 §4: on all that acknowledges while something waits out of order, data too; it holds so much less text (RFC 9293 §3.7.1). */
+static void req_CC_009__data_carries_the_blocks(void **state)
+{
+	static uint8_t text[5000];
+	for (int ts = 0; ts < 2; ts++) {
+		uint32_t opts = ts ? 12 : 0, full = 1460 - opts, size = full - 12; /* of one block */
+		th_finish(&t, c);
+		open_with(NULL, true, ts);
+		struct tcp_conn *k = th_conn(&t, c);
+		assert_int_equal(k->mss, full);
+		seg(1001, 500);
+		th_drain(&t);
+		assert_int_equal(tcp_user_send(&t.env, c, text, sizeof text, false), sizeof text);
+		th_flush(&t);
+		uint32_t sent = 0;
+		for (const struct th_seg *s; (s = th_next(&t)); sent += s->len) {
+			assert_sack(s, 1, (uint32_t[]){1001, 1501});
+			assert_int_equal(s->len, MIN(size, sizeof text - sent));
+			assert_int_equal(s->h.hlen, TCP_HLEN + opts + 12);
+		}
+		assert_int_equal(sent, sizeof text);
+		seg(3001, 100);
+		seg(5001, 100);
+		seg(7001, 100);
+		th_drain(&t);
+		assert_int_equal(tcp_user_send(&t.env, c, text, 300, false), 300);
+		th_flush(&t);
+		th_send(&t, &q, TCP_ACK, 1, 1 + sizeof text, NULL, 0); /* Nagle */
+		const struct th_seg *s = th_next(&t);
+		assert_int_equal(s->len, 300);
+		assert_int_equal(s->h.n_sack, ts ? 3 : 4);
+		assert_int_equal(s->h.sack[0].lo - q.iss, 7001);
+		th_send(&t, &q, TCP_ACK, 1, 1 + sizeof text + 300, NULL, 0);
+		seg(1, 1000);
+		seg(1501, 1500);
+		seg(3101, 1900);
+		seg(5101, 1900);
+		th_drain(&t);
+		assert_int_equal(tcp_user_send(&t.env, c, text, sizeof text, false), sizeof text); /* nothing waits: full ones again */
+		th_flush(&t);
+		s = th_next(&t);
+		assert_int_equal(s->h.n_sack, 0);
+		assert_int_equal(s->len, full);
+	}
+	th_finish(&t, c);
+}
+/* What goes again keeps its cut, with the blocks for which it has room; a duplicate is told by a pure ACK, and once. */
+static void req_CC_009__repetitions_take_what_fits(void **state)
+{
+	static uint8_t text[1460 + 20];
+	struct tcp_conn *k = th_conn(&t, c);
+	k->nodelay = 1;
+	assert_int_equal(tcp_user_send(&t.env, c, text, 1460, false), 1460);
+	th_flush(&t);
+	assert_int_equal(tcp_user_send(&t.env, c, text, 1440, false), 1440);
+	th_flush(&t);
+	seg(1001, 500);
+	seg(1001, 500);
+	th_drain(&t);
+	for (int i = 0; i < 2; i++) { /* RTO, and the second segment when the first has come */
+		th_run(&t, i ? NS_PER_MS : 1500 * NS_PER_MS);
+		const struct th_seg *s = &t.out[t.n_out - 1];
+		assert_int_equal(s->len, i ? 1440 : 1460);
+		if (i)
+			assert_sack(s, 1, (uint32_t[]){1001, 1501});
+		else
+			assert_int_equal(s->h.n_sack, 0);
+		th_drain(&t);
+		th_send(&t, &q, TCP_ACK, 1, 1461, NULL, 0);
+	}
+	th_finish(&t, c);
+}
+
 static void req_CC_012__duplicate_is_reported_first(void **state)
 {
 	seg(1, 1000);
@@ -485,7 +558,8 @@ int main(void)
 		T(req_TCP_030__table_of_acceptability), T(req_TCP_031__trimmed_on_both_edges), T(req_TCP_030__unacceptable_is_answered),
 		T(req_TCP_033__no_ack_bit_is_dropped), T(req_TCP_032__out_of_order_is_kept), T(tcp_receive__overlaps_out_of_order),
 		T(req_HARD_05__reorder_queue_is_capped), T(req_CC_009__first_block_is_the_newest), T(req_CC_009__no_sack_unless_permitted),
-		T(req_CC_009__three_blocks_beside_timestamps), T(req_CC_012__duplicate_is_reported_first),
+		T(req_CC_009__three_blocks_beside_timestamps), T(req_CC_009__data_carries_the_blocks),
+		T(req_CC_009__repetitions_take_what_fits), T(req_CC_012__duplicate_is_reported_first),
 		T(req_TCP_071__every_second_full_segment), T(req_TCP_071__superframe_counts_its_segments),
 		T(req_TCP_072__acks_of_a_burst_are_merged_by_pairs),
 		T(req_TCP_073__dup_ack_leaves_before_the_next_segment), T(tcp_receive__ack_rides_on_data),
