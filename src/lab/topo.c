@@ -81,6 +81,7 @@ void topo_free(struct topo *t)
 			free(n->sysctls[s].value);
 		}
 		free(n->sysctls);
+		free(n->rules);
 		free(n->routes);
 		free(n->ends);
 		free(n->name);
@@ -418,5 +419,7 @@ int topo_address(struct topo *t, struct lab_error *err)
 		rc = check_routes(t, err);
 	if (!rc)
 		rc = topo_dhcp_check(t, err);
+	if (!rc)
+		rc = topo_filter_check(t, err);
 	return rc ? rc : check_forwards(t, err);
 }
