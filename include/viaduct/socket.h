@@ -18,7 +18,8 @@ enum via_type {
 };
 
 /* May be added to a type: an AF_INET6 socket. Unbound it is at ::, and takes and reaches IPv4 too, as mapped addresses, unless IPV6_V6ONLY
- * is set. A socket opened without it takes the family of the first address it is given. */
+ * is set; towards IPv6 the options of IPPROTO_IPV6 hold. A socket opened without it takes the family of the first address it is given,
+ * and IPPROTO_IP's options hold for either. */
 enum { VIA_V6 = 256 };
 
 /* Readiness bits; the values are poll(2)'s. */

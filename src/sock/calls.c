@@ -21,6 +21,7 @@ int sock_open(struct sock_env *env, enum via_type type, uint64_t cookie, via_soc
 	if (e)
 		return e;
 	ep->flags |= is_v6 ? EPF_V6 : 0;
+	ep->flags6 = is_v6 ? EP6_OWN : 0;
 	ep->local = ep_any(ep);
 	*out = ep->handle;
 	return 0;

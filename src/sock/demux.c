@@ -141,7 +141,7 @@ enum drop sock_icmp_arrives(struct sock_env *env, uint8_t proto, const struct vi
 		return DROP_ICMP_NO_SOCKET;
 	/* An unconnected socket hears only if it asked (IP_RECVERR): the error may be about another peer (RFC 1122 §4.1.3.3).
 	 * That a packet was too big is a connected socket's business always, and the path's in any case. */
-	if (!ep_wants_errors(ep, via_addr_is_v4(remote)) && (ep->state != EP_CONN || !(hard || mtu)))
+	if (!ep_wants_errors(ep, remote) && (ep->state != EP_CONN || !(hard || mtu)))
 		return mtu ? DROP_NONE : DROP_ICMP_NO_SOCKET;
 	ep->err = (uint16_t)err;
 	ep_edge(env, ep, VIA_ERR | VIA_IN | VIA_OUT);

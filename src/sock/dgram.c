@@ -277,12 +277,12 @@ static enum pkt_cut dgram_cut(int32_t mtu_discover)
 int dgram_tx(struct sock_env *env, struct endpoint *ep, struct pkt *p, const struct via_addr *src, const struct via_addr *dst)
 {
 	const struct ep_opts *o = ep_opts_of(env, ep);
-	bool is_v4 = via_addr_is_v4(dst), is_group = via_addr_is_multicast(dst);
-	p->m.cut = (uint8_t)dgram_cut(is_v4 ? o->mtu_discover : ep->flags6 & EP6_DONTFRAG ? IPV6_PMTUDISC_DO : o->mtu_discover6);
-	int32_t ttl = is_v4 ? (is_group ? o->mcast_ttl : o->ttl) : is_group ? o->mcast_hops : o->hops;
-	int e = env->ops->tx_datagram(env->ctx, p, ep_proto(ep), src, dst, ttl < 0 ? 0 : (uint8_t)ttl, (uint8_t)(is_v4 ? o->tos : o->tclass));
+	bool is_ip6 = ep_says_ip6(ep, dst), is_group = via_addr_is_multicast(dst);
+	p->m.cut = (uint8_t)dgram_cut(!is_ip6 ? o->mtu_discover : ep->flags6 & EP6_DONTFRAG ? IPV6_PMTUDISC_DO : o->mtu_discover6);
+	int32_t ttl = is_group ? (is_ip6 ? o->mcast_hops : o->mcast_ttl) : is_ip6 ? o->hops : o->ttl;
+	int e = env->ops->tx_datagram(env->ctx, p, ep_proto(ep), src, dst, ttl < 0 ? 0 : (uint8_t)ttl, (uint8_t)(is_ip6 ? o->tclass : o->tos));
 	/* A full queue below is a loss like any other unless the user wants to know (Linux: udp_send_skb). */
 	if (e == -EAGAIN || e == -ENOBUFS || e == -ENOMEM)
-		return ep_wants_errors(ep, is_v4) ? -ENOBUFS : 0;
+		return ep_wants_errors(ep, dst) ? -ENOBUFS : 0;
 	return e;
 }

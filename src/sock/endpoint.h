@@ -45,11 +45,12 @@ enum {
 	EPF_RECEIVER = 1 << 27,     /* stands among the receivers of its port use */
 };
 
-/* Options of IPPROTO_IPV6, which only EPF_V6 has. */
+/* Options of IPPROTO_IPV6. */
 enum {
 	EP6_ONLY = 1 << 0,          /* IPV6_V6ONLY: neither takes nor reaches IPv4 */
 	EP6_RECVERR = 1 << 1, EP6_PKTINFO = 1 << 2, EP6_HOPLIMIT = 1 << 3, EP6_TCLASS = 1 << 4, EP6_DONTFRAG = 1 << 5,
 	EP6_NO_MCAST_LOOP = 1 << 6,
+	EP6_OWN = 1 << 7,           /* opened with VIA_V6: it has these options; else those of IPPROTO_IP hold for both families */
 };
 
 /* Values of options, in the user's units; the defaults are in ep_opts_default. */
@@ -166,10 +167,15 @@ static inline bool ep_shuns(const struct endpoint *ep, const struct via_addr *a)
 {
 	return ep->flags6 & EP6_ONLY && via_addr_is_v4(a);
 }
-/* IP_RECVERR, or IPV6_RECVERR. */
-static inline bool ep_wants_errors(const struct endpoint *ep, bool is_v4)
+/* Do the options of IPPROTO_IPV6 hold towards `far`? */
+static inline bool ep_says_ip6(const struct endpoint *ep, const struct via_addr *far)
 {
-	return is_v4 ? ep->flags & EPF_RECVERR : ep->flags6 & EP6_RECVERR;
+	return ep->flags6 & EP6_OWN && !via_addr_is_v4(far);
+}
+/* IP_RECVERR, or IPV6_RECVERR. */
+static inline bool ep_wants_errors(const struct endpoint *ep, const struct via_addr *far)
+{
+	return ep_says_ip6(ep, far) ? ep->flags6 & EP6_RECVERR : ep->flags & EPF_RECVERR;
 }
 /* connect() and sendto() to 0.0.0.0 or :: mean this host. */
 static inline struct via_addr addr_or_loopback(const struct via_addr *a)

@@ -97,7 +97,7 @@ static const struct opt table[] = {
 /* Levels of this type of socket. getsockopt() at another one is -EOPNOTSUPP in Linux, setsockopt() -ENOPROTOOPT. */
 static bool level_has(const struct endpoint *ep, int level)
 {
-	return level == SOL_SOCKET || level == IPPROTO_IP || (level == IPPROTO_IPV6 && ep->flags & EPF_V6) ||
+	return level == SOL_SOCKET || level == IPPROTO_IP || (level == IPPROTO_IPV6 && ep->flags6 & EP6_OWN) ||
 	       (level == IPPROTO_TCP && ep->type == VIA_STREAM) || (level == IPPROTO_UDP && ep->type == VIA_DGRAM);
 }
 
@@ -112,7 +112,8 @@ static const struct opt *opt_find(const struct endpoint *ep, int level, int name
 void ep_tcp_opts(const struct sock_env *env, const struct endpoint *ep, const struct via_addr *far, struct tcp_opts *o)
 {
 	const struct ep_opts *v = ep_opts_of(env, ep);
-	int32_t ttl = via_addr_is_v4(far) ? v->ttl : v->hops, tos = via_addr_is_v4(far) ? v->tos : v->tclass;
+	bool is_ip6 = ep_says_ip6(ep, far);
+	int32_t ttl = is_ip6 ? v->hops : v->ttl, tos = is_ip6 ? v->tclass : v->tos;
 	/* Half of a receive buffer is window (tcp_adv_win_scale 1), a send buffer is counted as Linux counts it. */
 	*o = (struct tcp_opts){
 		.rcvbuf = (uint32_t)v->rcvbuf / 2, .sndbuf = (uint32_t)v->sndbuf,

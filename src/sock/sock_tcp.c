@@ -206,7 +206,7 @@ int stream_accept(struct sock_env *env, struct endpoint *ep, uint64_t cookie, vi
 	child->state = EP_CONN;
 	child->flags |= EPF_ESTABLISHED;
 	stream_names(env, child);
-	if (child->flags & EPF_V6 && child->opts && via_addr_is_v4(&child->remote))
+	if (child->flags6 & EP6_OWN && child->opts && via_addr_is_v4(&child->remote))
 		ep_tcp_opts_apply(env, child); /* its listener's were those towards IPv6 */
 	*out = child->handle;
 	if (peer)

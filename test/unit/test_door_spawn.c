@@ -6,8 +6,11 @@
 
 static int families__taken_refused_left(void)
 {
-	CHECK(socket(AF_INET6, SOCK_STREAM, 0) < 0 && errno == EAFNOSUPPORT);
-	CHECK(socket(AF_INET6, SOCK_DGRAM, 0) < 0 && errno == EAFNOSUPPORT);
+	CHECK(socket(AF_INET6, SOCK_RAW, IPPROTO_ICMPV6) < 0 && errno == EPERM);
+	CHECK(socket(AF_INET6, SOCK_DGRAM, IPPROTO_ICMP) < 0 && errno == EPROTONOSUPPORT);
+	CHECK(socket(AF_INET6, SOCK_STREAM, 0) >= 0);
+	CHECK(socket(AF_INET6, SOCK_DGRAM, 0) >= 0);
+	CHECK(socket(AF_INET6, SOCK_DGRAM, IPPROTO_ICMPV6) >= 0);
 	CHECK(socket(AF_NETLINK, SOCK_RAW, NETLINK_ROUTE) < 0 && errno == EAFNOSUPPORT);
 	CHECK(socket(AF_INET, SOCK_RAW, IPPROTO_ICMP) < 0 && errno == EPERM);
 	CHECK(socket(AF_INET, SOCK_STREAM, 262 /* MPTCP */) < 0 && errno == EPROTONOSUPPORT);

@@ -195,11 +195,11 @@ static void options__congestion(void **state)
 	assert_congestion(f, s, "cubic");
 	assert_int_equal(sock_setopt(&f->env, s, IPPROTO_TCP, TCP_CONGESTION, "reno", 4), 0);
 	assert_congestion(f, s, "reno");
-	ep_tcp_opts(&f->env, ep_of(&f->env, s), &o);
+	ep_tcp_opts(&f->env, ep_of(&f->env, s), &ep_of(&f->env, s)->remote, &o);
 	assert_string_equal(tcp_cc_at(o.cc)->name, "reno");
 	assert_int_equal(sock_setopt(&f->env, s, IPPROTO_TCP, TCP_CONGESTION, "cubic\0junk", 10), 0); /* to the first zero */
 	assert_congestion(f, s, "cubic");
-	ep_tcp_opts(&f->env, ep_of(&f->env, s), &o);
+	ep_tcp_opts(&f->env, ep_of(&f->env, s), &ep_of(&f->env, s)->remote, &o);
 	assert_int_equal(o.cc, 0);
 	assert_int_equal(sock_setopt(&f->env, s, IPPROTO_TCP, TCP_CONGESTION, "nosuch", 6), -ENOENT);
 	assert_int_equal(sock_setopt(&f->env, s, IPPROTO_TCP, TCP_CONGESTION, "cubi", 4), -ENOENT);
@@ -282,6 +282,27 @@ static void options__told_only(void **state)
 	assert_int_equal(sock_setopt(&f->env, s, SOL_SOCKET, SO_MEMINFO, &v, 4), -ENOPROTOOPT);
 }
 
+/* Hop limit and class are options of each family's own: a socket of both has both. */
+static void tcp_opts__by_the_peers_family(void **state)
+{
+	struct fake *f = *state;
+	via_sock s;
+	struct tcp_opts o;
+	struct via_addr v4 = via_addr_v4(PEER), v6 = {.b = {0x20, 1, [15] = 1}};
+	static const struct { int level, name, v; } set[] = {
+		{IPPROTO_IP, IP_TTL, 9}, {IPPROTO_IP, IP_TOS, 0x10}, {IPPROTO_IPV6, IPV6_UNICAST_HOPS, 6}, {IPPROTO_IPV6, IPV6_TCLASS, 0x60},
+	};
+	assert_int_equal(sock_open(&f->env, (enum via_type)((int)VIA_STREAM | (int)VIA_V6), 0, &s), 0);
+	for (size_t i = 0; i < ARRAY_LEN(set); i++)
+		assert_int_equal(sock_setopt(&f->env, s, set[i].level, set[i].name, &set[i].v, 4), 0);
+	ep_tcp_opts(&f->env, ep_of(&f->env, s), &v4, &o);
+	assert_int_equal(o.ttl, 9);
+	assert_int_equal(o.tos, 0x10);
+	ep_tcp_opts(&f->env, ep_of(&f->env, s), &v6, &o);
+	assert_int_equal(o.ttl, 6);
+	assert_int_equal(o.tos, 0x60);
+}
+
 /* What the user set is what TCP is given. */
 static void tcp_opts__follow_the_options(void **state)
 {
@@ -289,7 +310,7 @@ static void tcp_opts__follow_the_options(void **state)
 	via_sock s = fake_open(f, VIA_STREAM);
 	struct endpoint *ep = ep_of(&f->env, s);
 	struct tcp_opts o;
-	ep_tcp_opts(&f->env, ep, &o);
+	ep_tcp_opts(&f->env, ep, &ep->remote, &o);
 	assert_false(tcp_opts_are_rare(&o)); /* all default, so a connection needs no rare struct */
 	assert_true(!o.rcvbuf && !o.sndbuf && !o.nodelay && !o.cork && !o.keepalive && !o.quickack);
 	static const struct { int level, name, v; } set[] = {
@@ -300,7 +321,7 @@ static void tcp_opts__follow_the_options(void **state)
 	};
 	for (size_t i = 0; i < ARRAY_LEN(set); i++)
 		assert_int_equal(sock_setopt(&f->env, s, set[i].level, set[i].name, &set[i].v, 4), 0);
-	ep_tcp_opts(&f->env, ep, &o);
+	ep_tcp_opts(&f->env, ep, &ep->remote, &o);
 	assert_int_equal(o.rcvbuf, 50000);
 	assert_int_equal(o.sndbuf, 120000); /* true size, as Linux counts; a half of the other is window */
 	assert_true(o.keepalive && o.nodelay && o.cork && o.quickack);
@@ -322,6 +343,7 @@ int main(void)
 		T(options__ints_as_the_kernel), T(options__unknown_as_the_kernel), T(options__linger_as_the_kernel),
 	T(options__timeouts_as_the_kernel),
 		T(options__congestion), T(req_TX_013__options_and_the_setting), T(options__info_of_an_idle_socket), T(options__told_only),
+		T(tcp_opts__by_the_peers_family),
 		T(tcp_opts__follow_the_options),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
