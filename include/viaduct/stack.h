@@ -82,6 +82,8 @@ enum via_setting {
 	VIA_SET_TCP_SYNCOOKIES,  /* 0 never, 1 when a SYN queue is full (default), 2 always */
 	VIA_SET_TCP_FASTOPEN,    /* as Linux's tcp_fastopen: 1 client, 2 server, 4 and 0x200: without cookie, 0x400: every listener; default 0.
 				    Other bits mean nothing. Forgets the cookies of servers. */
+	VIA_SET_TCP_FASTOPEN_KEY, /* key, value: its length. Cookies are made and taken under the first 16 bytes, taken under the next 16,
+				     as of TCP_FASTOPEN_KEY, where a listener has none of its own; 0: a secret one, new every day (default) */
 	VIA_SET_TCP_FIN_TIMEOUT, /* seconds an orphan may stay in FIN-WAIT-2; 1 to 120, default 60 */
 	VIA_SET_TCP_MAX_ORPHANS, /* connections without socket, default 8192: beyond it close resets */
 	VIA_SET_TCP_TALLIES,     /* idle connections that keep what was counted for TCP_INFO, 112 bytes each: those that were busy last. 256.
@@ -125,11 +127,13 @@ struct via_change {
 	const struct via_filter_rule *filter; /* borrowed for the call */
 	const struct via_nat_rule *nat;
 	uint32_t valid_s, preferred_s; /* VIA_SET_RA_PREFIX: lifetimes, seconds; UINT32_MAX: for ever */
+	const uint8_t *key;            /* borrowed for the call */
 };
 /* Two ROUTE_ADDs of one prefix with different gateways make equal paths, chosen per flow by a keyed hash. */
 VIA_API int via_configure(struct via *v, const struct via_change *c);
 /* The same by Linux's name of a setting and its text: ("net.ipv4.tcp_sack", "0"). "net.ipv4." may be missing; of tcp_rmem and
- * tcp_wmem the middle number is taken. -ENOENT: no setting of ours, -EINVAL: not a value of it. */
+ * tcp_wmem the middle number is taken; tcp_fastopen_key is four hexadecimal words with dashes between, or two such keys with a comma.
+ * -ENOENT: no setting of ours, -EINVAL: not a value of it. */
 VIA_API int via_sysctl(struct via *v, const char *name, const char *value);
 /* The names it knows, without "net.ipv4.", from n = 0 on; NULL past the end. */
 VIA_API const char *via_sysctl_name(int n);

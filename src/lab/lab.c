@@ -71,7 +71,7 @@ static int start_observers(struct lab *l, struct lab_error *err)
 	const struct topo *t = l->topo;
 	if (l->opts.trace_hash && trace_hash_init(&l->hash))
 		return topo_fail(err, t->file, (struct topo_mark){0, 0}, "no memory");
-	if (l->opts.story && !(l->story = story_new(t, l->mem)))
+	if (l->opts.story && !(l->story = story_new(t, l->mem, (struct prf_key){l->seed, lab_seed(l, "story", "")})))
 		return topo_fail(err, t->file, (struct topo_mark){0, 0}, "no memory");
 	if (!l->opts.pcapng)
 		return 0;

@@ -1,7 +1,6 @@
 /* lab/story.c - see story.h. Frames that are no TCP over IPv4 count for their interface only. A connection begins with a
  * SYN; the same four numbers with another SYN begin another one. */
 #include "lab/story.h"
-#include "base/prf.h"
 #include "wire/eth.h"
 #include "wire/ip4.h"
 #include "wire/tcp.h"
@@ -16,13 +15,14 @@ struct segment {
 	uint32_t len; /* payload bytes */
 };
 
-struct story *story_new(const struct topo *t, struct pktmem *mem)
+struct story *story_new(const struct topo *t, struct pktmem *mem, struct prf_key key)
 {
 	struct story *s = calloc(1, sizeof *s);
 	if (!s)
 		return NULL;
 	s->t = t;
 	s->mem = mem;
+	s->key = key;
 	s->ifaces = calloc(2 * (size_t)t->n_links + 1, sizeof *s->ifaces);
 	s->buckets = malloc(BUCKETS * sizeof *s->buckets);
 	if (!s->ifaces || !s->buckets) {
@@ -100,7 +100,7 @@ static int *bucket(const struct story *s, const struct segment *g)
 {
 	uint32_t a[4] = {g->ip.src, g->tcp.sport, g->ip.dst, g->tcp.dport}, b[4] = {a[2], a[3], a[0], a[1]};
 	bool swap = memcmp(a, b, sizeof a) > 0;
-	return &s->buckets[siphash_1_3((struct prf_key){1, 2}, swap ? b : a, sizeof a) % BUCKETS];
+	return &s->buckets[siphash_1_3(s->key, swap ? b : a, sizeof a) % BUCKETS];
 }
 
 /* The newest connection of the segment, and the direction it goes; or NULL. */

@@ -4,6 +4,7 @@
 #ifndef LAB_STORY_H
 #define LAB_STORY_H
 
+#include "base/prf.h"
 #include "lab/capture.h"
 #include "lab/topo.h"
 
@@ -64,10 +65,12 @@ struct story {
 	struct story_conn **conns;
 	int n_conns, cap_conns;
 	uint64_t n_untold;          /* connections beyond STORY_CONNS_MAX */
+	struct prf_key key;
 	int *buckets;
 };
 
-struct story *story_new(const struct topo *t, struct pktmem *mem); /* NULL: no memory */
+/* key: of its hash. NULL: no memory. */
+struct story *story_new(const struct topo *t, struct pktmem *mem, struct prf_key key);
 void story_free(struct story *s);
 void story_add(struct story *s, const struct link_sent *f);
 /* story_json.c. Gives. */

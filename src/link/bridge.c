@@ -120,6 +120,16 @@ void bridge_port_flush(struct bridge *b, struct arena *a, int port)
 	}
 }
 
+uint32_t bridge_longest(const struct bridge *b, const struct arena *a)
+{
+	const ref_t *heads = arena_at(a, b->buckets);
+	uint32_t most = 0;
+	for (uint32_t i = 0, n = 0; i < BUCKETS; i++, most = MAX(most, n), n = 0)
+		for (ref_t r = heads[i]; r; r = ((const struct bridge_mac *)arena_at(a, r))->hash_next)
+			n++;
+	return most;
+}
+
 void bridge_fini(struct bridge *b, struct arena *a)
 {
 	while (b->by_age.head)

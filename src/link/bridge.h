@@ -32,4 +32,6 @@ int bridge_input(struct bridge *b, struct arena *a, int port, const struct eth_h
 void bridge_port_flush(struct bridge *b, struct arena *a, int port);
 /* The port `mac` was learnt on, or -1. */
 int bridge_lookup(const struct bridge *b, const struct arena *a, const uint8_t mac[6], int64_t now);
+/* Length of the longest hash chain, for tests and metrics. */
+uint32_t bridge_longest(const struct bridge *b, const struct arena *a);
 #endif

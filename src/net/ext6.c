@@ -120,8 +120,8 @@ int ext6_skip(const struct pktmem *m, const struct pkt *p, uint8_t next, uint32_
 {
 	uint8_t x[8];
 	*is_later = false;
-	while (is_extension(next)) { /* each is 8 bytes at least: a packet ends */
-		if (pkt_copy_out(m, p, *at, x, sizeof(x)) < sizeof(x))
+	for (int n = 0; is_extension(next); n++) {
+		if (n == EXT6_SKIP_MAX || pkt_copy_out(m, p, *at, x, sizeof(x)) < sizeof(x))
 			return -1;
 		*at += length_of(next, x);
 		*is_later = next == IPPROTO_N_FRAGMENT && get_be16(x + 2) & 0xfff8;

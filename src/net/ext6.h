@@ -8,6 +8,7 @@
 
 #define EXT6_HEADERS_DEFAULT 8u
 #define EXT6_OPTIONS_DEFAULT 8u /* of one header, padding not counted; Linux's max_dst_opts_number */
+#define EXT6_SKIP_MAX 255         /* headers that are stepped over: as many as a limit may allow */
 #define EXT6_PAD_MAX 7u         /* bytes of padding together: no alignment needs more (RFC 8504 §5.3, Linux) */
 
 struct ext6_limits {
@@ -29,6 +30,6 @@ struct ext6_walk {
  * more than the hop-by-hop header, as a router does. DROP_NONE: the transport, or h is a fragment. Else why, and w->error. */
 enum drop ext6_walk(struct pktmem *m, struct pkt *p, struct ip_hdr *h, bool only_hops, struct ext6_walk *w);
 /* Step over the headers from `at` (counted from p's front) with number `next` on, obeying none. The transport's number, or -1: it is not in
- * p. *at: where it begins; *is_later: it is of a fragment but the first. */
+ * p, or behind more than EXT6_SKIP_MAX. *at: where it begins; *is_later: it is of a fragment but the first. */
 int ext6_skip(const struct pktmem *m, const struct pkt *p, uint8_t next, uint32_t *at, bool *is_later);
 #endif

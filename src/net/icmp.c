@@ -2,7 +2,7 @@
  * RFC 4443; RFC 8201).
  *
  * The limit is a virtual-time token bucket: one int64 per bucket says when it would be full again; a message is let
- * through when that is at most burst x cost ahead. Destinations share a bucket only by a keyed hash. */
+ * through when that is at most burst x cost ahead in one of the destination's buckets, and is charged to each that has room. */
 #include "net/icmp.h"
 
 #include <errno.h>
@@ -22,14 +22,34 @@ void icmp_limit_init(struct icmp_limit *l, struct prf_key key)
 	l->random.key = (struct prf_key){key.k1, key.k0};
 }
 
-static bool icmp_limit(struct icmp_limit *l, int64_t *paid, const struct via_addr *dst, int64_t cost, int burst, int64_t now)
+/* Another key, and every bucket full: 20 errors more a minute and destination. */
+static void icmp_rekey(struct icmp_limit *l, int64_t now)
 {
-	int64_t *full = &paid[siphash_1_3(l->key, dst->b, sizeof(dst->b)) % ICMP_BUCKETS];
-	int64_t from = MAX(*full, now);
-	if (from - now > cost * burst)
-		return false;
-	*full = from + cost / 2 + (int64_t)(prf_next(&l->random) % (uint64_t)cost);
-	return true;
+	if (now < l->rekey_at)
+		return;
+	if (l->rekey_at) {
+		l->key = (struct prf_key){prf_next(&l->random), prf_next(&l->random)};
+		memset(l->error_paid, 0, sizeof(l->error_paid));
+		memset(l->echo_paid, 0, sizeof(l->echo_paid));
+	}
+	l->rekey_at = now + ICMP_REKEY_NS;
+}
+
+static bool icmp_limit(struct icmp_limit *l, int64_t paid[ICMP_ROWS][ICMP_BUCKETS], const struct via_addr *dst, int64_t cost, int burst,
+		       int64_t now)
+{
+	icmp_rekey(l, now);
+	uint64_t h = siphash_1_3(l->key, dst->b, sizeof(dst->b));
+	int64_t price = cost / 2 + (int64_t)(prf_next(&l->random) % (uint64_t)cost);
+	bool may = false;
+	for (uint32_t i = 0; i < ICMP_ROWS; i++, h >>= 8) {
+		int64_t *full = &paid[i][h % ICMP_BUCKETS], from = MAX(*full, now);
+		if (from - now > cost * burst)
+			continue;
+		*full = from + price;
+		may = true;
+	}
+	return may;
 }
 
 bool icmp_limit_error(struct icmp_limit *l, const struct via_addr *dst, int64_t now)

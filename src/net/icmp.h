@@ -8,8 +8,13 @@
 #include "wire/icmp4.h"
 #include "wire/icmp6.h"
 
-/* --- how often: a token bucket per destination, hashed with a secret, for errors and for echo apart (IC4-006, IC6-003) --- */
+/* --- how often: token buckets per destination, for errors and for echo apart (IC4-006, IC6-003) ---
+ * A destination has a bucket in each of ICMP_ROWS tables, by a keyed hash, and gets its message while one of them has room: so who shares
+ * one bucket, or two, with somebody else feels nothing of it. The key changes every ICMP_REKEY_NS: an address that shares all of them
+ * (one in 16 million) would have to be found and used within that time. */
 #define ICMP_BUCKETS 256u
+#define ICMP_ROWS 3u
+#define ICMP_REKEY_NS (60 * NS_PER_S)
 #define ICMP_ERROR_COST_NS (100 * NS_PER_MS) /* on average: 10 errors a second to one destination */
 #define ICMP_ERROR_BURST 20
 #define ICMP_ECHO_COST_NS (20 * NS_PER_US)   /* 50,000 echo replies a second */
@@ -18,8 +23,9 @@
 struct icmp_limit {
 	struct prf_key key;
 	struct prf_stream random;
-	int64_t error_paid[ICMP_BUCKETS]; /* the bucket is full again at this time */
-	int64_t echo_paid[ICMP_BUCKETS];
+	int64_t rekey_at;                            /* 0: not used yet */
+	int64_t error_paid[ICMP_ROWS][ICMP_BUCKETS]; /* the bucket is full again at this time */
+	int64_t echo_paid[ICMP_ROWS][ICMP_BUCKETS];
 };
 void icmp_limit_init(struct icmp_limit *l, struct prf_key key);
 /* One more ICMP message to `dst`? Each costs half to one and a half of the mean, at random, so that a third party cannot

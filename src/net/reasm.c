@@ -56,6 +56,15 @@ static ref_t *bucket_of(struct reasm *r, const struct via_addr *src)
 	return &r->buckets[siphash_1_3(r->key, src->b, sizeof(src->b)) % REASM_BUCKETS];
 }
 
+uint32_t reasm_longest(const struct reasm_env *e, const struct reasm *r)
+{
+	uint32_t most = 0;
+	for (uint32_t i = 0, n = 0; i < REASM_BUCKETS; i++, most = MAX(most, n), n = 0)
+		for (ref_t at = r->buckets[i]; at; at = datagram_at(e, at)->bucket_next)
+			n++;
+	return most;
+}
+
 static bool key_eq(const struct reasm_key *a, const struct reasm_key *b)
 {
 	return a->id == b->id && a->proto == b->proto && via_addr_eq(&a->src, &b->src) && via_addr_eq(&a->dst, &b->dst);

@@ -76,4 +76,6 @@ void reasm_fini(struct reasm_env *e, struct reasm *r);
 /* The ECN field of a whole whose fragments had the codepoints in `seen` (a bit for each), the first one `first`. False: such
  * a mix is to be dropped: not-ECT beside anything else, as Linux. */
 bool reasm_ecn(uint8_t seen, uint8_t first, uint8_t *out);
+/* Length of the longest hash chain, for tests and metrics. */
+uint32_t reasm_longest(const struct reasm_env *e, const struct reasm *r);
 #endif

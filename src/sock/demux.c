@@ -117,7 +117,10 @@ static struct endpoint *icmp_target(struct sock_env *env, uint8_t proto, const s
 {
 	uint32_t hash = tuple_hash(env, local, lport, remote, rport);
 	struct endpoint *ep = proto == PROTO_UDP ? demux_pair(env, hash, local, lport, remote, rport) : NULL;
-	return ep ? ep : port_receiver(env, proto, local, lport, hash);
+	if (ep)
+		return ep;
+	ep = port_receiver(env, proto, local, lport, hash);
+	return ep && ep->state == EP_CONN && !via_addr_eq(&ep->remote, remote) ? NULL : ep;
 }
 
 enum drop sock_icmp_arrives(struct sock_env *env, uint8_t proto, const struct via_addr *local,

@@ -196,6 +196,7 @@ int dgram_connect(struct sock_env *env, struct endpoint *ep, const struct via_so
 	if (e)
 		return e;
 	struct via_addr local = env->ops->path_at(env->ctx, path)->local;
+	dst = env->ops->path_at(env->ctx, path)->remote; /* with its scope */
 	bool refused = dgram_is_refused(env, ep, path);
 	env->ops->path_drop(env->ctx, path);
 	if (refused)

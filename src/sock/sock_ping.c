@@ -1,7 +1,8 @@
 /* sock/sock_ping.c - ICMP echo sockets of either family without privilege, as Linux's ping sockets.
  *
  * A datagram is a whole ICMP message. Out: only echo requests; the identifier is replaced by the local port and the
- * checksum computed, ICMPv6's by the stack, which knows the addresses. In: echo replies with that identifier, header included. */
+ * checksum computed, ICMPv6's by the stack, which knows the addresses. In: echo replies with that identifier, header included;
+ * a connected one's from its peer alone, where Linux takes anybody's (HARD-04). */
 #include "sock/endpoint.h"
 
 #include "base/csum.h"
@@ -50,10 +51,16 @@ int64_t ping_send(struct sock_env *env, struct endpoint *ep, const void *data, u
 	return e ? e : (int64_t)len;
 }
 
+/* Did ep, which has a peer, ask `src`? What was asked of many is answered by each of them. */
+static bool ping_asked(const struct endpoint *ep, const struct via_addr *src)
+{
+	return ep->state != EP_CONN || ep->flags & EPF_BROADCAST || via_addr_is_multicast(&ep->remote) || via_addr_eq(&ep->remote, src);
+}
+
 enum drop sock_ping_arrives(struct sock_env *env, struct pkt *p, const struct via_addr *src, const struct via_addr *dst, uint16_t id)
 {
 	struct endpoint *ep = port_receiver(env, PROTO_ICMP, dst, id, tuple_hash(env, dst, id, src, 0));
-	if (!ep) {
+	if (!ep || !ping_asked(ep, src)) {
 		pkt_free(env->mem, p);
 		return DROP_ICMP_NO_SOCKET;
 	}

@@ -141,9 +141,8 @@ void stream_listener_fastopen(struct sock_env *env, struct endpoint *ep)
 	l->fo_max = (uint32_t)v->fastopen;
 	if (!l->fo_max && (tcp_settings_of(env->tcp)->fastopen & all) == all)
 		l->fo_max = l->backlog;
-	l->fo_n_keys = v->fastopen_key_len / 16;
-	for (int i = 0; i < l->fo_n_keys; i++)
-		l->fo_keys[i] = (struct prf_key){sip_le64(v->fastopen_key + 16 * i, 8), sip_le64(v->fastopen_key + 16 * i + 8, 8)};
+	l->fo_n_keys = v->fastopen_key_len / TCP_FO_KEY_LEN;
+	tcp_fastopen_keys(v->fastopen_key, v->fastopen_key_len, l->fo_keys);
 }
 
 int stream_listen(struct sock_env *env, struct endpoint *ep, int backlog)

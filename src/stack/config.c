@@ -280,6 +280,12 @@ static int config_tcp(struct via *v, const struct via_change *c)
 		t->fastopen = (uint16_t)c->value; /* bits without a meaning may be set, as in Linux */
 		tcp_fastopen_forget(&v->tcp);
 		return 0;
+	case VIA_SET_TCP_FASTOPEN_KEY:
+		if (c->value != 0 && (!c->key || (c->value != TCP_FO_KEY_LEN && c->value != 2 * TCP_FO_KEY_LEN)))
+			return -EINVAL;
+		t->fo_n_keys = (uint8_t)(c->value / TCP_FO_KEY_LEN);
+		tcp_fastopen_keys(c->key, (uint32_t)c->value, t->fo_keys);
+		return 0;
 	case VIA_SET_TCP_FIN_TIMEOUT:
 		if (c->value < 1 || c->value > 120)
 			return -EINVAL;

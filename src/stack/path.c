@@ -4,7 +4,8 @@
  * made and whenever the configuration changes (stack_changed()), never per packet; the neighbour and the L2 header are
  * valid while the cache's generation stands still. A path whose MTU was lowered, by a router or by TCP's own search
  * (tcp/pmtu.h), outlives its users: until a router's word is ten minutes old (PM-004), or five minutes for what TCP found
- * out. Source choice: RFC 1122 §3.3.4.3.
+ * out, or until it is the longest idle one of too many. At the cap of all paths such a one gives way too, else the newcomer is refused.
+ * Source choice: RFC 1122 §3.3.4.3.
  *
  * Link-local addresses carry the interface they are on in their scope, so to them no route is looked up: the scope is the way.
  * Inside the stack a link-local address always has one; what comes from a user without is given the other address's. */
@@ -18,6 +19,7 @@
 #include "wire/addr.h"
 
 enum { BUCKETS_MIN = 16, BUCKETS_MAX = 16384 };
+#define IDLE offsetof(struct path, idle_link)
 
 static bool is_limited_broadcast(const struct via_addr *a)
 {
@@ -235,14 +237,49 @@ static int path_source(struct via *v, const struct via_addr *remote, struct via_
 	return 0;
 }
 
+/* It is kept for its lesson no more, but for its users. */
+static void path_in_use(struct via *v, ref_t r)
+{
+	if (path_at(v, r)->is_idle)
+		list_remove(v->arena, &v->st->idle_paths, r, IDLE);
+	path_at(v, r)->is_idle = false;
+}
+
+static void path_free(struct via *v, ref_t r)
+{
+	struct path *pa = path_at(v, r);
+	ref_t *at = (ref_t *)arena_at(v->arena, v->st->path_buckets) + path_bucket(v, &pa->p.local, &pa->p.remote);
+	while (*at != r)
+		at = &path_at(v, *at)->hash_next;
+	*at = pa->hash_next;
+	path_in_use(v, r);
+	wheel_disarm(v->arena, &v->st->wheel, arena_ref(v->arena, &pa->timer));
+	pool_give(v->arena, &v->st->path_pool, r);
+}
+
+/* The one that is idle longest gives way. False: none is idle. */
+static bool path_evict(struct via *v)
+{
+	ref_t r = v->st->idle_paths.head;
+	if (r) {
+		v->st->counts[COUNT_PATHS_EVICTED]++;
+		path_free(v, r);
+	}
+	return r != 0;
+}
+
 static ref_t path_new(struct via *v, const struct via_addr *local, const struct via_addr *remote)
 {
 	struct via_state *st = v->st;
 	if (st->path_pool.n_used >= st->n_path_buckets && st->n_path_buckets < BUCKETS_MAX)
 		path_grow(v);
 	ref_t r = pool_take(v->arena, &st->path_pool);
-	if (!r)
+	if (!r && path_evict(v))
+		r = pool_take(v->arena, &st->path_pool);
+	if (!r) {
+		st->counts[COUNT_PATHS_REFUSED]++;
 		return 0;
+	}
 	struct path *pa = path_at(v, r);
 	ref_t *b = (ref_t *)arena_at(v->arena, st->path_buckets) + path_bucket(v, local, remote);
 	pa->p.local = *local;
@@ -299,8 +336,7 @@ int path_get(struct via *v, const struct via_addr *local, const struct via_addr 
 		return -ENOMEM;
 	struct path *pa = path_at(v, r);
 	pa->p.refs++;
-	v->st->n_idle_paths -= pa->is_idle;
-	pa->is_idle = false;
+	path_in_use(v, r);
 	/* 127/8 never leaves the host (IP4-004). */
 	if (!pa->p.ifindex || (via_addr_is_loopback(&from) && !pa->p.is_loopback)) {
 		path_drop(v, r);
@@ -315,28 +351,19 @@ void path_hold(struct via *v, ref_t path)
 	path_at(v, path)->p.refs++;
 }
 
-static void path_free(struct via *v, ref_t r)
-{
-	struct path *pa = path_at(v, r);
-	ref_t *at = (ref_t *)arena_at(v->arena, v->st->path_buckets) + path_bucket(v, &pa->p.local, &pa->p.remote);
-	while (*at != r)
-		at = &path_at(v, *at)->hash_next;
-	*at = pa->hash_next;
-	wheel_disarm(v->arena, &v->st->wheel, arena_ref(v->arena, &pa->timer));
-	pool_give(v->arena, &v->st->path_pool, r);
-}
-
 void path_drop(struct via *v, ref_t path)
 {
 	struct path *pa = path_at(v, path);
 	ASSERT(pa->p.refs > 0);
 	if (--pa->p.refs > 0)
 		return;
-	if (!path_has_lesson(pa) || v->st->n_idle_paths >= PATHS_IDLE_MAX) {
+	if (!path_has_lesson(pa)) {
 		path_free(v, path);
 		return;
 	}
-	v->st->n_idle_paths++;
+	if (v->st->idle_paths.n >= PATHS_IDLE_MAX)
+		path_evict(v);
+	list_push_tail(v->arena, &v->st->idle_paths, path, IDLE);
 	pa->is_idle = true;
 	if (!pa->timer.where)
 		wheel_arm(v->arena, &v->st->wheel, arena_ref(v->arena, &pa->timer), v->now + PATH_LESSON_NS);
@@ -383,9 +410,12 @@ void path_local_gone(struct via *v, const struct via_addr *local)
 		next = path_next(v, &bucket, r);
 		if (!pa->p.refs || !via_addr_eq(&pa->p.local, local))
 			continue;
+		uint64_t evicted = v->st->counts[COUNT_PATHS_EVICTED];
 		path_hold(v, r);
 		tcp_path_gone(&v->tcp, r, ECONNABORTED);
 		path_drop(v, r);
+		if (evicted != v->st->counts[COUNT_PATHS_EVICTED]) /* it may have been the next one */
+			next = path_next(v, &bucket, 0);
 	}
 }
 
@@ -397,7 +427,6 @@ void path_timeout(struct via *v, ref_t timer)
 	pa->pmtu_learnt = 0;
 	pa->redirect = via_addr_v4(0);
 	if (pa->p.refs == 0) {
-		v->st->n_idle_paths--;
 		path_free(v, r);
 	} else if (path_refresh(v, pa)) {
 		tcp_pmtu_raised(&v->tcp, &pa->p, was);

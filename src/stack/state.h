@@ -26,7 +26,7 @@
 #define LO_MTU 65535u
 #define TTL_DEFAULT 64
 #define PATHS_MAX 65536u
-#define PATHS_IDLE_MAX 1024u             /* kept for their path MTU alone */
+#define PATHS_IDLE_MAX 1024u             /* kept for what was learnt alone; the one that is idle longest gives way */
 #define PATH_GSO_MAX 65535u
 #define PATH_LESSON_NS (300 * NS_PER_S)  /* what TCP found out itself is kept so long without users */
 #define PMTU_LIFE_NS (600 * NS_PER_S)    /* RFC 1191 §6.3 */
@@ -64,13 +64,14 @@ struct iface {
 struct path {
 	struct tcp_path p; /* must be first */
 	ref_t hash_next;
+	struct list_link idle_link;
 	ref_t neigh;         /* valid while neigh_gen is the cache's */
 	uint32_t neigh_gen;
 	struct fib_hop hop;  /* the route's, chosen by the addresses alone; or what a redirect said */
 	struct via_addr redirect, redirector; /* gateway that the route's, the redirector, named instead of itself; any: none */
 	uint32_t pmtu_learnt;/* from "fragmentation needed", 0: none */
 	uint16_t ip_id;
-	bool is_idle;        /* kept for what was learnt; counted in n_idle_paths */
+	bool is_idle;        /* kept for what was learnt, in idle_paths */
 	bool is_multi;       /* several equal next hops: each flow chooses */
 	uint8_t l2[ETH_HLEN];/* ready header, valid like neigh */
 	_Alignas(16) struct wheel_node timer; /* forgets pmtu_learnt */
@@ -80,7 +81,7 @@ enum stack_count {
 	COUNT_IP_IN, COUNT_IP_LOCAL, COUNT_IP_FORWARDED, COUNT_IP_OUT, COUNT_ICMP_ECHO, COUNT_ICMP_ERRORS_OUT, COUNT_ARP_IN,
 	COUNT_TCP_IN, COUNT_TCP_OUT, COUNT_TCP_RST_OUT, COUNT_UDP_IN, COUNT_UDP_OUT,
 	COUNT_ARP_CONFLICTS, COUNT_REASM_JOINED, COUNT_REASM_WHOLE, COUNT_FRAG_CUT, COUNT_FRAG_MADE, COUNT_ND_IN, COUNT_ND_OUT,
-	COUNT_ND_CONFLICTS, COUNT_ND_DISAGREE, COUNT_NEIGH_EVICTED,
+	COUNT_ND_CONFLICTS, COUNT_ND_DISAGREE, COUNT_NEIGH_EVICTED, COUNT_PATHS_EVICTED, COUNT_PATHS_REFUSED,
 	COUNT_CT_OPENED, COUNT_CT_EVICTED, COUNT_CT_REFUSED, /* as enum ct_count */
 	COUNT_STACK
 };
@@ -110,7 +111,8 @@ struct via_state {
 	struct neigh_cache neigh;
 	struct pool path_pool;
 	ref_t path_buckets;
-	uint32_t n_path_buckets, n_idle_paths;
+	uint32_t n_path_buckets;
+	struct list idle_paths;   /* idle longest first */
 	struct prf_key path_key, flow_key;
 	struct prf_stream ids;    /* first IP id of a path */
 	struct pktq loopq;        /* to ourselves, for the next receive call */

@@ -32,6 +32,7 @@ static const struct sysctl {
 	{"tcp_window_scaling", VIA_SET_TCP_SCALING, 0},
 	{"tcp_syn_retries", VIA_SET_TCP_SYN_RETRIES, 0},
 	{"tcp_fastopen", VIA_SET_TCP_FASTOPEN, 0},
+	{"tcp_fastopen_key", VIA_SET_TCP_FASTOPEN_KEY, 0},
 	{"tcp_syncookies", VIA_SET_TCP_SYNCOOKIES, 0},
 	{"tcp_fin_timeout", VIA_SET_TCP_FIN_TIMEOUT, 0},
 	{"tcp_max_orphans", VIA_SET_TCP_MAX_ORPHANS, 0},
@@ -64,9 +65,42 @@ static bool number(const char **s, int64_t *out)
 	return p > first && (!*p || is_space(*p));
 }
 
+/* One or two keys, each four words of hexadecimal digits with dashes between, into key. Returns the bytes they take, 0: they are none.
+ * Each word lies there with its lowest byte first (Linux: proc_tcp_fastopen_key). */
+static uint32_t keys(const char *p, uint8_t key[static 32])
+{
+	uint32_t n = 0;
+
+	for (;; p++) {
+		uint32_t word = 0, digits = 0;
+		for (; digit(*p) < 16 && digits < 9; p++, digits++)
+			word = word << 4 | (uint32_t)digit(*p);
+		if (digits < 1 || digits > 8)
+			return 0;
+		for (int i = 0; i < 4; i++, word >>= 8)
+			key[n++] = (uint8_t)word;
+		if (n == 32 || *p != (n == 16 ? ',' : '-'))
+			break;
+	}
+	while (is_space(*p))
+		p++;
+	return n % 16 == 0 && !*p ? n : 0;
+}
+
+static int keys_set(struct via *v, const char *value)
+{
+	uint8_t key[32];
+	uint32_t n = keys(value, key);
+	const struct via_change c = {.kind = VIA_SET, .setting = VIA_SET_TCP_FASTOPEN_KEY, .value = n, .key = key};
+
+	return n ? via_configure(v, &c) : -EINVAL;
+}
+
 static int sysctl_set(struct via *v, const struct sysctl *s, const char *value)
 {
 	struct via_change c = {.kind = VIA_SET, .setting = s->setting};
+	if (s->setting == VIA_SET_TCP_FASTOPEN_KEY)
+		return keys_set(v, value);
 	for (int w = 0; w <= s->word; w++)
 		if (!number(&value, &c.value))
 			return -EINVAL;

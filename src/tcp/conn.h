@@ -149,6 +149,7 @@ struct tcp_rack {
 	uint32_t end_seq;           /* RACK.end_seq */
 	uint32_t dsack_round;       /* RACK.dsack_round, if has_round */
 	bool has, has_round;
+	bool is_again;              /* that segment was a repetition */
 };
 
 /* Tail loss probe (tlp.h). */

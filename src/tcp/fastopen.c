@@ -211,11 +211,18 @@ static struct prf_key key_of_day(const struct tcp_env *env, uint32_t day)
 /* Key number i of listener l: 0 gives and takes, 1 only takes. False: there is none. */
 static bool key_of(const struct tcp_env *env, const struct tcp_listener *l, int i, struct prf_key *k)
 {
-	if (l->fo_n_keys)
-		*k = l->fo_keys[i];
-	else
-		*k = key_of_day(env, (uint32_t)(env->now / KEY_NS) - (uint32_t)i);
-	return !l->fo_n_keys || i < l->fo_n_keys;
+	const struct tcp_settings *set = &tcp_tab(env)->set;
+	const struct prf_key *keys = l->fo_n_keys ? l->fo_keys : set->fo_keys;
+	unsigned n = l->fo_n_keys ? l->fo_n_keys : set->fo_n_keys;
+
+	*k = n ? keys[i] : key_of_day(env, (uint32_t)(env->now / KEY_NS) - (uint32_t)i);
+	return !n || (unsigned)i < n;
+}
+
+void tcp_fastopen_keys(const uint8_t *bytes, uint32_t len, struct prf_key out[2])
+{
+	for (uint32_t i = 0; i < len / TCP_FO_KEY_LEN; i++, bytes += TCP_FO_KEY_LEN)
+		out[i] = (struct prf_key){sip_le64(bytes, 8), sip_le64(bytes + 8, 8)};
 }
 
 static void cookie_of(struct prf_key k, const struct tcp_path *p, uint8_t out[COOKIE_LEN])

@@ -1,7 +1,8 @@
 /* tcp/fastopen.h - TCP Fast Open (RFC 7413): text on SYN, for clients that were here before. Off unless a setting says so.
  *
- * Server: a cookie is SipHash-2-4 over the client's and our address, byte for byte Linux's, under the listener's keys or the stack's,
- * which change every day (yesterday's still counts, and is answered with today's). A SYN with a good one makes a connection in
+ * Server: a cookie is SipHash-2-4 over the client's and our address, byte for byte Linux's, under the listener's keys, those that were
+ * set for the stack, so that many servers may share them, or its own, which change every day (yesterday's still counts, and is answered
+ * with today's). A SYN with a good one makes a connection in
  * SYN-RECEIVED at once, in the accept queue, its text readable, its user free to answer; at most fo_max of a listener may wait for
  * their third ACK, and those that were reset count for a minute, so that spoofed SYNs gain nothing (§5.1). Any other cookie is
  * answered with a good one, and only the SYN is acknowledged.

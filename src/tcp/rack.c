@@ -8,10 +8,11 @@ static bool sent_after(int64_t t1, uint32_t seq1, int64_t t2, uint32_t seq2)
 	return t1 > t2 || (t1 == t2 && seq_lt(seq2, seq1));
 }
 
-/* Did what has arrived leave after r? Of a repetition made at the same instant only what was new after it is known to have. */
+/* Did what has arrived leave after r? At the same instant repetitions leave in the order of their numbers; new data has higher ones
+ * whether it left before a repetition or after, so there SND.NXT of the repetition decides. */
 static bool is_behind(const struct tcp_rack *k, const struct tcp_range *r)
 {
-	return sent_after(k->xmit_ts, k->end_seq, r->sent_at, r->flags & TCP_RANGE_AGAIN ? r->mark : r->end);
+	return sent_after(k->xmit_ts, k->end_seq, r->sent_at, r->flags & TCP_RANGE_AGAIN && !k->is_again ? r->mark : r->end);
 }
 
 /* Steps 1 and 2. */
@@ -33,6 +34,7 @@ void tcp_rack_arrived(const struct tcp_conn *c, struct tcp_active *a, const stru
 		a->rack.has = true;
 		a->rack.xmit_ts = r->sent_at;
 		a->rack.end_seq = end;
+		a->rack.is_again = r->flags & TCP_RANGE_EVER;
 	}
 }
 

@@ -6,7 +6,8 @@
  * The window is 0 while nothing came out of order and loss is plain (three segments SACKed, or recovery has begun), else
  * min_RTT/4, one quarter more for each round trip with a D-SACK, at most SRTT; 16 recoveries without D-SACK bring it back.
  * A range sent twice tells nothing if its arrival may be the first copy's: an older timestamp is echoed, or it came sooner
- * than any round trip (§6.2 step 2). Ranges stand in for segments: equal times are ordered by sequence number.
+ * than any round trip (§6.2 step 2). Ranges stand in for segments: equal times are ordered by sequence number, but new data
+ * tells of a repetition only if it left after it.
  * The segments SACKed are not counted one by one, since SACKed ranges merge: tcp_segs_sacked() is a lower bound. */
 #ifndef TCP_RACK_H
 #define TCP_RACK_H

@@ -89,6 +89,8 @@ struct tcp_settings {
 	uint64_t mem_low, mem_pressure, mem_high; /* net.ipv4.tcp_mem, in bytes */
 	uint32_t tallies;          /* drained connections that keep what was counted for TCP_INFO (tally.h) */
 	uint64_t stalled_max;      /* what peers with a zero window may pin, bytes; 0: no cap */
+	uint8_t fo_n_keys;         /* net.ipv4.tcp_fastopen_key; 0: one of the stack's own, which changes every day */
+	struct prf_key fo_keys[2];
 };
 
 /* A listener's TCP side: owned by its endpoint in sock/, allocated by tcp_user_listen(). */
@@ -104,7 +106,7 @@ struct tcp_listener {
 	uint32_t fo_max;        /* how many may; TCP_FASTOPEN */
 	uint32_t fo_resets;     /* reset while waiting, until fo_reset_until */
 	int64_t fo_reset_until;
-	uint8_t fo_n_keys;      /* TCP_FASTOPEN_KEY; 0: the stack's own */
+	uint8_t fo_n_keys;      /* TCP_FASTOPEN_KEY; 0: the stack's */
 	struct prf_key fo_keys[2];
 	ref_t owner;            /* endpoint */
 	struct via_addr local;  /* any or bound */
@@ -193,6 +195,9 @@ int tcp_user_connect(struct tcp_env *env, ref_t path, uint16_t lport, uint16_t r
 bool tcp_user_waits(struct tcp_env *env, ref_t conn);
 /* Forget what servers' cookies are known. */
 void tcp_fastopen_forget(struct tcp_env *env);
+#define TCP_FO_KEY_LEN 16
+/* Fast Open's key, or two of them, from the len bytes that Linux's TCP_FASTOPEN_KEY takes. */
+void tcp_fastopen_keys(const uint8_t *bytes, uint32_t len, struct prf_key out[2]);
 /* Gives a listener, or 0. */
 ref_t tcp_user_listen(struct tcp_env *env, const struct via_addr *local, uint16_t lport, uint32_t backlog, const struct tcp_opts *o,
 		      ref_t owner);

@@ -208,6 +208,7 @@ static enum drop send_cookie(struct tcp_env *env, ref_t listener, const struct t
 		synrcvd_learn(env, &q, s);
 		tcp_cookie_make(env, &q);
 		tcp_listener_at(env, listener)->cookie_at = env->now;
+		tcp_tab(env)->counts[TCP_COUNT_SYN_COOKIES]++;
 		send_synack(env, &q, WHY_SYN_COOKIE);
 	}
 	env->ops->path_drop(env->ctx, path);

@@ -20,7 +20,9 @@
 #define NET_ROOM 0 /* packets every driver has room for, where a test does not say; 0: as many as the pipe */
 #endif
 #define NET_STACKS 8
+#ifndef NET_ARENA
 #define NET_ARENA (16u << 20)
+#endif
 #define NET_HOME (128u << 20) /* packet memory, unless a test wants less */
 
 /* What the trace of the whole net saw. */

@@ -129,8 +129,8 @@ static void memory__out_before_the_cap(void **state)
 	table_free(t);
 }
 
-/* HARD-06 for this table: chains stay short for what an attacker can choose: addresses and ports that differ little. */
-static void chains__are_bounded_for_keyed_hashes(void **state)
+/* Chains stay short for what an attacker can choose: addresses and ports that differ little. */
+static void req_HARD_06__connections(void **state)
 {
 	struct table *t = table_new(CT_MAX_DEFAULT, ARENA_BYTES);
 	uint32_t longest = 0;
@@ -274,7 +274,7 @@ int main(void)
 		cmocka_unit_test(req_HARD_08__connections_at_the_cap),
 		cmocka_unit_test(use__keeps_an_unanswered_one_from_giving_way),
 		cmocka_unit_test(memory__out_before_the_cap),
-		cmocka_unit_test(chains__are_bounded_for_keyed_hashes),
+		cmocka_unit_test(req_HARD_06__connections),
 		cmocka_unit_test(tcp__from_syn_to_the_end),
 		cmocka_unit_test(tcp__a_forged_reset_is_outlived),
 		cmocka_unit_test(tcp__simultaneous_open),

@@ -208,6 +208,52 @@ static void req_IC4_006__how_many_get_through_is_random(void **state)
 	assert_true(kinds > 2);
 }
 
+/* Somebody with thousands of addresses cannot find one by which to tell that a victim's share is used up: each gets its first error, and
+ * as many as if there were no victim. */
+static void req_IC4_006__a_used_up_share_is_not_seen_from_elsewhere(void **state)
+{
+	struct icmp_limit l, alone;
+	icmp_limit_init(&l, (struct prf_key){1, 2});
+	icmp_limit_init(&alone, (struct prf_key){1, 2});
+	while (icmp_limit_error(&l, &peer1, 0))
+		;
+	for (uint32_t i = 0; i < 100; i++) {
+		struct via_addr a = {.b = {0x20, 1, 0xd, 0xb8}};
+		put_be32(a.b + 12, i);
+		assert_true(icmp_limit_error(&l, &a, 0));
+	}
+	/* one address at a time, all buckets else full */
+	for (uint32_t i = 0; i < 4096; i++) {
+		struct via_addr a = {.b = {0x20, 1, 0xd, 0xb8}};
+		struct icmp_limit one = {.key = alone.key, .random = alone.random};
+		int got = 0;
+		put_be32(a.b + 12, i);
+		while (icmp_limit_error(&one, &peer1, 0))
+			;
+		for (int k = 0; k < 4; k++)
+			got += icmp_limit_error(&one, &a, 0);
+		assert_int_equal(got, 4);
+	}
+}
+
+/* Whoever shares all buckets with a victim shares none of them a minute later. */
+static void req_IC4_006__keys_live_a_minute(void **state)
+{
+	struct icmp_limit l;
+	int n = 0;
+	icmp_limit_init(&l, (struct prf_key){1, 2});
+	icmp_limit_error(&l, &peer1, 5);
+	struct prf_key was = l.key;
+	icmp_limit_error(&l, &peer1, 4 + ICMP_REKEY_NS);
+	assert_memory_equal(&l.key, &was, sizeof(was));
+	icmp_limit_error(&l, &peer1, 5 + ICMP_REKEY_NS);
+	assert_true(l.key.k0 != was.k0 && l.key.k1 != was.k1);
+	/* and the rate is still the rate */
+	for (int64_t t = 2 * ICMP_REKEY_NS; t < 12 * ICMP_REKEY_NS; t += NS_PER_MS)
+		n += icmp_limit_error(&l, &peer1, t);
+	assert_in_range(n, 6000 * 9 / 10, 6000 * 11 / 10);
+}
+
 static void icmp_error_cause__linux_meanings(void **state)
 {
 	static const struct { uint8_t type, code; int err; bool hard; } want[] = {
@@ -254,6 +300,7 @@ int main(void)
 		T(req_IC4_002__no_error_about_these), T(req_IC4_007__quotes_what_fits_576),
 		T(icmp_error_build__a_superframe_is_quoted_as_its_first_segment), T(req_IC4_003__echo_keeps_data_id_and_sequence),
 		T(req_IC4_006__errors_are_limited_per_destination), T(req_IC4_006__how_many_get_through_is_random),
+		T(req_IC4_006__a_used_up_share_is_not_seen_from_elsewhere), T(req_IC4_006__keys_live_a_minute),
 		T(icmp_error_cause__linux_meanings), T(req_PM_002__mtu_has_a_floor_and_plateaus),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

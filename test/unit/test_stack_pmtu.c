@@ -225,7 +225,7 @@ static void pmtu__a_lesson_outlives_its_connections(void **state)
 	via_abort(g.to, g.in);
 	assert_true(net_run(t, t->now + 1300 * NS_PER_S));
 	assert_int_equal(t->v[0]->st->path_pool.n_used, 0);
-	assert_int_equal(t->v[0]->st->n_idle_paths, 0);
+	assert_int_equal(t->v[0]->st->idle_paths.n, 0);
 	net_free(t);
 }
 

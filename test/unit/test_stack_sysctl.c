@@ -2,6 +2,7 @@
 #include <errno.h>
 
 #include "stack/state.h"
+#include "tcp/fastopen.h"
 #include "test/unit/tcp_harness.h"
 #include <viaduct/viaduct.h>
 
@@ -35,6 +36,47 @@ static void sysctl__names_and_numbers(void **state)
 	assert_int_equal(via_sysctl(v, "tcp_fastopen", "459779"), 0); /* 0x70403: Linux takes bits that mean nothing, and scripts set them */
 	assert_int_equal(tcp_settings_of(&v->tcp)->fastopen & 0x607, TCP_FASTOPEN_CLIENT | TCP_FASTOPEN_SERVER | TCP_FASTOPEN_EVERY_LISTENER);
 	assert_int_equal(via_sysctl(v, "tcp_fastopen", "-1"), -EINVAL);
+	via_host_stack_free(v);
+}
+
+/* The cookies for which packetdrill's public scripts fastopen/server/simple1 to 3 ask of Linux. The first key of two makes them. */
+static void sysctl__the_key_of_fast_open(void **state)
+{
+	static const struct {
+		uint32_t local, remote;
+		const char *key;
+		uint8_t want[8];
+	} tests[] = {
+		{0xc0a80002, 0x0af80002, "a0bf63f7-ed803d81-cd641d30-cebc4a90", {0x00, 0xab, 0xaa, 0xab, 0xe8, 0xe9, 0x54, 0xc2}},
+		{0xc0a80001, 0xc0000201, "a1a1a1a1-b2b2b2b2-c3c3c3c3-d4d4d4d4", {0x30, 0x21, 0xb9, 0xd8, 0x89, 0x01, 0x7e, 0xeb}},
+		{0xc0a80001, 0xc0000201, "0-0-0-0,a1a1a1a1-b2b2b2b2-c3c3c3c3-d4d4d4d4\n", {0xb7, 0xc1, 0x23, 0x50, 0xa9, 0x0d, 0xc8, 0xf5}},
+	};
+	struct via *v = stack();
+	for (size_t i = 0; i < ARRAY_LEN(tests); i++) {
+		struct tcp_listener l = {.fo_n_keys = 0};
+		struct tcp_path p = {.local = via_addr_v4(tests[i].local), .remote = via_addr_v4(tests[i].remote)};
+		struct tcp_hdr h = {.has_fo = false};
+		assert_int_equal(via_sysctl(v, "tcp_fastopen_key", tests[i].key), 0);
+		tcp_fastopen_give(&v->tcp, &l, &p, &h);
+		assert_int_equal(h.fo_len, 8);
+		assert_memory_equal(h.fo, tests[i].want, 8);
+	}
+	assert_int_equal(tcp_settings_of(&v->tcp)->fo_n_keys, 2);
+	static const char *const bad[] = {
+		"", "1-2-3", "1-2-3-4-5", "1-2-3-g", "1-2-3-123456789", "1-2-3-4,", "1-2-3-4,5-6-7", "1,2,3,4", "1-2--4",
+		"1-2-3-4,5-6-7-8,9-a-b-c", "1-2-3-4 5",
+	};
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++)
+		assert_int_equal(via_sysctl(v, "tcp_fastopen_key", bad[i]), -EINVAL);
+	struct via_change c = {.kind = VIA_SET, .setting = VIA_SET_TCP_FASTOPEN_KEY, .value = 16};
+	assert_int_equal(via_configure(v, &c), -EINVAL);
+	c.key = (const uint8_t[32]){0};
+	c.value = 15;
+	assert_int_equal(via_configure(v, &c), -EINVAL);
+	assert_int_equal(tcp_settings_of(&v->tcp)->fo_n_keys, 2);
+	c.value = 0;
+	assert_int_equal(via_configure(v, &c), 0);
+	assert_int_equal(tcp_settings_of(&v->tcp)->fo_n_keys, 0);
 	via_host_stack_free(v);
 }
 
@@ -104,7 +146,8 @@ static void settings__scale_for_the_largest_buffer(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(sysctl__names_and_numbers), cmocka_unit_test(sysctl__what_is_wrong),
+		cmocka_unit_test(sysctl__names_and_numbers), cmocka_unit_test(sysctl__the_key_of_fast_open),
+		cmocka_unit_test(sysctl__what_is_wrong),
 		cmocka_unit_test(sysctl__every_name_is_known_once), cmocka_unit_test(settings__options_of_syns),
 		cmocka_unit_test(settings__scale_for_the_largest_buffer),
 	};

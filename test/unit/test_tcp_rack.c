@@ -211,6 +211,50 @@ static void req_CC_015__a_lost_repetition_is_found_by_time(void **state)
 	th_finish(&t, c);
 }
 
+/* §6.2: of two that left at the same instant the one with the higher number counts as later, repetitions too. */
+static void req_CC_015__a_lost_repetition_of_the_same_instant(void **state)
+{
+	fill(10);
+	th_run(&t, 100 * MS);
+	SACK(0, 3, 10);
+	for (uint32_t i = 0; i < 3; i++)
+		expect_seg(i, WHY_RETRANS_RACK);
+	th_expect_none(&t);
+	th_run(&t, 100 * MS);
+	SACK(0, 2, 10);                  /* the third has come, what left before it has not */
+	expect_seg(0, WHY_RETRANS_RACK);
+	assert_int_equal(act()->sent.lost, MSS); /* the second waits for the window */
+	th_finish(&t, c);
+}
+
+/* New data has the higher number even if it left first: of a repetition that leaves at the same instant it says nothing. */
+static void req_CC_015__new_data_tells_of_what_was_repeated_before_it(void **state)
+{
+	for (int before = 0; before < 2; before++) {
+		fill(10);
+		th_run(&t, 100 * MS);
+		if (before) {
+			SACK(0, 1, 4);
+			expect_seg(0, WHY_RETRANS_RACK);
+		}
+		k()->cwnd = 20 * MSS;
+		queue(2);
+		th_drain(&t);
+		if (!before) {
+			SACK(0, 1, 4);
+			expect_seg(0, WHY_RETRANS_RACK);
+		}
+		th_run(&t, 100 * MS);
+		SACK(0, 1, 12);
+		if (before)
+			expect_seg(0, WHY_RETRANS_RACK);
+		th_expect_none(&t);
+		th_finish(&t, c);
+		if (!before)
+			lh_open(true, false, false);
+	}
+}
+
 /* Time may begin at 0, and sequence numbers anywhere. */
 static void tcp_rack__nothing_is_lost_before_anything_came(void **state)
 {
@@ -610,6 +654,8 @@ int main(void)
 		T(req_CC_014__sixteen_recoveries_bring_the_window_back),
 		T(req_CC_014__the_first_copys_arrival_says_nothing_of_the_second),
 		T(req_CC_015__a_lost_repetition_is_found_by_time),
+		T(req_CC_015__a_lost_repetition_of_the_same_instant),
+		T(req_CC_015__new_data_tells_of_what_was_repeated_before_it),
 		T(req_CC_015__a_time_out_marks_the_first_and_what_is_overdue),
 		T(req_CC_010__after_reneging_all_goes_again),
 		T(tcp_rack__nothing_is_lost_before_anything_came),
