@@ -4,6 +4,7 @@
 #include "base/arena.h"
 
 #include <errno.h>
+#include <viaduct/stack.h>
 
 enum { TRIES_MAX = 4, PREFIX = 2, ERRORS_MAX = 16, DATAGRAMS_MAX = 64, STRANGE_MAX = 8 };
 #define FIRST_NS NS_PER_S
@@ -282,13 +283,18 @@ void dns_forward_stop(struct dns_forward *f)
 
 void dns_forward_tick(struct dns_forward *f, int64_t now)
 {
+	bool has_sent = false;
 	f->now = now;
 	for (ref_t r = f->open.head, next; r; r = next) {
 		struct forward_ask *a = arena_at(f->cfg.arena, r);
 		next = list_next(f->cfg.arena, r, offsetof(struct forward_ask, link));
-		if (a->deadline <= now)
+		if (a->deadline <= now) {
 			ask_next(a);
+			has_sent = true;
+		}
 	}
+	if (has_sent)
+		via_flush(f->cfg.via, now);
 }
 
 int64_t dns_forward_next(const struct dns_forward *f)

@@ -1,10 +1,11 @@
-/* serve/dns_forward.h - questions of others passed on to name servers outside (svc/dns_ask.h), and their answers remembered (svc/dns_cache.h).
+/* serve/dns_forward.h - questions passed on to name servers outside (svc/dns_ask.h), and their answers remembered (svc/dns_cache.h).
  *
  * Each question under way has a socket of its own, bound to a port the stack chooses at random (RFC 6056) and connected, so that only its
  * server's datagrams come in; a repeat has another socket, id and case (RFC 5452 §9). Asked are the servers in turn: after 1 s of
  * silence the next, after 2 s and 2 s more, the last time by TCP; then the client is told SERVFAIL. An answer that was cut is
- * asked for by TCP at once, and so is anything after eight datagrams that were no answer. Who asks what is under way already waits for the same answer, so no two equal questions can be
- * guessed at. Limits: DNS_UNDER_WAY questions, DNS_WAITERS clients each; more are not answered, and ask again. */
+ * asked for by TCP at once, and so is anything after eight datagrams that were no answer. Who asks what is under way already waits
+ * for the same answer, so no two equal questions can be guessed at. Limits: DNS_UNDER_WAY questions, DNS_WAITERS clients each; more
+ * are not answered, and ask again. */
 #ifndef SERVE_DNS_FORWARD_H
 #define SERVE_DNS_FORWARD_H
 
@@ -53,8 +54,8 @@ enum { DNS_LATER = -1, DNS_NEVER = -2 };
 /* 0 or -ENOMEM. */
 int dns_forward_start(struct dns_forward *f, const struct dns_forward_config *cfg);
 void dns_forward_stop(struct dns_forward *f);
-/* A client's question. The length of its answer in out (cap bytes), if it is known; DNS_LATER: it will be told; DNS_NEVER: there is no room,
- * say nothing. */
+/* A client's question. The length of its answer in out (cap bytes), if it is known; DNS_LATER: it will be told; DNS_NEVER: there is no
+ * room, say nothing. */
 int dns_forward_ask(struct dns_forward *f, const struct dns_client *c, uint8_t *out, size_t cap);
 /* Its connection is gone: nobody waits there any more. */
 void dns_forward_forget(struct dns_forward *f, const void *conn);

@@ -261,8 +261,11 @@ int dns_zone_add_text(struct arena *a, struct dns_zone *z, const char *name, uin
 {
 	ref_t r, e;
 	bool fresh;
-	size_t len = strlen(text);
-	if ((type != DNS_CNAME && type != DNS_MX && type != DNS_TXT) || len > DNS_TEXT_MAX || (type != DNS_TXT && !dns_is_host_name(text, len)))
+	char name_there[DNS_TEXT_MAX + 1];
+	bool is_text = type == DNS_TXT;
+	int len = is_text ? (int)strnlen(text, DNS_TEXT_MAX + 1) : dns_lower(text, name_there, DNS_TEXT_MAX);
+	if ((type != DNS_CNAME && type != DNS_MX && !is_text) || len < 0 || len > DNS_TEXT_MAX ||
+	    (!is_text && !dns_is_host_name(name_there, (size_t)len)))
 		return -EINVAL;
 	int err = dns_host_open(a, z, name, &r, &fresh);
 	if (err)
@@ -277,7 +280,7 @@ int dns_zone_add_text(struct arena *a, struct dns_zone *z, const char *name, uin
 		x->type = type;
 		x->preference = preference;
 		x->text[0] = (char)len;
-		memcpy(x->text + 1, text, len + 1);
+		memcpy(x->text + 1, is_text ? text : name_there, (size_t)len + 1);
 		h->extra = e;
 		h->n_extras++;
 	}

@@ -4,14 +4,14 @@
  * not, are told apart by the response code; both with the zone's SOA, so that resolvers may remember it. */
 #include "svc/dns_zone.h"
 
-enum { CHAIN_MAX = 8, RECORDS_MAX = DNS_ADDRS_MAX + CHAIN_MAX + 1 };
+enum { CHAIN_MAX = 8, RECORDS_MAX = DNS_ADDRS_MAX + CHAIN_MAX + 1, NAMES_MAX = CHAIN_MAX + DNS_ADDRS_MAX + 1 };
 #define NAME_ROOM (DNS_HOST_MAX + 1 + DNS_SUFFIX_MAX + 1)
 
 /* What is known about a question: the response code and records. */
 struct dns_finding {
 	struct dns_answer a;
 	struct dns_record r[RECORDS_MAX];
-	char names[CHAIN_MAX + 1][NAME_ROOM]; /* that records point to */
+	char names[NAMES_MAX][NAME_ROOM]; /* that records point to */
 	int n_names;
 	uint8_t soa[3 * NAME_ROOM];
 };
@@ -57,6 +57,13 @@ static const char *full_name(const struct dns_zone *z, const char *bare, size_t 
 		memcpy(out + len + 1, z->suffix, strlen(z->suffix) + 1);
 	}
 	return out;
+}
+
+/* A name that a record points to: in full, if it is one of ours. */
+static const char *host_name(const struct arena *a, const struct dns_zone *z, const char *name, struct dns_finding *f)
+{
+	const struct dns_host *h = dns_host_of(a, z, name);
+	return h ? full_name(z, h->name, h->len, f) : name;
 }
 
 static struct dns_record *record_new(const struct dns_zone *z, uint16_t type, const char *owner, struct dns_finding *f)
@@ -105,7 +112,7 @@ static const struct dns_extra *put_extras(const struct arena *a, const struct dn
 		}
 		put_be16(o->rdata, x->preference);
 		o->rdlen = 2;
-		o->target = x->text + 1;
+		o->target = host_name(a, z, x->text + 1, f);
 	}
 	return NULL;
 }
@@ -123,13 +130,12 @@ static void find_name(const struct arena *a, const struct dns_zone *z, const str
 				put_addrs(z, h, q->type, owner, f);
 			return;
 		}
-		const struct dns_host *next = dns_host_of(a, z, alias->text + 1);
-		const char *target = next ? full_name(z, next->name, next->len, f) : alias->text + 1;
+		const char *target = host_name(a, z, alias->text + 1, f);
 		record_new(z, DNS_CNAME, owner, f)->target = target;
 		if (q->type == DNS_CNAME || q->type == DNS_ANY)
 			return;
 		owner = target;
-		h = next;
+		h = dns_host_of(a, z, alias->text + 1);
 	}
 }
 
@@ -139,7 +145,7 @@ static void put_soa(const struct dns_zone *z, struct dns_finding *f)
 	struct writer w = writer_of(f->soa, sizeof(f->soa));
 	char *who = f->names[f->n_names];
 	const uint32_t times[5] = {1, 3600, 600, 86400, z->ttl}; /* serial, refresh, retry, expire, minimum */
-	if (!z->suffix[0] || f->n_names > CHAIN_MAX)
+	if (!z->suffix[0])
 		return;
 	memcpy(who, "root.", 5);
 	memcpy(who + 5, z->suffix, strlen(z->suffix) + 1);

@@ -32,8 +32,8 @@ enum dns_verdict {
 };
 /* has_case: the case of the name counts, too (by UDP). */
 enum dns_verdict dns_ask_judge(const struct dns_ask *k, const uint8_t *msg, size_t len, bool has_case);
-/* What is believed of a message that DNS_ANSWERED: written as an answer of ours without OPT, names uncompressed but for the question's. *ttl:
- * seconds it may be remembered. Its length, or 0: nonsense, or it does not fit. */
+/* What is believed of a message that DNS_ANSWERED: written as an answer of ours without OPT, names uncompressed but for the question's.
+ * *ttl: seconds it may be remembered. Its length, or 0: nonsense, or it does not fit. */
 size_t dns_ask_distill(const struct dns_ask *k, const uint8_t *msg, size_t len, uint8_t *out, size_t cap, uint32_t *ttl);
 
 /* A distilled message becomes the answer to q, `age` seconds later: its id, its name's case, its EDNS, within cap. Its length. */

@@ -53,8 +53,8 @@ void dns_opt_write(struct writer *w, uint8_t rcode);
 /* A query. Returns length or 0. */
 size_t dns_query_emit(uint8_t *out, size_t cap, uint16_t id, const char *name, uint16_t type);
 
-/* Read a name at *pos of the message and move *pos past it. raw (DNS_NAME_MAX bytes) gets the uncompressed wire form. Returns its length, or
- * -EINVAL. */
+/* Read a name at *pos of the message and move *pos past it. raw (DNS_NAME_MAX bytes) gets the uncompressed wire form. Returns its
+ * length, or -EINVAL. */
 int dns_name_read(const uint8_t *msg, size_t len, size_t *pos, uint8_t *raw);
 /* Wire form, ended by the root label, to dotted text of at most DNS_NAME_MAX bytes, lower case, as in struct dns_question. */
 void dns_name_text(const uint8_t *raw, char *text);

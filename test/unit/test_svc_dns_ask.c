@@ -339,6 +339,48 @@ static void dns_ask__relayed(void **state)
 	assert_int_equal(get_be16(told + 6), 0);
 }
 
+/* Answers with bytes changed by chance: whatever they say, work ends and what is believed is whole and of the name asked for. */
+static void req_HARD_02__dns_records(void **state)
+{
+	struct dns_ask k = ask_of("www.example.com", DNS_A);
+	struct msg m, bad;
+	struct rng rng;
+	int believed = 0;
+	uint8_t out[4096], told[4096], soa[200];
+	struct dns_question q;
+	question_of(&q, "www.example.com", DNS_A);
+	rng_seed(&rng, 3);
+	begin(&m, &k, 0, 3, 1, 1);
+	rr_name(&m, "www.example.com", DNS_CNAME, 30, "cdn.example.net");
+	rr(&m, "cdn.example.net", DNS_A, 90, one, 4);
+	rr_name(&m, "www.example.com", DNS_MX, 30, "cdn.example.net");
+	rr(&m, "example.com", DNS_SOA, 60, soa, (uint16_t)put_soa(soa, 60));
+	rr(&m, "x", DNS_A, 60, two, 4);
+	size_t len = len_of(&m);
+	for (int i = 0; i < 30000; i++) {
+		uint32_t ttl;
+		memcpy(bad.b, m.b, len);
+		for (int n = 1 + (int)rng_below(&rng, 4); n > 0; n--)
+			bad.b[6 + rng_below(&rng, len - 6)] = (uint8_t)(rng_below(&rng, 2) ? 0xc0 : rng_below(&rng, 256));
+		size_t cut = rng_below(&rng, 4) ? len : rng_below(&rng, len);
+		if (dns_ask_judge(&k, bad.b, cut, true) != DNS_ANSWERED)
+			continue;
+		size_t n = dns_ask_distill(&k, bad.b, cut, out, sizeof(out), &ttl);
+		if (!n)
+			continue;
+		believed++;
+		struct dns_walk w;
+		struct dns_rr r;
+		assert_int_equal(dns_walk_begin(&w, out, n), 0);
+		while (dns_rr_next(&w, &r) >= 0)
+			assert_true(r.type == DNS_A || r.type == DNS_CNAME || r.type == DNS_SOA);
+		assert_int_equal(w.pos, n);
+		assert_true(ttl <= DNS_TTL_MAX);
+		assert_int_equal(dns_ask_relay(&q, out, n, 5, told, sizeof(told)), n);
+	}
+	assert_true(believed > 1000);
+}
+
 /* --- cache --- */
 
 static void dns_cache__remembers_for_its_time(void **state)
@@ -412,6 +454,7 @@ int main(void)
 		cmocka_unit_test(req_SA_009__compression_and_lengths_are_bounded),
 		cmocka_unit_test(req_SA_009__what_is_not_there_has_a_time_too),
 		cmocka_unit_test(req_SA_009__ttl),
+		cmocka_unit_test(req_HARD_02__dns_records),
 		cmocka_unit_test(dns_ask__verdicts),
 		cmocka_unit_test(dns_ask__relayed),
 		cmocka_unit_test(dns_cache__remembers_for_its_time),

@@ -176,7 +176,8 @@ static void dns_answer_emit__truncated_and_codes(void **state)
 	struct dns_question q;
 	uint8_t out[64];
 	assert_int_equal(dns_query_parse(query, sizeof(query), &q), 0);
-	assert_int_equal(dns_answer_emit(out, sizeof(out), &q, &(struct dns_answer){.rcode = DNS_NXDOMAIN, .aa = true, .tc = true}), sizeof(query));
+	const struct dns_answer cut = {.rcode = DNS_NXDOMAIN, .aa = true, .tc = true};
+	assert_int_equal(dns_answer_emit(out, sizeof(out), &q, &cut), sizeof(query));
 	assert_int_equal(get_be16(out + 2), 0x8783); /* QR AA TC RD, RA, 3 */
 	q.has_edns = true;
 	assert_int_equal(dns_answer_emit(out, sizeof(out), &q, &(struct dns_answer){.rcode = DNS_BADVERS, .aa = true}), sizeof(query) + 11);
