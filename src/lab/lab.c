@@ -168,7 +168,7 @@ static int make_stack(struct lab *l, struct lab_node *n, struct lab_error *err)
 	if (!n->stack)
 		return fail(l, n->t->mark, err, -errno, "cannot make node", n->t->name);
 	n->hn.stack = n->stack;
-	return set_up(l, n, err) ? -EINVAL : add_interfaces(l, n, err);
+	return set_up(l, n, err) || add_interfaces(l, n, err) ? -EINVAL : lab_filter_start(n, err);
 }
 
 static int make_switch(struct lab *l, struct lab_node *n, struct lab_error *err)

@@ -110,6 +110,10 @@ bool lab_dhcp_is_over(const struct lab *l);
 /* Whose end has this address? NULL: nobody's. */
 const struct lab_node *lab_addr_node(const struct lab *l, const struct via_addr *a);
 
+/* --- filter.c --- */
+/* The filter and NAT that the file asks for; the interfaces are there. 0 or -EINVAL with *err. */
+int lab_filter_start(struct lab_node *n, struct lab_error *err);
+
 /* --- tap.c --- */
 /* Open the interface. 0, or -errno. */
 int lab_tap_open(struct lab_node *n);

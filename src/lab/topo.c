@@ -82,6 +82,7 @@ void topo_free(struct topo *t)
 			free(n->sysctls[s].value);
 		}
 		free(n->sysctls);
+		free(n->rules);
 		free(n->routes);
 		free(n->ends);
 		free(n->name);
@@ -421,5 +422,7 @@ int topo_address(struct topo *t, struct lab_error *err)
 		rc = topo_dhcp_check(t, err);
 	if (!rc)
 		rc = topo_dns_check(t, err);
+	if (!rc)
+		rc = topo_filter_check(t, err);
 	return rc ? rc : check_forwards(t, err);
 }

@@ -75,6 +75,15 @@ struct topo_service {
 	struct topo_mark mark;
 };
 
+/* A line of a node's filter, or a rule of its NAT. */
+struct topo_rule {
+	enum via_change_kind kind;      /* VIA_FILTER_APPEND, VIA_FILTER_POLICY, VIA_FILTER_FLUSH or VIA_NAT_ADD */
+	struct via_filter_rule filter;  /* of the first three */
+	struct via_nat_rule nat;        /* of the last */
+	char inner[32];                 /* the node that a forward leads to, if the file names no address */
+	struct topo_mark mark;
+};
+
 /* A port of the machine's that leads to one of a node. */
 struct topo_forward {
 	bool is_udp;
@@ -107,6 +116,8 @@ struct topo_node {
 	bool no_icmp;         /* sends no ICMP errors and forwards none */
 	struct topo_sysctl *sysctls;
 	int n_sysctls;
+	struct topo_rule *rules; /* in the file's order, those of the NAT first */
+	int n_rules;
 	char tap[16];
 	struct topo_wan wan;
 	int *ends; /* indices of topo.ends, in the order of the links */
@@ -120,6 +131,7 @@ struct topo_end {
 	char ifname[16];
 	struct topo_prefix addr; /* not set at a switch, nor where it comes by DHCP */
 	bool asks_dhcp;
+	bool is_outer; /* the node hides by it who is inside: nobody's way leads in here */
 	struct topo_mark mark;
 };
 
@@ -192,6 +204,11 @@ int topo_dhcp_plan(const struct topo *t, int node, const struct topo_service *s,
 bool topo_dhcp_is_given(const struct topo *t, const struct topo_domain *d, uint32_t addr, uint32_t *last);
 /* Ranges lie in their node's subnets and hold nobody's address. 0 or -EINVAL with *err. */
 int topo_dhcp_check(const struct topo *t, struct lab_error *err);
+
+/* --- topo_filter.c --- */
+/* Interfaces that the rules name exist, forwards get their addresses, and ends that the NAT hides behind know it. 0 or -EINVAL with
+ * *err. */
+int topo_filter_check(struct topo *t, struct lab_error *err);
 
 /* "home:eth1" of an end. */
 void topo_end_name(const struct topo *t, int end, char out[TOPO_END_NAME]);

@@ -23,7 +23,7 @@ struct topo_mark yaml_mark(const ynode *n);
 #define yaml_fail(y, n, ...) topo_fail((y)->err, (y)->file, yaml_mark(n), __VA_ARGS__)
 
 /* What a mapping may hold. In `out`, values by position in `keys`; NULL where the key is absent. */
-#define YAML_KEYS_MAX 16
+#define YAML_KEYS_MAX 24
 struct yaml_map {
 	const ynode *val[YAML_KEYS_MAX];
 };
@@ -52,6 +52,10 @@ int yaml_prefix(struct yaml_tree *y, const ynode *n, const char *what, struct to
 /* --- topo_settings.c: the values of a node's keys icmp and sysctl --- */
 int topo_icmp(struct yaml_tree *y, const ynode *n, struct topo_node *node);
 int topo_sysctls(struct yaml_tree *y, const ynode *n, struct topo_node *node);
+
+/* --- topo_filter.c: the values of a node's keys nat and filter --- */
+int topo_nat_read(struct yaml_tree *y, const ynode *n, struct topo_node *node);
+int topo_filter_read(struct yaml_tree *y, const ynode *n, struct topo_node *node);
 
 /* --- topo_yaml.c --- */
 /* The plain keys of impairments, over what *i holds. 0 or -EINVAL with the tree's error. */

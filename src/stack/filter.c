@@ -274,6 +274,12 @@ bool via_filter_get(struct via *v, int n, struct via_filter_info *out)
 	return v->st->filter && filter_get(&e, filter_of(v), n, out);
 }
 
+bool via_nat_get(struct via *v, int n, struct via_nat_info *out)
+{
+	struct filter_env e = env_of(v);
+	return v->st->filter && filter_nat_get(&e, filter_of(v), n, out);
+}
+
 bool via_ct_get(struct via *v, int n, struct via_ct_info *out)
 {
 	struct filter_env e = env_of(v);
