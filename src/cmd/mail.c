@@ -391,8 +391,9 @@ const struct cmd_command cmd_mail = {
 	.usage = "--to ADDRESS [--server NAME]",
 	.summary = "send a mail by SMTP and show the conversation, as swaks does",
 	.detail = "A program as any other: run it on a node as `via lab exec LAB NODE -- via mail send ...`, or behind the gateway as\n"
-		  "`via run -- via mail send ...`. -q, in front of the command, shows no conversation. Exit status as swaks': 0; 2 no connection (or\n"
-		  "wrong words), 6 it broke; refused were 21 we, 22 HELO, 23 the sender, 24 all recipients, 25 DATA, 26 the text.",
+		  "`via run -- via mail send ...`. -q, in front of the command, shows no conversation. Exit status as swaks': 0; 2 no\n"
+		  "connection (or wrong words), 6 it broke; refused were 21 we, 22 HELO, 23 the sender, 24 all recipients, 25 DATA, 26\n"
+		  "the text.",
 	.options = options,
 	.words_min = 0,
 	.words_max = 0,
