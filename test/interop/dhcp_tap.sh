@@ -71,9 +71,11 @@ in_ns 5 ip tuntap add dev tap1 mode tap
 in_ns 5 ip link set tap1 up
 
 # ---- dnsmasq gives, a lab host asks ----
-ip netns exec "$ns" dnsmasq --keep-in-foreground --conf-file=/dev/null --interface=tap0 --interface=tap2 --bind-interfaces --except-interface=lo \
-	--dhcp-range=10.88.0.50,10.88.0.99,255.255.255.0,2m --dhcp-range=10.87.0.50,10.87.0.99,255.255.255.0,2m --dhcp-authoritative --dhcp-leasefile="$dir/leases" --dhcp-option=option:mtu,1400 \
-	--no-resolv --no-hosts --address=/kernel.test/10.88.0.1 --log-dhcp --log-facility=- --pid-file= --user=root > "$dir/dnsmasq.log" 2>&1 &
+ip netns exec "$ns" dnsmasq --keep-in-foreground --conf-file=/dev/null --bind-interfaces --except-interface=lo --pid-file= --user=root \
+	--interface=tap0 --dhcp-range=10.88.0.50,10.88.0.99,255.255.255.0,2m --interface=tap2 \
+	--dhcp-range=10.87.0.50,10.87.0.99,255.255.255.0,2m --dhcp-authoritative --dhcp-leasefile="$dir/leases" \
+	--dhcp-option=option:mtu,1400 --no-resolv --no-hosts --address=/kernel.test/10.88.0.1 --log-dhcp --log-facility=- \
+	> "$dir/dnsmasq.log" 2>&1 &
 ip netns exec "$ns" python3 -m http.server -d "$dir/www" -b 10.88.0.1 8000 > /dev/null 2>&1 &
 in_ns 30 "$VIA" run -i tap:tap2 -a dhcp -- curl -q -sS --max-time 10 http://kernel.test:8000/word.txt > "$dir/run.got" 2> "$dir/run.log" &
 run=$!
