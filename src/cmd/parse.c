@@ -23,6 +23,8 @@ const struct cmd_command *const cmd_table[] = {
 	&cmd_ping,
 	&cmd_trace,
 	&cmd_mail,
+	&cmd_dump,
+	&cmd_extcap,
 	&cmd_drill,
 	&cmd_lab_exec,
 	&cmd_lab_up,

@@ -80,6 +80,8 @@ static bool run_one(struct lab *l, int64_t until)
 	l->env.now = MAX(l->env.now, when);
 	if (l->capture)
 		capture_flush(l->capture, l->env.now);
+	if (l->dumps)
+		lab_dumps_flush(l, l->env.now, false);
 	if (i < l->topo->n_nodes)
 		lab_node_run(&l->nodes[i]);
 	else
@@ -131,6 +133,8 @@ static int64_t lab_turn(void *ctx, int64_t now)
 	l->env.now = target;
 	if (l->capture)
 		capture_flush(l->capture, target);
+	if (l->dumps)
+		lab_dumps_flush(l, target, true);
 	int64_t next = sched_first(&l->sched, NULL);
 	return next == TIME_NEVER ? TIME_NEVER : next + l->start;
 }
