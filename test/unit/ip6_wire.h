@@ -72,7 +72,7 @@ static inline void wire6_inject(struct wire6 *w, const uint8_t *ip, uint32_t n)
 	uint8_t mac[6];
 	if (n >= IP6_HLEN)
 		memcpy(dst.b, ip + 24, 16);
-	if (!eth_group6(mac, &dst))
+	if (!eth_group(mac, &dst))
 		memcpy(mac, iface_at(w->v, 2)->mac, 6);
 	eth_emit(pkt_put(p, ETH_HLEN), mac, from, ETHERTYPE_IP6);
 	assert_int_equal(pkt_append(&w->t->mem, p, ip, n), 0);
