@@ -3,7 +3,7 @@
  * Most options are rows of a table: a boolean is a bit of the endpoint's flags, a number is a field of struct ep_opts with
  * its range. What is odd has code in options_odd.c. Some numbers are stored for the caller and mean nothing to the stack, which
  * never blocks: SO_RCVTIMEO, SO_SNDTIMEO, SO_PRIORITY, IP_PKTINFO, TCP_INQ and their kind (ancillary data is made by the doors
- * from what recvfrom tells), SO_ZEROCOPY.
+ * from what recvfrom tells), SO_ZEROCOPY. Joining groups is groups.c's.
  * Names not in the table are -ENOPROTOOPT. */
 #include "sock/options.h"
 
@@ -221,8 +221,8 @@ int opt_give_int(const struct opt *o, void *val, uint32_t *len, int32_t v)
 /* Levels of this type of socket. getsockopt() at another one is -EOPNOTSUPP in Linux, setsockopt() -ENOPROTOOPT. */
 static bool level_has(const struct endpoint *ep, int level)
 {
-	return level == SOL_SOCKET || level == IPPROTO_IP || (level == IPPROTO_IPV6 && ep->flags & EPF_V6) || (level == IPPROTO_TCP && ep->type == VIA_STREAM) ||
-	       (level == IPPROTO_UDP && ep->type == VIA_DGRAM);
+	return level == SOL_SOCKET || level == IPPROTO_IP || (level == IPPROTO_IPV6 && ep->flags & EPF_V6) ||
+	       (level == IPPROTO_TCP && ep->type == VIA_STREAM) || (level == IPPROTO_UDP && ep->type == VIA_DGRAM);
 }
 
 int sock_getopt(struct sock_env *env, via_sock s, int level, int name, void *val, uint32_t *len)
