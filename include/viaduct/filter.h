@@ -95,6 +95,13 @@ struct via_filter_info {
 };
 VIA_API bool via_filter_get(struct via *v, int n, struct via_filter_info *out);
 
+struct via_nat_info {
+	uint32_t size;
+	struct via_nat_rule rule;
+	uint64_t packets, bytes;     /* that began a connection by it, as in iptables' table "nat" */
+};
+VIA_API bool via_nat_get(struct via *v, int n, struct via_nat_info *out);
+
 struct via_ct_info {
 	uint32_t size;
 	uint8_t proto;

@@ -44,7 +44,7 @@ struct cmd_command {
 
 extern const struct cmd_command cmd_lab_exec, cmd_lab_up, cmd_lab_down, cmd_lab_ls, cmd_lab_check, cmd_lab_inspect,
 	cmd_lab_story, cmd_lab_test, cmd_lab_link, cmd_lab_graph, cmd_run, cmd_serve, cmd_ss, cmd_drill, cmd_ping, cmd_trace,
-	cmd_link, cmd_addr, cmd_route, cmd_neigh;
+	cmd_link, cmd_addr, cmd_route, cmd_neigh, cmd_nat, cmd_filter;
 extern const struct cmd_command *const cmd_table[]; /* ends with NULL */
 
 /* Parse and run; the process's exit status. */

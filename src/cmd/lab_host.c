@@ -343,6 +343,20 @@ static json_t *sockets_of(struct lab *lab, const char *node)
 	return json_pack("{s:s, s:i}", "error", text, "status", EXIT_USAGE);
 }
 
+/* For `via nat` and `via filter`; node NULL: which one? */
+static json_t *filter_of(struct lab *lab, const char *node)
+{
+	char text[256];
+	json_t *o = node ? lab_filter(lab, node) : NULL;
+	if (o)
+		return o;
+	if (node)
+		no_node_text(lab, node, text);
+	else
+		snprintf(text, sizeof text, "of which node of lab '%s'? via -n NODE ...", lab_name(lab));
+	return json_pack("{s:s, s:i}", "error", text, "status", EXIT_USAGE);
+}
+
 static bool client_request(struct client *c, const json_t *msg)
 {
 	const char *op = json_string_value(json_object_get(msg, "op"));
@@ -367,6 +381,8 @@ static bool client_request(struct client *c, const json_t *msg)
 		answer = lab_inspect(c->server->lab);
 	else if (strcmp(op, "ss") == 0)
 		answer = sockets_of(c->server->lab, json_string_value(json_object_get(msg, "node")));
+	else if (strcmp(op, "filter") == 0)
+		answer = filter_of(c->server->lab, json_string_value(json_object_get(msg, "node")));
 	else if (strcmp(op, "link") == 0)
 		answer = link_change(c->server->lab, msg);
 	else if (strcmp(op, "down") == 0)

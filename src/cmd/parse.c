@@ -18,6 +18,8 @@ const struct cmd_command *const cmd_table[] = {
 	&cmd_addr,
 	&cmd_route,
 	&cmd_neigh,
+	&cmd_nat,
+	&cmd_filter,
 	&cmd_ping,
 	&cmd_trace,
 	&cmd_drill,

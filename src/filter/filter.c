@@ -222,6 +222,16 @@ bool filter_get(struct filter_env *e, const struct filter *f, int n, struct via_
 	return false;
 }
 
+bool filter_nat_get(struct filter_env *e, const struct filter *f, int n, struct via_nat_info *out)
+{
+	uint32_t size = out->size;
+	if (n < 0 || (uint32_t)n >= f->n_nat)
+		return false;
+	const struct nat_rule *r = (const struct nat_rule *)arena_at(e->ct.arena, f->nat) + n;
+	*out = (struct via_nat_info){.size = size, .rule = r->r, .packets = r->packets, .bytes = r->bytes};
+	return true;
+}
+
 bool filter_ct_get(struct filter_env *e, const struct filter *f, int n, struct via_ct_info *out)
 {
 	ref_t r = n >= 0 && ct_is_on(&f->ct) ? ct_nth(&e->ct, &f->ct, (uint32_t)n) : 0;

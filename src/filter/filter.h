@@ -32,6 +32,7 @@ struct filter_chain {
 struct nat_rule {
 	struct via_nat_rule r;
 	uint16_t out;
+	uint64_t packets, bytes; /* that began a connection */
 };
 /* Lives in the arena while there is anything to do. */
 struct filter {
@@ -82,6 +83,7 @@ void filter_nat_flush(struct filter_env *e, struct filter *f);
 /* An interface came or went: names mean others now. */
 void filter_ifaces_changed(struct filter_env *e, struct filter *f);
 bool filter_get(struct filter_env *e, const struct filter *f, int n, struct via_filter_info *out);
+bool filter_nat_get(struct filter_env *e, const struct filter *f, int n, struct via_nat_info *out);
 bool filter_ct_get(struct filter_env *e, const struct filter *f, int n, struct via_ct_info *out);
 
 /* --- nat.c --- */

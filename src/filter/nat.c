@@ -25,6 +25,14 @@ static const struct nat_rule *nat_rules(const struct filter_env *e, const struct
 	return f->n_nat ? arena_at(e->ct.arena, f->nat) : NULL;
 }
 
+/* The packet begins a connection by this rule. */
+static void count(const struct walk *k, const struct nat_rule *rule)
+{
+	struct nat_rule *r = (struct nat_rule *)arena_at(k->e->ct.arena, k->f->nat) + (rule - nat_rules(k->e, k->f));
+	r->packets++;
+	r->bytes += k->k->p->len;
+}
+
 /* The rule that hides inner source `src` on what leaves by `out`; NULL: none. */
 static const struct nat_rule *masquerade(const struct filter_env *e, const struct filter *f, uint16_t out, const struct via_addr *src)
 {
@@ -110,13 +118,15 @@ static enum drop begin_outwards(struct walk *k, const struct nat_rule *m, const 
 	}
 	ct_at(&k->e->ct, c)->is_hairpin = is_hairpin;
 	ct_touch(&k->e->ct, ct, c, CT_ORIG, k->w, k->k->p->len);
+	count(k, m);
 	view_rewrite(k->k->p, k->w, VIEW_SRC, &reply.dst, reply.dport);
 	return DROP_NONE;
 }
 
 /* ---- inwards: the destination ---- */
 
-static enum drop begin_inwards(struct walk *k, const struct via_addr *inner, uint16_t port, ref_t map, bool is_hairpin)
+static enum drop begin_inwards(struct walk *k, const struct nat_rule *rule, const struct via_addr *inner, uint16_t port, ref_t map,
+			       bool is_hairpin)
 {
 	struct ct *ct = &k->f->ct;
 	struct ct_tuple orig = k->w->t, reply = tuple_inverse(&orig);
@@ -133,6 +143,7 @@ static enum drop begin_inwards(struct walk *k, const struct via_addr *inner, uin
 	}
 	ct_at(&k->e->ct, c)->is_hairpin = is_hairpin;
 	ct_touch(&k->e->ct, ct, c, CT_ORIG, k->w, k->k->p->len);
+	count(k, rule);
 	view_rewrite(k->k->p, k->w, VIEW_DST, inner, port);
 	return DROP_NONE;
 }
@@ -148,10 +159,11 @@ static enum drop inwards(struct walk *k, const struct nat_rule *outer, bool is_h
 	if (!view_may_begin(w))
 		return w->is_icmp ? DROP_NONE : DROP_NAT_INVALID;
 	if (fw)
-		return begin_inwards(k, &fw->r.inner, (uint16_t)(fw->r.inner_port + (w->t.dport - fw->r.port[0])), 0, is_hairpin);
+		return begin_inwards(k, fw, &fw->r.inner, (uint16_t)(fw->r.inner_port + (w->t.dport - fw->r.port[0])), 0,
+				     is_hairpin);
 	if (outer->r.filtering != VIA_NAT_ENDPOINT_INDEPENDENT)
 		return DROP_NAT_UNINVITED;
-	return begin_inwards(k, &m->in, m->in_port, arena_ref(k->e->ct.arena, m), is_hairpin);
+	return begin_inwards(k, outer, &m->in, m->in_port, arena_ref(k->e->ct.arena, m), is_hairpin);
 }
 
 /* Translate what belongs to connection c, direction d, on the given side, if that is the side that changes. */

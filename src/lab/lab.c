@@ -168,7 +168,7 @@ static int make_stack(struct lab *l, struct lab_node *n, struct lab_error *err)
 	if (!n->stack)
 		return fail(l, n->t->mark, err, -errno, "cannot make node", n->t->name);
 	n->hn.stack = n->stack;
-	return set_up(l, n, err) ? -EINVAL : add_interfaces(l, n, err);
+	return set_up(l, n, err) || add_interfaces(l, n, err) ? -EINVAL : lab_filter_start(n, err);
 }
 
 static int make_switch(struct lab *l, struct lab_node *n, struct lab_error *err)
@@ -248,8 +248,12 @@ static int start_service(struct lab *l, struct lab_node *n, const struct topo_se
 {
 	if (!n->services && !(n->services = lab_services_new(n->stack, n->t->name, epoch_of(l))))
 		return -ENOMEM;
-	if (t->kind == TOPO_DNS && !l->names && !(l->names = lab_names_new(l->topo, lab_seed(l, "names", l->topo->name))))
-		return -ENOMEM;
+	if (t->kind == TOPO_DNS && !l->names) {
+		l->names = lab_names_new(l->topo, lab_seed(l, "names", l->topo->name));
+		if (!l->names)
+			return -ENOMEM;
+		lab_dhcp_name(l);
+	}
 	return lab_service_start(n->services, t, root, &local, l->names);
 }
 

@@ -109,6 +109,9 @@ json_t *lab_inspect(struct lab *l);
 json_t *lab_sockets(struct lab *l, const char *node);
 /* The same of one stack that is in no lab. */
 json_t *stack_sockets(struct via *v, const char *name);
+/* What `via nat` and `via filter` show of a node, or NULL if it is no host or router: {"node", "filter": [{"rule", "packets", "bytes"}],
+ * "nat": [the same], "connections": [...]}; rules as iptables-save has them, policies as "-P CHAIN TARGET". Gives. */
+json_t *lab_filter(struct lab *l, const char *node);
 /* The sentence of a drop's name, as in lab_inspect()'s `drops` ("arp.queue_full"); "" if there is none. */
 const char *lab_drop_text(const char *name);
 /* Everything the demo tells: connections, handshakes, per-path counts, ports, drops, ladder events. Gives. */

@@ -53,6 +53,14 @@ struct topo_dhcp {
 	uint16_t mtu;                /* 0: not told */
 };
 
+/* A record of the lab's names that no node's address makes. */
+struct topo_record {
+	char *name, *text;           /* text: of a CNAME or MX a name; NULL: addr is meant */
+	uint16_t type, preference;   /* DNS_CNAME, DNS_MX, DNS_TXT; 0: an address */
+	struct via_addr addr;
+	struct topo_mark mark;
+};
+
 struct topo_service {
 	enum topo_service_kind kind;
 	uint16_t port;
@@ -60,6 +68,19 @@ struct topo_service {
 	char **domains, **mailboxes; /* smtp: NULL-terminated; mailboxes NULL: every name is one */
 	uint64_t size;               /* smtp: octets of a message, 0: the usual */
 	struct topo_dhcp dhcp;
+	struct via_sockaddr forward[3]; /* dns: who is asked what the lab does not know */
+	int n_forward;
+	struct topo_record *records; /* dns */
+	int n_records;
+	struct topo_mark mark;
+};
+
+/* A line of a node's filter, or a rule of its NAT. */
+struct topo_rule {
+	enum via_change_kind kind;      /* VIA_FILTER_APPEND, VIA_FILTER_POLICY, VIA_FILTER_FLUSH or VIA_NAT_ADD */
+	struct via_filter_rule filter;  /* of the first three */
+	struct via_nat_rule nat;        /* of the last */
+	char inner[32];                 /* the node that a forward leads to, if the file names no address */
 	struct topo_mark mark;
 };
 
@@ -95,6 +116,8 @@ struct topo_node {
 	bool no_icmp;         /* sends no ICMP errors and forwards none */
 	struct topo_sysctl *sysctls;
 	int n_sysctls;
+	struct topo_rule *rules; /* in the file's order, those of the NAT first */
+	int n_rules;
 	char tap[16];
 	struct topo_wan wan;
 	int *ends; /* indices of topo.ends, in the order of the links */
@@ -108,6 +131,7 @@ struct topo_end {
 	char ifname[16];
 	struct topo_prefix addr; /* not set at a switch, nor where it comes by DHCP */
 	bool asks_dhcp;
+	bool is_outer; /* the node hides by it who is inside: nobody's way leads in here */
 	struct topo_mark mark;
 };
 
@@ -161,6 +185,11 @@ int topo_name_add(struct topo *t, int node);
 int topo_address(struct topo *t, struct lab_error *err);
 /* Where forward f of node `wan` leads. 0, or -EINVAL: no such node or address, or it has none. */
 int topo_forward_guest(const struct topo *t, int wan, const struct topo_forward *f, struct via_sockaddr *out);
+/* --- topo_dns.c --- */
+void topo_dns_free(struct topo_service *s);
+/* An alias has no other record, and no node its name. 0 or -EINVAL with *err. */
+int topo_dns_check(const struct topo *t, struct lab_error *err);
+
 /* --- topo_dhcp.c --- */
 /* What a node's dhcp service gives away at one of its ends. */
 struct topo_dhcp_plan {
@@ -175,6 +204,11 @@ int topo_dhcp_plan(const struct topo *t, int node, const struct topo_service *s,
 bool topo_dhcp_is_given(const struct topo *t, const struct topo_domain *d, uint32_t addr, uint32_t *last);
 /* Ranges lie in their node's subnets and hold nobody's address. 0 or -EINVAL with *err. */
 int topo_dhcp_check(const struct topo *t, struct lab_error *err);
+
+/* --- topo_filter.c --- */
+/* Interfaces that the rules name exist, forwards get their addresses, and ends that the NAT hides behind know it. 0 or -EINVAL with
+ * *err. */
+int topo_filter_check(struct topo *t, struct lab_error *err);
 
 /* "home:eth1" of an end. */
 void topo_end_name(const struct topo *t, int end, char out[TOPO_END_NAME]);

@@ -6,7 +6,7 @@
  * ends) a source; a host that hangs on one router needs no search. Routes to neighbouring prefixes with the same first
  * hops are merged while the merged prefix holds nothing else: exact, so an unknown address still has no route, and a line
  * of 1,000 routers needs at most about 20 routes in each. Subnets the source stands in merge with anything: its own route
- * to them is longer. */
+ * to them is longer. A NAT's inner subnets are nobody's business outside: no way leads in through its outer interface. */
 #include "lab/topo.h"
 #include <errno.h>
 #include <stdlib.h>
@@ -123,7 +123,7 @@ static int reach_nodes(struct search *s, int dist)
 		const struct topo_domain *d = &s->t->domains[s->doms[i]];
 		for (int e = 0; e < d->n_ends; e++) {
 			int n = s->t->ends[d->ends[e]].node;
-			if (s->t->nodes[n].kind != TOPO_ROUTER || is_down(s->t, d->ends[e]))
+			if (s->t->nodes[n].kind != TOPO_ROUTER || is_down(s->t, d->ends[e]) || s->t->ends[d->ends[e]].is_outer)
 				continue;
 			if (s->node_dist[n] < 0) {
 				s->node_dist[n] = dist + 1;
@@ -275,6 +275,8 @@ static int stub_router(const struct topo *t, const struct topo_node *n)
 	const struct topo_domain *d = &t->domains[t->ends[n->ends[0]].domain];
 	for (int e = 0; e < d->n_ends; e++) {
 		enum topo_kind kind = t->nodes[t->ends[d->ends[e]].node].kind;
+		if (t->ends[d->ends[e]].is_outer)
+			continue;
 		if (kind == TOPO_WAN || (kind == TOPO_ROUTER && found >= 0))
 			return -1;
 		if (kind == TOPO_ROUTER && !is_down(t, d->ends[e]))

@@ -34,7 +34,7 @@ static int read_kind(struct yaml_tree *y, const ynode *n, enum topo_kind *kind)
 {
 	static const char *const kinds[] = {[TOPO_HOST] = "host", [TOPO_ROUTER] = "router", [TOPO_SWITCH] = "switch", [TOPO_TAP] = "tap",
 		[TOPO_WAN] = "wan", NULL};
-	static const char *const later[] = {"nat", "netns", NULL};
+	static const char *const later[] = {"netns", NULL};
 	const char *s, *near;
 	if (yaml_text(y, n, "kind", &s))
 		return -EINVAL;
@@ -46,6 +46,8 @@ static int read_kind(struct yaml_tree *y, const ynode *n, enum topo_kind *kind)
 	for (int i = 0; later[i]; i++)
 		if (strcmp(s, later[i]) == 0)
 			return yaml_fail(y, n, "kind '%s' comes with a later version; today's kinds are host, router, switch, tap and wan", s);
+	if (strcmp(s, "nat") == 0)
+		return yaml_fail(y, n, "a NAT is a router with the key 'nat', the interface that it hides behind: {kind: router, nat: eth2}");
 	near = nearest_word(s, kinds);
 	return near ? yaml_fail(y, n, "unknown kind '%s', did you mean '%s'?", s, near)
 		    : yaml_fail(y, n, "unknown kind '%s'; kinds are host, router, switch, tap and wan", s);
@@ -116,7 +118,8 @@ static const uint16_t service_ports[] = {[TOPO_HTTP] = 80, [TOPO_ECHO] = 7, [TOP
 
 static int read_service(struct yaml_tree *y, const ynode *n, const char *node, struct topo_service *s)
 {
-	static const char *const keys[][6] = {[TOPO_HTTP] = {"port", "root"}, [TOPO_ECHO] = {"port"}, [TOPO_DNS] = {"port"},
+	static const char *const keys[][6] = {[TOPO_HTTP] = {"port", "root"}, [TOPO_ECHO] = {"port"},
+		[TOPO_DNS] = {"port", "forward", "records"},
 		[TOPO_SMTP] = {"port", "maildir", "domains", "mailboxes", "size"}};
 	struct yaml_map m;
 	uint64_t port = service_ports[s->kind];
@@ -131,6 +134,8 @@ static int read_service(struct yaml_tree *y, const ynode *n, const char *node, s
 	s->port = (uint16_t)port;
 	if (s->kind == TOPO_HTTP)
 		return m.val[1] ? read_root(y, m.val[1], s) : yaml_fail(y, n, "an http service needs 'root', the folder it serves");
+	if (s->kind == TOPO_DNS)
+		return topo_dns_read(y, m.val[1], m.val[2], s);
 	if (s->kind != TOPO_SMTP)
 		return 0;
 	if (!m.val[1])
@@ -162,11 +167,11 @@ static int read_services(struct yaml_tree *y, const ynode *n, struct topo_node *
 }
 
 enum { NODE_KIND, NODE_ADDRESS, NODE_MTU, NODE_ROUTES, NODE_SERVICES, NODE_TAP, NODE_LOOPBACK, NODE_DNS, NODE_TCP, NODE_UDP, NODE_ICMP,
-	NODE_SYSCTL };
+	NODE_SYSCTL, NODE_NAT, NODE_FILTER };
 static const char *const node_keys[] = {[NODE_KIND] = "kind", [NODE_ADDRESS] = "address", [NODE_MTU] = "mtu",
 	[NODE_ROUTES] = "routes", [NODE_SERVICES] = "services", [NODE_TAP] = "tap",
 	[NODE_LOOPBACK] = "loopback", [NODE_DNS] = "dns", [NODE_TCP] = "tcp", [NODE_UDP] = "udp",
-	[NODE_ICMP] = "icmp", [NODE_SYSCTL] = "sysctl", NULL};
+	[NODE_ICMP] = "icmp", [NODE_SYSCTL] = "sysctl", [NODE_NAT] = "nat", [NODE_FILTER] = "filter", NULL};
 
 #define NODE_OF_WAN (1u << NODE_LOOPBACK | 1u << NODE_DNS | 1u << NODE_TCP | 1u << NODE_UDP)
 
@@ -186,7 +191,7 @@ static int read_address(struct yaml_tree *y, const ynode *n, const char *what, e
 static int check_node_keys(struct yaml_tree *y, const struct topo_node *node, const struct yaml_map *m)
 {
 	static const unsigned fits[] = {
-		[TOPO_HOST] = ~(1u << NODE_TAP | NODE_OF_WAN),
+		[TOPO_HOST] = ~(1u << NODE_TAP | 1u << NODE_NAT | NODE_OF_WAN),
 		[TOPO_ROUTER] = ~(1u << NODE_TAP | NODE_OF_WAN),
 		[TOPO_SWITCH] = 1u << NODE_KIND | 1u << NODE_MTU,
 		[TOPO_TAP] = 1u << NODE_KIND | 1u << NODE_MTU | 1u << NODE_TAP | 1u << NODE_ADDRESS,
@@ -224,6 +229,10 @@ static int read_node(struct yaml_tree *y, const ynode *key, const ynode *n, stru
 	if (m.val[NODE_ICMP] && topo_icmp(y, m.val[NODE_ICMP], node))
 		return -EINVAL;
 	if (m.val[NODE_SYSCTL] && topo_sysctls(y, m.val[NODE_SYSCTL], node))
+		return -EINVAL;
+	if (m.val[NODE_NAT] && topo_nat_read(y, m.val[NODE_NAT], node))
+		return -EINVAL;
+	if (m.val[NODE_FILTER] && topo_filter_read(y, m.val[NODE_FILTER], node))
 		return -EINVAL;
 	if (m.val[NODE_SERVICES] && read_services(y, m.val[NODE_SERVICES], node))
 		return -EINVAL;

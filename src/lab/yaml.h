@@ -23,7 +23,7 @@ struct topo_mark yaml_mark(const ynode *n);
 #define yaml_fail(y, n, ...) topo_fail((y)->err, (y)->file, yaml_mark(n), __VA_ARGS__)
 
 /* What a mapping may hold. In `out`, values by position in `keys`; NULL where the key is absent. */
-#define YAML_KEYS_MAX 16
+#define YAML_KEYS_MAX 24
 struct yaml_map {
 	const ynode *val[YAML_KEYS_MAX];
 };
@@ -53,6 +53,10 @@ int yaml_prefix(struct yaml_tree *y, const ynode *n, const char *what, struct to
 int topo_icmp(struct yaml_tree *y, const ynode *n, struct topo_node *node);
 int topo_sysctls(struct yaml_tree *y, const ynode *n, struct topo_node *node);
 
+/* --- topo_filter.c: the values of a node's keys nat and filter --- */
+int topo_nat_read(struct yaml_tree *y, const ynode *n, struct topo_node *node);
+int topo_filter_read(struct yaml_tree *y, const ynode *n, struct topo_node *node);
+
 /* --- topo_yaml.c --- */
 /* The plain keys of impairments, over what *i holds. 0 or -EINVAL with the tree's error. */
 int topo_impair(struct yaml_tree *y, const ynode *n, struct lab_impair *i);
@@ -64,7 +68,13 @@ unsigned nearest_distance(const char *a, const char *b, unsigned limit);
 
 /* --- topo_wan.c --- */
 /* A wan node's keys: the values of loopback, dns, tcp, udp; each may be NULL. 0 or -EINVAL with the tree's error. */
+/* "ADDRESS" or "ADDRESS:PORT" of a name server. */
+int topo_wan_server(struct yaml_tree *y, const ynode *n, struct via_sockaddr *out);
 int topo_wan_read(struct yaml_tree *y, const ynode *const val[4], struct topo_wan *w);
+
+/* --- topo_dns.c --- */
+/* A dns service's own keys: the values of forward and records; each may be NULL. 0 or -EINVAL with the tree's error. */
+int topo_dns_read(struct yaml_tree *y, const ynode *forward, const ynode *records, struct topo_service *s);
 
 /* --- topo_dhcp.c --- */
 /* A dhcp service. 0 or -EINVAL with the tree's error. */

@@ -65,7 +65,7 @@ static void send_raw(struct via *v, struct pkt *p, const struct ip_hdr *h)
 		tx_loopback(v, p, h->src.scope);
 		return;
 	}
-	if (!fib_lookup(v->arena, v->st->fib, &dst, 1, v->st->down, &hop)) {
+	if (!fib_lookup(v->arena, v->st->fib, &dst, 1, v->st->down, &hop) || hop.type != FIB_UNICAST) {
 		stack_drop(v, p, DROP_IP_NO_ROUTE);
 		return;
 	}
@@ -272,6 +272,12 @@ bool via_filter_get(struct via *v, int n, struct via_filter_info *out)
 {
 	struct filter_env e = env_of(v);
 	return v->st->filter && filter_get(&e, filter_of(v), n, out);
+}
+
+bool via_nat_get(struct via *v, int n, struct via_nat_info *out)
+{
+	struct filter_env e = env_of(v);
+	return v->st->filter && filter_nat_get(&e, filter_of(v), n, out);
 }
 
 bool via_ct_get(struct via *v, int n, struct via_ct_info *out)

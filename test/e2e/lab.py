@@ -110,7 +110,7 @@ class Started:
 def check_words(lab):
     p = via("--help")
     commands = ["run", "serve", "lab exec", "lab up", "lab down", "lab ls", "lab check", "lab inspect", "lab test",
-                "lab link", "lab graph", "ping", "trace", "link", "addr", "route", "neigh"]
+                "lab link", "lab graph", "ping", "trace", "link", "addr", "route", "neigh", "nat", "filter"]
     case("--help lists every command", p.returncode == 0 and all(f"\n  {c} " in p.stdout for c in commands), p.stdout)
     expect("--version", via("--version"), 0)
     case("--version is via and a number", via("--version").stdout.startswith("via 0."))

@@ -218,6 +218,41 @@ def check_ping_running():
     expect("trace in a lab that is up", via("-n", "h1", "trace", "h2"), 0, " 3  h2 (")
 
 
+PEER = ("import socket\ns = socket.socket(); s.bind(('', 5000)); s.listen(); print('up', flush=True)\n"
+        "c, a = s.accept(); print(a[0], flush=True); c.sendall(b'hello'); c.close()")
+
+
+def check_nat():
+    home = os.path.join(SRC, "examples", "home-nat.yaml")
+    p = via("-n", "gate", "nat", "--topology", home)
+    case("nat prints as iptables-save -c", p.returncode == 0 and p.stdout == "[0:0] -A POSTROUTING -o eth2 -j MASQUERADE\n"
+         "[0:0] -A PREROUTING -i eth2 -p tcp -m tcp --dport 8080 -j DNAT --to-destination 192.168.1.20:80\n", p.stdout, p.stderr)
+    expect("filter of a node that is none", via("-n", "gat", "filter", "--topology", home), 2, "", "did you mean 'gate'?")
+    expect("lab up: a home behind a NAT", via("lab", "up", "-d", "-t", home), 0, "lab home-nat is up\n")
+    curl = lambda node, url: via("-q", "lab", "exec", "home-nat", node, "--", "curl", "-q", "-sS", "-m", "2", url)
+    with open(os.path.join(SRC, "examples", "www", "small-1.txt")) as f:
+        page = f.read()
+    expect("curl from inside", curl("desk", "http://web.lab/small-1.txt"), 0, page)
+    expect("curl from outside to the forwarded port", curl("stranger", "http://203.0.113.2:8080/small-1.txt"), 0, page)
+    expect("curl from outside to any other", curl("stranger", "http://203.0.113.2/"), 28, "")
+    server = subprocess.Popen([VIA, "-q", "lab", "exec", "home-nat", "web", "--", "python3", "-c", PEER], stdout=subprocess.PIPE,
+                              text=True, env=env)
+    server.stdout.readline()
+    code = "import socket; print(socket.create_connection(('web.lab', 5000)).recv(9))"
+    expect("a program inside", via("-q", "lab", "exec", "home-nat", "phone", "--", "python3", "-c", code), 0, "b'hello'\n")
+    case("the server outside sees the router's address", (peer := server.communicate(timeout=10)[0]) == "203.0.113.2\n", peer)
+    p = via("-n", "gate", "nat")
+    case("nat lists connections as conntrack -L", re.search(
+        r"^tcp      6 \d+ ESTABLISHED src=192\.168\.1\.1[01] dst=198\.51\.100\.80 sport=\d+ dport=\d+ packets=\d+ bytes=\d+ "
+        r"src=198\.51\.100\.80 dst=203\.0\.113\.2 sport=\d+ dport=\d+ packets=\d+ bytes=\d+ SNAT $", p.stdout, re.M), p.stdout)
+    o = json.loads(via("-j", "-n", "gate", "filter").stdout)
+    counts = {r["rule"]: r["packets"] for r in o["rules"]}
+    case("filter -j counts", counts["-P INPUT DROP"] >= 1 and counts["-A FORWARD -i eth1 -j ACCEPT"] >= 2 and
+         counts["-A FORWARD -i eth2 -m conntrack --ctstate DNAT -j ACCEPT"] >= 1 and
+         {c["nat"] for c in o["connections"]} == {"SNAT", "DNAT"}, o)
+    expect("lab down: the home", via("lab", "down", "home-nat"), 0, "lab home-nat is down\n")
+
+
 def main():
     os.mkdir(os.path.join(work, "run"), 0o700)
     env["XDG_RUNTIME_DIR"] = os.path.join(work, "run")
@@ -227,6 +262,7 @@ def main():
         check_ping()
         check_trace()
         check_running()
+        check_nat()
     finally:
         for name in via("lab", "ls").stdout.split():
             via("-q", "lab", "down", name)

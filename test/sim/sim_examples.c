@@ -242,15 +242,91 @@ static bool office(void)
 	return good;
 }
 
+/* --- home-nat.yaml --- */
+
+/* Whom the node's connections at this port are with: true if all peers are `only`, and there are some. */
+static bool sees_only(struct lab *l, const char *node, uint16_t port, const char *only, int *n)
+{
+	struct via_sock_info s = {.size = sizeof s};
+	struct via_addr want;
+	bool all = via_addr_parse(only, strlen(only), &want) == 0;
+	*n = 0;
+	for (uint64_t cursor = 0; via_sock_next(lab_node(l, node)->stack, &cursor, &s);)
+		if (s.type == VIA_STREAM && s.tcp_state == 1 && s.local.port == port) {
+			all &= via_addr_eq(&s.remote.addr, &want);
+			++*n;
+		}
+	return all && *n;
+}
+
+/* What comes back when `node` connects to this and asks for a page: the first byte, 0 for a refusal, or -1: silence for a minute. */
+static int ask_for_page(struct lab *l, const char *node, const char *address, uint16_t port)
+{
+	static const char request[] = "GET / HTTP/1.0\r\n\r\n";
+	struct host_node *hn = lab_node(l, node);
+	struct via_sockaddr to = {.port = port};
+	via_sock s;
+	char byte = 0;
+	int64_t n = -EAGAIN;
+	via_addr_parse(address, strlen(address), &to.addr);
+	if (via_open(hn->stack, VIA_STREAM, 0, &s) || via_connect(hn->stack, s, &to) != -EINPROGRESS)
+		return -2;
+	for (int i = 0, sent = 0; i < 600 && n == -EAGAIN; i++) {
+		hn->touched(hn);
+		lab_run(l, lab_now(l) + 100 * NS_PER_MS, NULL, NULL);
+		if (!sent)
+			sent = via_send(hn->stack, s, request, sizeof request - 1, 0) > 0;
+		n = via_recv(hn->stack, s, &byte, 1, 0);
+		if (n == -ENOTCONN && !(via_ready(hn->stack, s) & VIA_ERR))
+			n = -EAGAIN;
+	}
+	via_abort(hn->stack, s);
+	return n == 1 ? byte : n == -EAGAIN ? -1 : 0;
+}
+
+static bool home(void)
+{
+	struct lab *l = example("home-nat", false);
+	struct sim_run desk, phone;
+	int n[2];
+	sim_run_start(&desk, l, "desk", "web", 7000, 4, 100000, 300000, 1);
+	sim_run_start(&phone, l, "phone", "web", 7001, 4, 100000, 300000, 2);
+	struct half h = {&desk, 10000};
+	lab_run(l, 60 * NS_PER_S, is_half_way, &h);
+	bool hidden = sees_only(l, "web", 7000, "203.0.113.2", &n[0]);
+	hidden &= sees_only(l, "web", 7001, "203.0.113.2", &n[1]);
+	bool over = run_on(&desk, l, 120);
+	over &= run_on(&phone, l, 120);
+	bool good = sim_ok(hidden && over, "home-nat: web serves two hosts and knows the router only (%d and %d connections)", n[0], n[1]);
+	sim_run_stop(&desk);
+	sim_run_stop(&phone);
+	good &= sim_ok(ask_for_page(l, "stranger", "203.0.113.2", 8080) == 'H', "home-nat: the forwarded port is the server at home");
+	good &= sim_ok(ask_for_page(l, "phone", "203.0.113.2", 8080) == 'H', "home-nat: by that name it is found from inside, too");
+	bool silent = ask_for_page(l, "stranger", "203.0.113.2", 80) == -1 && ask_for_page(l, "stranger", "203.0.113.2", 7) == -1 &&
+		      ask_for_page(l, "isp", "192.168.1.20", 80) != 'H';
+	json_t *o = lab_filter(l, "gate"), *input = json_array_get(json_object_get(o, "filter"), 0);
+	json_int_t dropped = json_integer_value(json_object_get(input, "packets"));
+	good &= sim_ok(silent && dropped >= 2, "home-nat: all else from outside is dropped in silence (%lld by INPUT's policy)",
+		       (long long)dropped);
+	json_decref(o);
+	lab_run(l, lab_now(l) + 8000 * NS_PER_S, NULL, NULL);
+	o = lab_filter(l, "gate");
+	good &= sim_ok(json_array_size(json_object_get(o, "connections")) == 0, "home-nat: when all is over the router remembers nothing");
+	json_decref(o);
+	lab_free(l);
+	return good;
+}
+
 int main(void)
 {
 	bool good = true;
-	puts("1..14");
+	puts("1..19");
 	good &= path_loss("r1-r2", "r2:eth1");
 	good &= path_loss("r2-r4", "r2:eth2");
 	good &= clos();
 	good &= satellite();
 	good &= black_hole();
 	good &= office();
+	good &= home();
 	return !good;
 }
