@@ -201,12 +201,16 @@ with open(pcap, "wb") as f:
     for b in frames:
         f.write(struct.pack("=IIII", 0, 0, len(b), len(b)) + b)
 if shutil.which("tshark"):
-    bad = subprocess.run(["tshark", "-r", pcap, "-Y", "(_ws.malformed and (igmp or icmpv6)) or igmp.checksum.status == 0 or icmpv6.checksum.status == 0"],
-                         capture_output=True, text=True)
+    wrong = "(_ws.malformed and (igmp or icmpv6)) or igmp.checksum.status == 0 or icmpv6.checksum.status == 0"
+    bad = subprocess.run(["tshark", "-r", pcap, "-Y", wrong], capture_output=True, text=True)
     result(bad.returncode == 0 and not bad.stdout, "tshark finds no malformed report in %d frames" % len(frames))
 else:
     result(True, "tshark # SKIP not installed")
 peer.stdin.close()
 peer.wait(5)
 PY
-timeout -k 2 50 unshare -n python3 "$dir/run.py" "$PEER" "$dir" 2> "$dir/err" || { echo "not ok - the run ended early"; sed 's/^/# /' "$dir/err"; exit 1; }
+if ! timeout -k 2 50 unshare -n python3 "$dir/run.py" "$PEER" "$dir" 2> "$dir/err"; then
+	echo "not ok - the run ended early"
+	sed 's/^/# /' "$dir/err"
+	exit 1
+fi

@@ -1,4 +1,5 @@
-/* nd_peer.c - our side of nd_tap.sh and mcast_tap.sh: a stack on a TAP that configures itself by IPv6 (host), or is a router that advertises (router).
+/* nd_peer.c - our side of nd_tap.sh and mcast_tap.sh: a stack on a TAP that configures itself by IPv6 (host), or is a
+ * router that advertises (router).
  *
  *   nd-peer host TAP
  *   nd-peer router TAP ADDRESS       advertises the /64 of ADDRESS, which it has itself
