@@ -25,7 +25,8 @@ struct cmd_option {
 };
 
 struct cmd_args {
-	const char *opt[24]; /* by index into the command's options: its argument, "" for a flag, NULL if absent */
+	const char *opt[24]; /* by index into the command's options: its argument, "" for a flag, NULL if absent; the last one counts */
+	char *joined[24];    /* the same of lists, ARG,..., that were given more than once */
 	char *const *words;  /* positional arguments */
 	int n_words;
 	char *const *program; /* what follows --, NULL-terminated, or NULL */
