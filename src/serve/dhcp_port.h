@@ -1,4 +1,4 @@
-/* serve/dhcp_port.h - the UDP socket of a DHCP client or server, of either version: on all interfaces of one stack, told apart by interface.
+/* serve/dhcp_port.h - the UDP socket of a DHCP client or server, of either version: on all interfaces of a stack, told apart by them.
  *
  * A stack's events come without a time, and leases are all about time. So an event only notes that something has come
  * (and wakes the owner); the datagrams are taken when the owner tells the time next. */

@@ -1,4 +1,5 @@
-/* svc/dhcp6_info.h - stateless DHCPv6, both halves: who configures its addresses itself asks for name servers (RFC 8415 §6.1, §18.2.6, §18.3.6).
+/* svc/dhcp6_info.h - stateless DHCPv6, both halves: who configures its addresses itself asks for name servers (RFC 8415 §6.1, §18.2.6,
+ * §18.3.6).
  *
  * Machines without clock or sockets, as DHCPv4's (dhcp_client.h). The client waits up to a second, sends INFORMATION-REQUEST to all
  * servers on the link (ff02::1:2, port 547), again after 1, 2, 4 ... seconds (a tenth more or less, at most an hour), and asks anew when what
