@@ -2,9 +2,9 @@
  * §18.3.6).
  *
  * Machines without clock or sockets, as DHCPv4's (dhcp_client.h). The client waits up to a second, sends INFORMATION-REQUEST to all
- * servers on the link (ff02::1:2, port 547), again after 1, 2, 4 ... seconds (a tenth more or less, at most an hour), and asks anew when what
- * it was told has lived its time. Only a REPLY with its transaction id, its own identifier and a server's counts. The server answers each
- * request by itself; it keeps nothing. Identifiers are DUID-LL (§11.4). No relays, no addresses, no authentication. */
+ * servers on the link (ff02::1:2, port 547), again after 1, 2, 4 ... seconds (a tenth more or less, at most an hour), and asks anew when
+ * what it was told has lived its time. Only a REPLY with its transaction id, its own identifier and a server's counts. The server
+ * answers each request by itself; it keeps nothing. Identifiers are DUID-LL (§11.4). No relays, no addresses, no authentication. */
 #ifndef SVC_DHCP6_INFO_H
 #define SVC_DHCP6_INFO_H
 

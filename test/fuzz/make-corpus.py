@@ -130,6 +130,13 @@ CORPUS = {
         nd(135, bytes(4) + G1, b"\1\1" + LLA + b"\x0e\1noncex"), nd(136, b"\xe0\0\0\0" + G1, b"\2\1" + LLA, 2),
         nd(137, bytes(4) + LL1 + G1, b"\2\1" + LLA + b"\4\3" + bytes(22)), nd(135, bytes(4) + G1, b"\1\0" + LLA),
     ],
+    "group": [
+        bytes.fromhex("11640000" "e1010203"), bytes.fromhex("11000000" "00000000"), bytes.fromhex("16000000" "e1010203"),
+        bytes.fromhex("11640000" "e1010203" "027d0002" "0a000001" "0a000002"), bytes.fromhex("119f0000" "00000000" "0aff0000"),
+        bytes.fromhex("82000000" "27100000") + bytes(16), bytes.fromhex("82000000" "90000000") + G1 + bytes.fromhex("027d0001") + LL1,
+        bytes.fromhex("83000000" "00000000" "ff02") + bytes(13) + b"\x16", bytes.fromhex("8f000000" "00000000"),
+        bytes.fromhex("82000000" "90000000" "ff05") + bytes(13) + b"\2" + bytes.fromhex("0a8f0001") + LL1,
+    ],
     "dns": queries,
     "dns_ask": [
         told(0, 0x8180, (2, 0, 0), rr(WWW, 1, b"\x0a\0\0\1"), rr(name("other"), 1, b"\x0a\0\0\2")),
