@@ -1,8 +1,6 @@
 /* serve/dhcp_port.c - see dhcp_port.h. RFC 2131 §4.1; RFC 1122 §3.2.1.3. */
 #include "serve/dhcp_port.h"
 
-#include "serve/conns.h"
-
 #include <errno.h>
 #include <sys/socket.h>
 #include <viaduct/stack.h>
@@ -19,16 +17,20 @@ static void dhcp_port_event(struct via_handler *h, struct via *v, via_sock s, ui
 
 int dhcp_port_open(struct dhcp_port *p, const struct via_addr *all, uint16_t port)
 {
-	struct via_sockaddr any = {*all, port};
+	const struct via_sockaddr any = {*all, port};
 	int on = 1;
 	p->handler.event = dhcp_port_event;
 	p->has_mail = false;
-	int err = serve_bind(p->via, VIA_DGRAM, &any, port, &p->handler, &p->sock);
-	if (err) {
-		p->sock = 0;
+	p->sock = 0;
+	int err = via_open(p->via, VIA_DGRAM, via_cookie(&p->handler), &p->sock);
+	if (err)
 		return err;
-	}
-	return via_setsockopt(p->via, p->sock, SOL_SOCKET, SO_BROADCAST, &on, sizeof(on));
+	err = via_bind(p->via, p->sock, &any);
+	if (!err)
+		err = via_setsockopt(p->via, p->sock, SOL_SOCKET, SO_BROADCAST, &on, sizeof(on));
+	if (err)
+		dhcp_port_close(p);
+	return err;
 }
 
 void dhcp_port_close(struct dhcp_port *p)
