@@ -157,6 +157,8 @@ int lab_host_signals(void)
 	sigemptyset(&set);
 	sigaddset(&set, SIGINT);
 	sigaddset(&set, SIGTERM);
+	if (program_hangs_up())
+		sigaddset(&set, SIGHUP);
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	return signalfd(-1, &set, SFD_CLOEXEC);
 }
@@ -520,6 +522,8 @@ int lab_host_serve(struct lab *lab, int ready_fd, int64_t for_ns)
 		loop_fd_add(s.loop, s.fd, EPOLLIN, on_connection, &s);
 		loop_signal(s.loop, SIGINT, on_signal, &s);
 		loop_signal(s.loop, SIGTERM, on_signal, &s);
+		if (ready_fd < 0 && program_hangs_up())
+			loop_signal(s.loop, SIGHUP, on_signal, &s);
 		if (ready_fd >= 0)
 			go_background(ready_fd);
 		else

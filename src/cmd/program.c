@@ -3,6 +3,7 @@
 #include "cmd/program.h"
 #include <errno.h>
 #include <inttypes.h>
+#include <signal.h>
 #include <stdlib.h>
 
 struct program {
@@ -44,6 +45,26 @@ int program_start(const struct door_config *c, struct program **out, char err[25
 void program_signal(struct program *p, int signo)
 {
 	door_signal(p->door, signo);
+}
+
+bool program_hangs_up(void)
+{
+	struct sigaction now;
+	return sigaction(SIGHUP, NULL, &now) == 0 && now.sa_handler != SIG_IGN;
+}
+
+void program_signals(struct loop *loop, void (*cb)(void *ctx, int signo), void *ctx)
+{
+	loop_signal(loop, SIGINT, cb, ctx);
+	loop_signal(loop, SIGTERM, cb, ctx);
+	if (program_hangs_up())
+		loop_signal(loop, SIGHUP, cb, ctx);
+}
+
+void program_pass(struct program *p, const struct loop *loop, int signo)
+{
+	if (signo == SIGHUP || !loop_signal_by_terminal(loop))
+		program_signal(p, signo);
 }
 
 void program_free(struct program *p)
