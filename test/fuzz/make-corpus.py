@@ -51,6 +51,9 @@ EHLO_ALL = b"220-a\r\n220 b\r\n250-h\r\n250-SIZE 1000\r\n250-PIPELINING\r\n250 8
 HTTP_11 = b" HTTP/1.1\r\nHost: a\r\n"
 
 
+DHCP6_REPLY = bytes.fromhex("07000000" "0001000a00030001020000000001" "0002000a00030001020000000009")
+
+
 def nd(kind, body, opts=b"", how=0):
     """How it came (bit 0: from ::, bit 1: to a unicast address), then the message."""
     return bytes([how, kind, 0, 0, 0]) + body + opts
@@ -115,6 +118,11 @@ CORPUS = {
         b"\3" + dhcp(2, 6, SERVER_ID), b"\0" + dhcp(1, 4, SERVER_ID + bytes.fromhex("32040a000064")),
         b"\0" + dhcp(1, 3, b"", 0, 0x0A000065), b"\0" + dhcp(1, 7, SERVER_ID, 0, 0x0A000064),
         b"\2" + dhcp(2, 2, bytes.fromhex("340103") + SERVER_ID, 0x0A000064, 0, b"\x33\4\0\0\0\5\xff", b"\x79\x05\0\x0a\0\0\1\xff"),
+    ],
+    "dhcp6": [
+        b"\0" + DHCP6_REPLY + bytes.fromhex("00170010" "20010db8000000000000000000000053" "0020000400000384" "0053000400000e10"),
+        b"\1" + bytes.fromhex("0b123456" "0001000a00030001020000000001" "0006000400170020" "000800020000"),
+        b"\1" + bytes.fromhex("0b123456" "0002000a00030001020000000009"), b"\1" + bytes.fromhex("0b123456" "0003000400000000"),
     ],
     "nd": [
         nd(133, bytes(4), b"\1\1" + LLA), nd(133, bytes(4), b"", 1),
