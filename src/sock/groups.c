@@ -3,6 +3,7 @@
  *
  * A socket's memberships are a short list that its options hold; they end with it. As in Linux by default, a socket bound to the port
  * hears a group whoever of this stack joined it. Limits: GROUPS_PER_SOCKET, no stream sockets, no choice of sources. */
+#include "base/bytes.h"
 #include "sock/options.h"
 
 #include <errno.h>
@@ -88,7 +89,7 @@ static bool request_of(const struct sock_env *env, const struct opt *o, const vo
 		memcpy(&g, val, sizeof(g));
 		*ifindex = g.gr_interface;
 		bool is_v4 = g.gr_group.ss_family == AF_INET;
-		*group = is_v4 ? via_addr_v4(ntohl(((struct sockaddr_in *)(void *)&g.gr_group)->sin_addr.s_addr)) : (struct via_addr){.scope = 0};
+		*group = is_v4 ? via_addr_v4(get_be32(&((struct sockaddr_in *)(void *)&g.gr_group)->sin_addr)) : (struct via_addr){.scope = 0};
 		if (!is_v4)
 			memcpy(group->b, &((struct sockaddr_in6 *)(void *)&g.gr_group)->sin6_addr, 16);
 		return is_v4 == (o->level == IPPROTO_IP);
@@ -105,8 +106,8 @@ static bool request_of(const struct sock_env *env, const struct opt *o, const vo
 	if (len < sizeof(struct ip_mreq))
 		return false;
 	memcpy(&m4, val, MIN(len, sizeof(m4)));
-	const struct via_addr here = via_addr_v4(ntohl(m4.imr_address.s_addr));
-	*group = via_addr_v4(ntohl(m4.imr_multiaddr.s_addr));
+	const struct via_addr here = via_addr_v4(get_be32(&m4.imr_address));
+	*group = via_addr_v4(get_be32(&m4.imr_multiaddr));
 	*ifindex = (uint32_t)m4.imr_ifindex;
 	if (!*ifindex && !via_addr_is_any(&here))
 		*ifindex = env->ops->addr_iface(env->ctx, &here);

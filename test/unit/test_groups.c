@@ -198,6 +198,13 @@ static void general_queries(bool is_v6)
 	run(w, 2 * NS_PER_S);
 	assert_int_equal(w->n, 1);
 	expect(w, 0, 3, 1, GROUP_IS_EX, 0);
+	/* an answer that is due is not put off by another query (rule 1) */
+	w->n = 0;
+	ask(w, 3, NULL, NS_PER_S, 0);
+	ask(w, 3, NULL, 3000 * NS_PER_S, 0);
+	run(w, NS_PER_S + 2 * NS_PER_MS);
+	assert_int_equal(w->n, 1);
+	w->n = 1;
 	/* no time to wait: at once */
 	ask(w, 3, NULL, 0, 0);
 	run(w, 3 * NS_PER_MS);
