@@ -98,7 +98,7 @@ static int exec_private(const struct cmd_args *a)
 		return EXIT_USAGE;
 	s.loop = loop_new();
 	if (!s.loop || lab_attach(lab, s.loop) < 0)
-		status = cmd_fail(EXIT_OURS, "cannot run the lab: %s", strerror(errno));
+		status = cmd_fail(EXIT_OURS, "cannot run the lab: %s", lab_attach_error(lab));
 	else
 		status = run_program(&s, lab, a);
 	lab_free(lab);

@@ -511,7 +511,7 @@ int lab_host_serve(struct lab *lab, int ready_fd, int64_t for_ns)
 	int status = EXIT_FAILED;
 	s.loop = loop_new();
 	if (!s.loop || lab_attach(lab, s.loop) < 0) {
-		cmd_fail(EXIT_FAILED, "cannot run the lab: %s", strerror(errno));
+		cmd_fail(EXIT_FAILED, "cannot run the lab: %s", lab_attach_error(lab));
 	} else {
 		signal(SIGPIPE, SIG_IGN);
 		lab_host_settle(lab);

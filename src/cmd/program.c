@@ -107,14 +107,14 @@ static void print_orphans(json_int_t n)
 static void print_left(const json_t *s, const json_t *left)
 {
 	static const char *const kinds[][2] = {{"unix", "unix"}, {"netlink", "netlink"}, {"other", "other families"}};
-	json_int_t kept = 0, refused = number(left, NULL, "inet6_refused");
+	json_int_t kept = 0, refused = number(left, NULL, "inet6_refused"), taken = number(s, "sockets", "taken");
 	const char *between = " (";
 	for (size_t i = 0; i < ARRAY_LEN(kinds); i++)
 		kept += number(left, NULL, kinds[i][0]);
 	fprintf(stderr,
-		"via: %" JSON_INTEGER_FORMAT " sockets taken (%" JSON_INTEGER_FORMAT " UDP), %" JSON_INTEGER_FORMAT
+		"via: %" JSON_INTEGER_FORMAT " socket%s taken (%" JSON_INTEGER_FORMAT " UDP), %" JSON_INTEGER_FORMAT
 		" left to the kernel",
-		number(s, "sockets", "taken"), number(s, "sockets", "taken_udp"), kept);
+		taken, taken == 1 ? "" : "s", number(s, "sockets", "taken_udp"), kept);
 	for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
 		json_int_t n = number(left, NULL, kinds[i][0]);
 		if (n)

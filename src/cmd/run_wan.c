@@ -164,7 +164,7 @@ int run_wan(const struct cmd_args *a)
 	int status = EXIT_OURS;
 	s.lab = s.loop ? run_wan_lab(a, &status) : NULL;
 	if (s.lab && lab_attach(s.lab, s.loop) < 0)
-		status = cmd_fail(EXIT_OURS, "cannot start the gateway: %s", strerror(errno));
+		status = cmd_fail(EXIT_OURS, "cannot start the gateway: %s", lab_attach_error(s.lab));
 	else if (s.lab)
 		status = run_program(&s, a);
 	lab_free(s.lab);

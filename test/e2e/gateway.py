@@ -538,7 +538,7 @@ def cases_of_forwards():
         s.bind(("127.0.0.1", port))
         s.listen(1)
         r = via("true", options=["-t", f"{port}:80"])
-        case("a port that is taken", r.returncode == 125 and "Address already in use" in r.stderr, r)
+        case("a port that is taken is named", r.returncode == 125 and f"TCP port 127.0.0.1/{port}: Address already in use" in r.stderr, r)
     ports = [free_port(), free_port()]
     with subprocess.Popen([VIA, "-q", "run", "-t", f"{ports[0]}:80", "-t", f"{ports[1]}:81", "--", "sh", "-c", "echo up; exec sleep 20"],
                           stdout=subprocess.PIPE) as p:
@@ -649,6 +649,9 @@ def cases_of_ends():
                        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=30, check=False)
     case("a connection after a rest is begun now, not when the rest began", r.stdout == "hello\n" and
          json.loads(r.stderr)["retransmissions"] == 0, r)
+    r = subprocess.run([VIA, "run", "--", sys.executable, "-c", "import socket; socket.socket()"], stderr=subprocess.PIPE, text=True,
+                       timeout=30, check=False)
+    case("one socket is one", r.stderr.startswith("via: 1 socket taken (0 UDP)"), r.stderr)
     r = via("sh", "-c", "exit 7")
     case("the program's exit status is ours", r.returncode == 7, r)
 
