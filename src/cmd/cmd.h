@@ -25,7 +25,8 @@ struct cmd_option {
 };
 
 struct cmd_args {
-	const char *opt[24]; /* by index into the command's options: its argument, "" for a flag, NULL if absent */
+	const char *opt[24]; /* by index into the command's options: its argument, "" for a flag, NULL if absent; the last one counts */
+	char *joined[24];    /* the same of lists, ARG,..., that were given more than once */
 	struct { int opt; const char *arg; } seen[64]; /* all of them as they came, for options that may come again */
 	int n_seen;
 	char *const *words;  /* positional arguments */

@@ -158,6 +158,8 @@ int lab_host_signals(void)
 	sigemptyset(&set);
 	sigaddset(&set, SIGINT);
 	sigaddset(&set, SIGTERM);
+	if (program_hangs_up())
+		sigaddset(&set, SIGHUP);
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	return signalfd(-1, &set, SFD_CLOEXEC);
 }
@@ -536,7 +538,7 @@ int lab_host_serve(struct lab *lab, int ready_fd, int64_t for_ns)
 	int status = EXIT_FAILED;
 	s.loop = loop_new();
 	if (!s.loop || lab_attach(lab, s.loop) < 0) {
-		cmd_fail(EXIT_FAILED, "cannot run the lab: %s", strerror(errno));
+		cmd_fail(EXIT_FAILED, "cannot run the lab: %s", lab_attach_error(lab));
 	} else {
 		signal(SIGPIPE, SIG_IGN);
 		lab_host_settle(lab);
@@ -547,6 +549,8 @@ int lab_host_serve(struct lab *lab, int ready_fd, int64_t for_ns)
 		loop_fd_add(s.loop, s.fd, EPOLLIN, on_connection, &s);
 		loop_signal(s.loop, SIGINT, on_signal, &s);
 		loop_signal(s.loop, SIGTERM, on_signal, &s);
+		if (ready_fd < 0 && program_hangs_up())
+			loop_signal(s.loop, SIGHUP, on_signal, &s);
 		if (ready_fd >= 0)
 			go_background(ready_fd);
 		else

@@ -75,6 +75,8 @@ int64_t lab_now(const struct lab *l);
 bool lab_settle(struct lab *l);
 /* Real time: make it a task of the loop. 0, or -errno, in errno too: of interfaces, or ports that a wan node forwards. */
 int lab_attach(struct lab *l, struct loop *loop);
+/* Why it did not, in words, with the port that could not be had; borrowed from l (NULL: there is no lab, errno tells). */
+const char *lab_attach_error(const struct lab *l);
 /* Is something under way, on a link, in a send queue or at a wan node, that may be meant for the outside? Without a wan node: no. */
 bool lab_is_busy(struct lab *l);
 void lab_detach(struct lab *l);

@@ -168,8 +168,14 @@ static void on_tap(void *ctx, uint32_t events)
 	lab_node_touched(ctx);
 }
 
+const char *lab_attach_error(const struct lab *l)
+{
+	return l && l->attach_error[0] ? l->attach_error : strerror(errno);
+}
+
 int lab_attach(struct lab *l, struct loop *loop)
 {
+	l->attach_error[0] = 0;
 	l->loop = loop;
 	l->start = loop_now() - l->env.now;
 	l->task = (struct loop_task){.run = lab_turn, .ctx = l};

@@ -47,6 +47,7 @@ struct lab_route {
 
 struct lab {
 	struct link_env env;        /* first; env.now is the lab's clock */
+	char attach_error[128];     /* of a port that could not be had */
 	struct topo *topo;
 	struct lab_opts opts;
 	uint64_t seed;
