@@ -241,8 +241,8 @@ const struct cmd_command cmd_dump = {
 	.name = "dump",
 	.usage = "[FILTER]",
 	.summary = "the frames of a node, as tcpdump shows the kernel's, with the reasons for them",
-	.detail = "Of a lab that is up: `via -n NODE dump`, or without -n of all nodes. Or, with -r, of a file that --pcapng wrote. Each frame is\n"
-		  "shown once per link, on the interface it leaves by; of a node also those that leave its neighbours towards it. Behind #\n"
+	.detail = "Of a lab that is up: `via -n NODE dump`, or without -n of all nodes. Or, with -r, of a file that --pcapng wrote. Each frame\n"
+		  "is shown once per link, on the interface it leaves by; of a node also those that leave its neighbours towards it. Behind #\n"
 		  "stands why it was sent, what held it back, and whether the link lost it or a node dropped it. FILTER is libpcap's.",
 	.options = options,
 	.words_min = 0,
