@@ -241,9 +241,9 @@ const struct cmd_command cmd_dump = {
 	.name = "dump",
 	.usage = "[FILTER]",
 	.summary = "the frames of a node, as tcpdump shows the kernel's, with the reasons for them",
-	.detail = "Of a lab that is up: `via -n NODE dump`, or without -n of all nodes. Or, with -r, of a file that --pcapng wrote. Each frame\n"
-		  "is shown once per link, on the interface it leaves by; of a node also those that leave its neighbours towards it. Behind #\n"
-		  "stands why it was sent, what held it back, and whether the link lost it or a node dropped it. FILTER is libpcap's.",
+	.detail = "Of a lab that is up: `via -n NODE dump`, or without -n of all nodes. Or, with -r, of a file that --pcapng wrote. Each\n"
+		  "frame is shown once per link, on the interface it leaves by; of a node also those that leave its neighbours towards it.\n"
+		  "Behind # stands why it was sent, what held it back, and whether the link lost it or a node dropped it. FILTER is libpcap's.",
 	.options = options,
 	.words_min = 0,
 	.words_max = 64,
