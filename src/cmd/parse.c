@@ -22,6 +22,9 @@ const struct cmd_command *const cmd_table[] = {
 	&cmd_filter,
 	&cmd_ping,
 	&cmd_trace,
+	&cmd_mail,
+	&cmd_dump,
+	&cmd_extcap,
 	&cmd_drill,
 	&cmd_lab_exec,
 	&cmd_lab_up,
@@ -179,6 +182,19 @@ static bool is_bundle(const char *word)
 	return word[0] == '-' && word[1] != '-' && strlen(word) > 2;
 }
 
+/* A list that comes once more goes on. 0, or -1 after a sentence. */
+static int list_join(struct cmd_args *a, int i, const char *more)
+{
+	char *both;
+	if (asprintf(&both, "%s,%s", a->opt[i], more) < 0)
+		return cmd_fail(-1, "out of memory");
+	free(a->joined[i]);
+	a->opt[i] = a->joined[i] = both;
+	return 0;
+}
+
+static bool is_list(const struct cmd_option *o) { return o->arg && strlen(o->arg) > 4 && strcmp(o->arg + strlen(o->arg) - 4, ",...") == 0; }
+
 /* One option word of `c` (NULL: global). Returns words used, or -1 after a sentence. */
 static int option_take(const struct cmd_command *c, int argc, char **argv, struct cmd_args *a)
 {
@@ -200,10 +216,19 @@ static int option_take(const struct cmd_command *c, int argc, char **argv, struc
 		cmd_fail(EXIT_USAGE, "--%s needs %s", o->name, o->arg);
 		return -1;
 	}
-	if (i >= 0)
-		a->opt[i] = arg;
-	else
+	if (i < 0) {
 		global_set(o->letter, arg, c);
+	} else if (a->n_seen == (int)ARRAY_LEN(a->seen)) {
+		cmd_fail(EXIT_USAGE, "more than %d options", a->n_seen);
+		return -1;
+	} else {
+		a->seen[a->n_seen].opt = i;
+		a->seen[a->n_seen++].arg = arg;
+		if (!a->opt[i] || !is_list(o))
+			a->opt[i] = arg;
+		else if (list_join(a, i, arg) < 0)
+			return -1;
+	}
 	return o->arg && !eq ? 2 : 1;
 }
 
@@ -215,8 +240,7 @@ static int options_take(const struct cmd_command *c, int argc, char **argv, stru
 	char first[3] = {'-', argv[0][1], 0}, *split[2] = {first, argv[0] + 2};
 	int own = c ? option_find(c->options, first, 2) : -1;
 	if (own >= 0 && c->options[own].arg) { /* "-c3" */
-		option_take(c, 2, split, a);
-		return 1;
+		return option_take(c, 2, split, a) < 0 ? -1 : 1;
 	}
 	for (const char *l = argv[0] + 1; *l; l++) {
 		char one[3] = {'-', *l, 0}, *word = one;
@@ -225,7 +249,8 @@ static int options_take(const struct cmd_command *c, int argc, char **argv, stru
 			unknown_option(c, argv[0]);
 			return -1;
 		}
-		option_take(c, 1, &word, a);
+		if (option_take(c, 1, &word, a) < 0)
+			return -1;
 	}
 	return 1;
 }
@@ -261,6 +286,8 @@ static int command_run(const struct cmd_command *c, int argc, char **argv)
 	else
 		status = c->run(&a);
 out:
+	for (size_t i = 0; i < ARRAY_LEN(a.joined); i++)
+		free(a.joined[i]);
 	free(words);
 	return status;
 }

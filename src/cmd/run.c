@@ -18,7 +18,7 @@
 static const struct cmd_option options[] = {
 	[RUN_LINK] = {'l', "link", "KEY=VALUE,...", "impair the link to the gateway: delay=20ms,loss=1%,rate=10mbit (doc/lab.md)"},
 	[RUN_DEVICE] = {'i', "interface", "tap:NAME", "run on this device instead, without the gateway"},
-	[RUN_ADDRESS] = {'a', "address", "ADDR/LEN", "the program's address (default, behind the gateway: 192.0.0.2/29)"},
+	[RUN_ADDRESS] = {'a', "address", "ADDR/LEN", "the program's address, or dhcp (default, behind the gateway: 192.0.0.2/29)"},
 	[RUN_GATEWAY] = {0, "gw", "ADDR", "default gateway (default, behind the gateway: 192.0.0.1)"},
 	[RUN_MTU] = {'m', "mtu", "BYTES", "of the link to the gateway (default: 1500)"},
 	[RUN_DNS] = {0, "dns", "ADDR[:PORT]", "name server to ask (default: the machine's; with -i: none)"},
@@ -56,8 +56,7 @@ static void on_ended(void *ctx, int status)
 static void on_signal(void *ctx, int signo)
 {
 	struct session *s = ctx;
-	if (!loop_signal_by_terminal(s->edge.loop)) /* a key reaches the whole foreground group, the program too */
-		program_signal(s->program, signo);
+	program_pass(s->program, s->edge.loop, signo);
 }
 
 /* A resolver on this host's 127.0.0.53 that knows the host alone, so that every question is answered at once. */
@@ -103,11 +102,12 @@ static int run_program(struct session *s, const struct cmd_args *a)
 	if (a->opt[RUN_DNS]) {
 		if (via_addr_parse(a->opt[RUN_DNS], strlen(a->opt[RUN_DNS]), &c.resolver) < 0)
 			return cmd_fail(EXIT_OURS, "--dns wants an address, not '%s'", a->opt[RUN_DNS]);
+	} else if (!via_addr_is_any(&s->edge.dns)) {
+		c.resolver = s->edge.dns;
 	} else if (resolver_start(s, &c.resolver) < 0) {
 		return cmd_fail(EXIT_OURS, "cannot start the resolver");
 	}
-	loop_signal(s->edge.loop, SIGINT, on_signal, s); /* first: what comes from now on is the program's */
-	loop_signal(s->edge.loop, SIGTERM, on_signal, s);
+	program_signals(s->edge.loop, on_signal, s); /* first: what comes from now on is the program's */
 	int e = program_start(&c, &s->program, err);
 	if (e)
 		return program_failed(e, err);
@@ -131,7 +131,7 @@ static int run(const struct cmd_args *a)
 		if (a->opt[of_gateway[i]])
 			return cmd_fail(EXIT_USAGE, "--%s is for the link to the gateway; there is none with -i", options[of_gateway[i]].name);
 	if (!a->opt[RUN_ADDRESS])
-		return cmd_fail(EXIT_OURS, "usage: via run -i tap:NAME -a ADDR/LEN [--gw ADDR] -- CMD...");
+		return cmd_fail(EXIT_OURS, "usage: via run -i tap:NAME -a ADDR/LEN|dhcp [--gw ADDR] -- CMD...");
 	int status = edge_open(&s.edge, a->opt[RUN_DEVICE], a->opt[RUN_ADDRESS], a->opt[RUN_GATEWAY]);
 	if (status)
 		return EXIT_OURS;
@@ -148,7 +148,7 @@ static int run(const struct cmd_args *a)
 
 const struct cmd_command cmd_run = {
 	.name = "run",
-	.usage = "-- CMD...   |   -i tap:NAME -a ADDR/LEN [--gw ADDR] -- CMD...",
+	.usage = "-- CMD...   |   -i tap:NAME -a ADDR/LEN|dhcp [--gw ADDR] -- CMD...",
 	.summary = "run a program on a stack of its own, joined to the real internet",
 	.detail = "The program is unmodified; its sockets are sockets of the stack. Its exit status is ours. A gateway carries its\n"
 		  "connections, datagrams and echo requests on this machine's own sockets; no root is needed. Servers on this machine's\n"

@@ -145,6 +145,8 @@ int64_t door_call_setsockopt(struct door *d, struct call *c, struct dsock *s)
 		return err;
 	if (level == IPPROTO_IP && name == IP_PKTINFO)
 		s->pktinfo = len >= 1 && val[0];
+	if (level == IPPROTO_IPV6 && !s->is_v6)
+		return -ENOPROTOOPT;
 	if (level == IPPROTO_IPV6 && name == IPV6_RECVPKTINFO)
 		s->pktinfo6 = len >= sizeof(int) && (val[0] | val[1] | val[2] | val[3]);
 	int64_t r = level == SOL_SOCKET ? opts_set_socket(d, c, s, name, val, len) : via_setsockopt(d->v, s->s, level, name, val, len);
@@ -233,6 +235,8 @@ int64_t door_call_getsockopt(struct door *d, struct call *c, struct dsock *s)
 		return err;
 	if (room < 0)
 		return -EINVAL;
+	if (level == IPPROTO_IPV6 && !s->is_v6)
+		return -EOPNOTSUPP;
 	uint32_t len = MIN((uint32_t)room, (uint32_t)sizeof(val));
 	struct kept_opt *k = opts_find(s, level, name);
 	if (level == SOL_SOCKET && opts_in_the_pair(name))

@@ -12,7 +12,7 @@ static uint16_t port_read(const char *s, const char *end)
 }
 
 /* "ADDRESS" or "ADDRESS:PORT". */
-static int read_server(struct yaml_tree *y, const ynode *n, struct via_sockaddr *out)
+int topo_wan_server(struct yaml_tree *y, const ynode *n, struct via_sockaddr *out)
 {
 	const char *s;
 	if (yaml_text(y, n, "dns", &s))
@@ -74,8 +74,10 @@ int topo_wan_read(struct yaml_tree *y, const ynode *const val[4], struct topo_wa
 		if (yaml_ip4(y, val[0], "loopback", &addr))
 			return -EINVAL;
 		w->loopback = via_addr_v4(addr);
+		if (via_addr_is_loopback(&w->loopback)) /* that is each host's own, and never gets here */
+			return yaml_fail(y, val[0], "loopback must be an address by which the hosts find the machine's 127.0.0.1, such as 203.0.113.7");
 	}
-	if (val[1] && read_server(y, val[1], &w->dns))
+	if (val[1] && topo_wan_server(y, val[1], &w->dns))
 		return -EINVAL;
 	for (int i = 2; i < 4; i++)
 		if (val[i] && read_forwards(y, val[i], i == 3, w))

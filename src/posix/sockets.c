@@ -348,6 +348,8 @@ struct asking {
 static int64_t set_attempt(struct psock *ps, void *arg)
 {
 	const struct asking *a = arg;
+	if (a->level == IPPROTO_IPV6 && !ps->is_v6)
+		return -ENOPROTOOPT;
 	return via_setsockopt(ps->v, ps->s, a->level, a->name, a->in, a->len);
 }
 
@@ -361,6 +363,8 @@ int via_posix_setsockopt(int fd, int level, int name, const void *val, socklen_t
 static int64_t get_attempt(struct psock *ps, void *arg)
 {
 	struct asking *a = arg;
+	if (a->level == IPPROTO_IPV6 && !ps->is_v6)
+		return -EOPNOTSUPP;
 	return via_getsockopt(ps->v, ps->s, a->level, a->name, a->out, &a->len);
 }
 

@@ -183,6 +183,14 @@ static bool dgram_is_refused(const struct sock_env *env, const struct endpoint *
 	return env->ops->path_at(env->ctx, path)->is_broadcast && !(ep->flags & EPF_BROADCAST);
 }
 
+/* What it sends from: one that is bound to a group has no address of its own (Linux: inet_saddr). */
+static struct via_addr dgram_source(const struct endpoint *ep)
+{
+	if (!via_addr_is_multicast(&ep->local))
+		return ep->local;
+	return via_addr_is_v4(&ep->local) ? via_addr_v4(0) : (struct via_addr){.scope = 0};
+}
+
 int dgram_connect(struct sock_env *env, struct endpoint *ep, const struct via_sockaddr *remote)
 {
 	if (via_addr_is_any(&remote->addr) && !remote->port) {
@@ -193,8 +201,10 @@ int dgram_connect(struct sock_env *env, struct endpoint *ep, const struct via_so
 	if (ep_shuns(ep, &dst))
 		return -ENETUNREACH;
 	ep_adopt(ep, &dst);
+	group_scope(env, ep, &dst);
+	const struct via_addr from = dgram_source(ep);
 	ref_t path;
-	int e = env->ops->path_get(env->ctx, &ep->local, &dst, &path);
+	int e = env->ops->path_get(env->ctx, &from, &dst, &path);
 	if (e)
 		return e;
 	struct via_addr local = env->ops->path_at(env->ctx, path)->local;
@@ -219,13 +229,6 @@ int dgram_connect(struct sock_env *env, struct endpoint *ep, const struct via_so
 	return 0;
 }
 
-/* A group of a link needs the link to be named: by the address, or by IPV6_MULTICAST_IF. */
-static void dgram_leave_by(const struct sock_env *env, const struct endpoint *ep, struct via_addr *dst)
-{
-	if (!dst->scope && !via_addr_is_v4(dst) && via_addr_is_multicast(dst))
-		dst->scope = (uint32_t)ep_opts_of(env, ep)->mcast_if6;
-}
-
 int dgram_route(struct sock_env *env, struct endpoint *ep, const struct via_sockaddr *to, bool as_other, struct via_sockaddr *dst,
 		struct via_sockaddr *src)
 {
@@ -241,9 +244,10 @@ int dgram_route(struct sock_env *env, struct endpoint *ep, const struct via_sock
 	if (ep_shuns(ep, &dst->addr))
 		return -ENETUNREACH;
 	ep_adopt(ep, &dst->addr);
-	dgram_leave_by(env, ep, &dst->addr);
+	group_scope(env, ep, &dst->addr);
+	const struct via_addr from = as_other ? src->addr : dgram_source(ep);
 	ref_t path;
-	int e = env->ops->path_get(env->ctx, as_other ? &src->addr : &ep->local, &dst->addr, &path);
+	int e = env->ops->path_get(env->ctx, &from, &dst->addr, &path);
 	if (e)
 		return e;
 	src->addr = env->ops->path_at(env->ctx, path)->local;
@@ -277,9 +281,14 @@ static enum pkt_cut dgram_cut(int32_t mtu_discover)
 int dgram_tx(struct sock_env *env, struct endpoint *ep, struct pkt *p, const struct via_addr *src, const struct via_addr *dst)
 {
 	const struct ep_opts *o = ep_opts_of(env, ep);
-	bool is_ip6 = ep_says_ip6(ep, dst), is_group = via_addr_is_multicast(dst);
+	bool is_ip6 = ep_says_ip6(ep, dst), to_group = via_addr_is_multicast(dst);
+	bool no_loop = is_ip6 ? ep->flags6 & EP6_NO_MCAST_LOOP : ep->flags & EPF_NO_MCAST_LOOP;
+	int32_t ttl = to_group ? (is_ip6 ? o->mcast_hops : o->mcast_ttl) : is_ip6 ? o->hops : o->ttl;
 	p->m.cut = (uint8_t)dgram_cut(!is_ip6 ? o->mtu_discover : ep->flags6 & EP6_DONTFRAG ? IPV6_PMTUDISC_DO : o->mtu_discover6);
-	int32_t ttl = is_group ? (is_ip6 ? o->mcast_hops : o->mcast_ttl) : is_ip6 ? o->hops : o->ttl;
+	if (to_group)
+		p->m.loop = !ttl ? PKT_LOOP_ONLY : no_loop ? PKT_LOOP_NONE : PKT_LOOP_TOO;
+	if (to_group && !ttl)
+		ttl = 1; /* 0 would be the default */
 	int e = env->ops->tx_datagram(env->ctx, p, ep_proto(ep), src, dst, ttl < 0 ? 0 : (uint8_t)ttl, (uint8_t)(is_ip6 ? o->tclass : o->tos));
 	/* A full queue below is a loss like any other unless the user wants to know (Linux: udp_send_skb). */
 	if (e == -EAGAIN || e == -ENOBUFS || e == -ENOMEM)

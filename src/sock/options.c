@@ -3,7 +3,7 @@
  * Most options are rows of a table: a boolean is a bit of the endpoint's flags, a number is a field of struct ep_opts with
  * its range. What is odd has code in options_odd.c. Some numbers are stored for the caller and mean nothing to the stack, which
  * never blocks: SO_RCVTIMEO, SO_SNDTIMEO, SO_PRIORITY, IP_PKTINFO, TCP_INQ and their kind (ancillary data is made by the doors
- * from what recvfrom tells), SO_ZEROCOPY.
+ * from what recvfrom tells), SO_ZEROCOPY. Joining groups is groups.c's.
  * Names not in the table are -ENOPROTOOPT. */
 #include "sock/options.h"
 
@@ -76,6 +76,17 @@ static const struct opt table[] = {
 	NUM(IPPROTO_IP, IP_MTU_DISCOVER, OPT_ALL, mtu_discover, 0, 5),
 	ODD(IPPROTO_IP, IP_MULTICAST_TTL, OPT_ALL),
 	ODD(IPPROTO_IP, IP_MULTICAST_IF, OPT_ALL),
+	ODD(IPPROTO_IP, IP_ADD_MEMBERSHIP, OPT_MCAST),
+	ODD(IPPROTO_IP, IP_DROP_MEMBERSHIP, OPT_MCAST),
+	ODD(IPPROTO_IP, MCAST_JOIN_GROUP, OPT_MCAST),
+	ODD(IPPROTO_IP, MCAST_LEAVE_GROUP, OPT_MCAST),
+	ODD(IPPROTO_IPV6, IPV6_JOIN_GROUP, OPT_MCAST),
+	ODD(IPPROTO_IPV6, IPV6_LEAVE_GROUP, OPT_MCAST),
+	ODD(IPPROTO_IPV6, MCAST_JOIN_GROUP, OPT_MCAST),
+	ODD(IPPROTO_IPV6, MCAST_LEAVE_GROUP, OPT_MCAST),
+	ODD(IPPROTO_IPV6, IPV6_MULTICAST_IF, OPT_MCAST),
+	ODD(IPPROTO_IPV6, IPV6_MULTICAST_HOPS, OPT_MCAST),
+	ODD(IPPROTO_IPV6, IPV6_MULTICAST_LOOP, OPT_MCAST),
 	ODD(IPPROTO_IP, IP_TTL, OPT_ALL),
 	ODD(IPPROTO_IP, IP_TOS, OPT_ALL),
 	ODD(IPPROTO_IP, IP_MTU, OPT_ALL | OPT_READ_ONLY),
@@ -88,24 +99,27 @@ static const struct opt table[] = {
 	BOOL(IPPROTO_IPV6, IPV6_RECVTCLASS, OPT_ALL, EP6_TCLASS),
 	ODD(IPPROTO_IPV6, IPV6_UNICAST_HOPS, OPT_ALL),
 	ODD(IPPROTO_IPV6, IPV6_TCLASS, OPT_ALL),
-	ODD(IPPROTO_IPV6, IPV6_MULTICAST_HOPS, OPT_ALL),
-	ODD(IPPROTO_IPV6, IPV6_MULTICAST_LOOP, OPT_ALL),
-	ODD(IPPROTO_IPV6, IPV6_MULTICAST_IF, OPT_ALL),
 	ODD(IPPROTO_IPV6, IPV6_MTU, OPT_ALL | OPT_READ_ONLY),
 };
 
 /* Levels of this type of socket. getsockopt() at another one is -EOPNOTSUPP in Linux, setsockopt() -ENOPROTOOPT. */
 static bool level_has(const struct endpoint *ep, int level)
 {
-	return level == SOL_SOCKET || level == IPPROTO_IP || (level == IPPROTO_IPV6 && ep->flags6 & EP6_OWN) ||
+	return level == SOL_SOCKET || level == IPPROTO_IP || (level == IPPROTO_IPV6 && ep->flags & EPF_V6) ||
 	       (level == IPPROTO_TCP && ep->type == VIA_STREAM) || (level == IPPROTO_UDP && ep->type == VIA_DGRAM);
+}
+
+/* What is said of groups any socket has, of whichever family it will be; the rest of IPPROTO_IPV6 one that was opened with VIA_V6. */
+static bool opt_is_there(const struct endpoint *ep, const struct opt *o)
+{
+	return o->types & 1 << ep->type && (o->level != IPPROTO_IPV6 || o->types == OPT_MCAST || ep->flags6 & EP6_OWN);
 }
 
 static const struct opt *opt_find(const struct endpoint *ep, int level, int name)
 {
 	for (size_t i = 0; i < ARRAY_LEN(table); i++)
 		if (table[i].level == level && table[i].name == name)
-			return table[i].types & 1 << ep->type && level_has(ep, level) ? &table[i] : NULL;
+			return opt_is_there(ep, &table[i]) ? &table[i] : NULL;
 	return NULL;
 }
 
