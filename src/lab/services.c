@@ -37,6 +37,12 @@ struct lab_services {
 	int64_t ticked;
 };
 
+int lab_names_add(struct lab_names *n, const char *node, const struct via_addr *a)
+{
+	int rc = dns_zone_add(n->arena, &n->zone, node, a);
+	return rc == -ENOSPC ? 0 : rc;
+}
+
 struct lab_names *lab_names_new(const struct topo *t, uint64_t seed)
 {
 	struct lab_names *n = calloc(1, sizeof *n);
@@ -50,9 +56,7 @@ struct lab_names *lab_names_new(const struct topo *t, uint64_t seed)
 		for (int e = 0; e < t->nodes[i].n_ends && !rc; e++) {
 			const struct topo_prefix *p = &t->ends[t->nodes[i].ends[e]].addr;
 			struct via_addr a = via_addr_v4(p->addr);
-			rc = p->set ? dns_zone_add(n->arena, &n->zone, t->nodes[i].name, &a) : 0;
-			if (rc == -ENOSPC) /* more addresses than an answer tells */
-				rc = 0;
+			rc = p->set ? lab_names_add(n, t->nodes[i].name, &a) : 0;
 		}
 	if (rc) {
 		lab_names_free(n);

@@ -10,6 +10,8 @@ struct lab_names;
 
 /* The lab's names in one zone, shared by all its DNS services. NULL: no memory. */
 struct lab_names *lab_names_new(const struct topo *t, uint64_t seed);
+/* One more address of a node; what exceeds the most that an answer tells is left out. 0 or -errno. */
+int lab_names_add(struct lab_names *n, const char *node, const struct via_addr *a);
 void lab_names_free(struct lab_names *n);
 
 /* epoch: what the lab's time 0 is for mail's dates, ns since 1970. */
