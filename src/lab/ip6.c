@@ -79,15 +79,13 @@ void lab_ip6_look(struct lab_node *n)
 	}
 }
 
-int lab_ip6_names(struct lab *l)
+void lab_ip6_names(struct lab *l)
 {
 	struct via_addr a;
-	int rc = 0;
-	for (int i = 0; i < l->topo->n_nodes && !rc; i++)
-		for (int k = 0; k < l->topo->nodes[i].n_ends && !rc; k++)
+	for (int i = 0; i < l->topo->n_nodes; i++)
+		for (int k = 0; k < l->topo->nodes[i].n_ends; k++)
 			if (l->told6[l->topo->nodes[i].ends[k]] && lab_ip6_end_addr(&l->nodes[i], k, &a))
-				rc = lab_names_add(l->names, l->topo->nodes[i].name, &a);
-	return rc;
+				lab_names_add(l->names, l->topo->nodes[i].name, &a);
 }
 
 static bool is_settled(void *lab)

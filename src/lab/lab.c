@@ -253,9 +253,10 @@ static int start_service(struct lab *l, struct lab_node *n, const struct topo_se
 		return -ENOMEM;
 	if (t->kind == TOPO_DNS && !l->names) {
 		l->names = lab_names_new(l->topo, lab_seed(l, "names", l->topo->name));
-		int rc = l->names ? lab_ip6_names(l) : -ENOMEM;
-		if (rc)
-			return rc;
+		if (!l->names)
+			return -ENOMEM;
+		lab_dhcp_name(l);
+		lab_ip6_names(l);
 	}
 	return lab_service_start(n->services, t, root, &local, l->names);
 }

@@ -102,6 +102,8 @@ void lab_dhcp_stop(struct lab_node *n);
 /* Tell the time, after each poll; when it wants to be told next. */
 void lab_dhcp_tick(struct lab_node *n);
 int64_t lab_dhcp_next(const struct lab_node *n);
+/* l->names is new: those who have leases are named. */
+void lab_dhcp_name(struct lab *l);
 /* The lease of the first end that has one, or NULL. */
 const struct dhcp_lease *lab_dhcp_lease(const struct lab_node *n);
 /* The IPv4 address of a node's k-th end: the topology's, or the lease's. False: it has none (yet). */
@@ -118,8 +120,8 @@ int lab_ip6_start(struct lab_node *n, struct lab_error *err);
 void lab_ip6_settle(struct lab *l);
 /* After each poll: a new address of the node's is told to the lab's names. */
 void lab_ip6_look(struct lab_node *n);
-/* The names learn all IPv6 addresses there are. 0 or -errno. */
-int lab_ip6_names(struct lab *l);
+/* The names learn all IPv6 addresses there are. */
+void lab_ip6_names(struct lab *l);
 /* The global IPv6 address in use at a node's k-th end. False: it has none (yet). */
 bool lab_ip6_end_addr(const struct lab_node *n, int k, struct via_addr *out);
 /* The address at which its services listen: of both families where it has both. */
