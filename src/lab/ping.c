@@ -1,7 +1,8 @@
 /* lab/ping.c - ping from a node of a lab, with iputils' manners: one request an interval, whether answers come or not; after the
  * last one it waits twice the longest round trip, or `wait` if there was none.
  *
- * Asked for as {"job": "ping", "node", "to": address or name in the lab, "family": 4, 6 or 0: any, "count": 0 without end, "interval_ns", "bytes": of data,
+ * Asked for as {"job": "ping", "node", "to": address or name in the lab, "family": 4, 6 or 0: any, "count": 0 without end,
+ * "interval_ns", "bytes": of data,
  * "ttl": 0 the stack's, "wait_ns", "deadline_ns": 0 none, "discover": IP_MTU_DISCOVER's value, -1 the stack's}. Messages:
  * {"event": "start", "address", "name", "bytes"}; {"event": "reply", "seq", "from", "bytes", "ttl", "rtt_us", "duplicate"};
  * {"event": "error", "seq", "from", "type", "code", "mtu"}; {"event": "local", "errno"}; last {"done", "transmitted", "received",

@@ -5,7 +5,8 @@
  * them: the hosts stand in a circle of random order, each asks those that stand the same few random distances on, so that each
  * host asks and is asked, equally often. Everything random comes from the lab's seed.
  *
- * Asked for as {"job": "pingall", "pairs": most (optional), "family": 4 (default) or 6}. One message: {"done", "hosts", "routers", "pairs", "answered",
+ * Asked for as {"job": "pingall", "pairs": most (optional), "family": 4 (default) or 6}. One message: {"done", "hosts", "routers",
+ * "pairs", "answered",
  * "sampled", "results": [{"from", "to": [names], "silent": [those of them that never answered]}]}. */
 #include "base/rng.h"
 #include "lab/job.h"

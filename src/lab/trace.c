@@ -2,7 +2,8 @@
  * statistics per hop, as mtr's report.
  *
  * Some probes are under way at once, in the order of traceroute (by hop) or mtr (by round); none goes further than the nearest
- * hop known to be the last one. Asked for as {"job": "trace", "node", "to", "family": 4, 6 or 0: any, "kind": "udp" | "icmp" | "tcp", "port": of the target,
+ * hop known to be the last one. Asked for as {"job": "trace", "node", "to", "family": 4, 6 or 0: any, "kind": "udp" | "icmp" |
+ * "tcp", "port": of the target,
  * UDP's counts up from it, "max": hops, "queries": probes per hop or rounds, "is_report", "interval_ns": between rounds,
  * "wait_ns": for an answer, "bytes": of data}. Messages: {"event": "start", "address", "name"}; unless is_report, in order,
  * {"event": "hop", "ttl", "probes": [{"from", "name", "rtt_us", "flag"} or {}]}; last {"done", "reached", "hops": [{"ttl", "sent",
