@@ -89,7 +89,7 @@ def check_tests():
 
 
 def check_ipv6():
-    file = os.path.join(src, "examples", "dual-stack.yaml")
+    file = os.path.join(SRC, "examples", "dual-stack.yaml")
     for where, hosts, routers in (("-t", file), 3, 4), (("--topo", "ring,5"), 5, 5):
         p = via("-6", "lab", "test", *where, "pingall")
         n = hosts * (hosts - 1)
@@ -282,6 +282,7 @@ def main():
     try:
         check_shapes()
         check_tests()
+        check_ipv6()
         check_ping()
         check_trace()
         check_running()
