@@ -139,6 +139,7 @@ struct via_change {
 VIA_API int via_configure(struct via *v, const struct via_change *c);
 /* The same by Linux's name of a setting and its text: ("net.ipv4.tcp_sack", "0"). "net.ipv4." may be missing; of tcp_rmem and
  * tcp_wmem the middle number is taken; tcp_fastopen_key is four hexadecimal words with dashes between, or two such keys with a comma.
+ * "net.ipv6.conf.IFACE.accept_ra", autoconf and dad_transmits are an interface's; IFACE `all`: of all that are there.
  * -ENOENT: no setting of ours, -EINVAL: not a value of it. */
 VIA_API int via_sysctl(struct via *v, const char *name, const char *value);
 /* The names it knows, without "net.ipv4.", from n = 0 on; NULL past the end. */

@@ -15,6 +15,7 @@ struct cmd_global {
 	bool json, pretty, quiet, verbose;
 	bool color; /* stdout is a terminal, or -c */
 	const char *node; /* -n [LAB:]NODE, or NULL */
+	int family;       /* 4, 6; 0: any */
 };
 extern struct cmd_global cmd_global;
 

@@ -54,6 +54,16 @@ static json_t *stats_of(const json_t *f)
 			 v[5], "carrier_errors", 0, "collisions", 0);
 }
 
+static int family_of(const char *address)
+{
+	return strchr(address, ':') ? 6 : 4;
+}
+
+static bool is_wanted(int family)
+{
+	return !cmd_global.family || family == cmd_global.family;
+}
+
 /* "10.0.1.2/24" as ip's addr_info; gives. */
 static json_t *address_of(const json_t *f, const char *prefix)
 {
@@ -61,7 +71,7 @@ static json_t *address_of(const json_t *f, const char *prefix)
 	int plen = slash ? atoi(slash + 1) : 0;
 	char address[64], broadcast[INET_ADDRSTRLEN];
 	struct in_addr a;
-	snprintf(address, sizeof address, "%.*s", (int)(slash ? slash - prefix : 0), prefix);
+	snprintf(address, sizeof address, "%.*s", (int)strcspn(prefix, "%/"), prefix); /* the interface stands beside it */
 	bool is_v4 = inet_pton(AF_INET, address, &a) == 1;
 	json_t *o = json_pack("{s:s, s:s, s:i}", "family", is_v4 ? "inet" : "inet6", "local", address, "prefixlen", plen);
 	if (is_v4 && !is_loopback(f) && plen < 31) {
@@ -94,9 +104,9 @@ static json_t *interface_of(const json_t *f, bool with_addresses, bool with_stat
 	json_object_set_new(o, "broadcast", json_string(is_loopback(f) ? "00:00:00:00:00:00" : "ff:ff:ff:ff:ff:ff"));
 	if (with_addresses) {
 		addresses = json_array();
-		for (int family = 0; family < 2; family++) /* ip tells inet before inet6 */
+		for (int family = 4; family <= 6; family += 2) /* ip tells inet before inet6 */
 			json_array_foreach(json_object_get(f, "addresses"), i, one)
-				if (family == (strchr(json_string_value(one), ':') != NULL))
+				if (family == family_of(json_string_value(one)) && is_wanted(family))
 					json_array_append_new(addresses, address_of(f, json_string_value(one)));
 		json_object_set_new(o, "addr_info", addresses);
 	}
@@ -144,17 +154,16 @@ static void print_interface(const json_t *o)
 
 /* --- routes and neighbours --- */
 
-/* The address of the node on this interface, without its length; "" if it has none. */
+/* The first IPv4 address of the node on this interface, without its length; "" if it has none. */
 static const char *source_of(const json_t *node, const char *interface, char out[64])
 {
-	const json_t *f;
-	size_t i;
+	const json_t *f, *a;
+	size_t i, k;
 	out[0] = 0;
-	json_array_foreach(json_object_get(node, "interfaces"), i, f) {
-		const char *a = json_string_value(json_array_get(json_object_get(f, "addresses"), 0));
-		if (a && strcmp(text_of(f, "name"), interface) == 0)
-			snprintf(out, 64, "%.*s", (int)strcspn(a, "/"), a);
-	}
+	json_array_foreach(json_object_get(node, "interfaces"), i, f)
+		json_array_foreach(json_object_get(f, "addresses"), k, a)
+			if (!out[0] && family_of(json_string_value(a)) == 4 && strcmp(text_of(f, "name"), interface) == 0)
+				snprintf(out, 64, "%.*s", (int)strcspn(json_string_value(a), "/"), json_string_value(a));
 	return out;
 }
 
@@ -164,14 +173,19 @@ static const char *destination_of(const json_t *r)
 	return strcmp(to, "0.0.0.0/0") == 0 || strcmp(to, "::/0") == 0 ? "default" : to;
 }
 
-/* Routes as `ip -j route` has them: equal ways are the nexthops of one. Gives. */
+/* Routes as `ip -j route` has them: equal ways are the nexthops of one; IPv6's only when they are asked for, and without source. Gives. */
 static json_t *routes_of(const json_t *node)
 {
 	json_t *all = json_array(), *r, *last = NULL, *hops;
 	char source[64];
 	size_t i;
 	json_array_foreach(json_object_get(node, "routes"), i, r) {
-		const char *via = text_of(r, "via"), *dev = text_of(r, "interface"), *to = destination_of(r);
+		char via[64];
+		const char *dev = text_of(r, "interface"), *to = destination_of(r);
+		snprintf(via, sizeof via, "%.*s", (int)strcspn(text_of(r, "via"), "%"), text_of(r, "via"));
+		int family = family_of(text_of(r, "to"));
+		if (family != (cmd_global.family ? cmd_global.family : 4))
+			continue;
 		if (via[0] && last && json_object_get(last, "gateway") && strcmp(text_of(last, "dst"), to) == 0)
 			json_object_set_new(last, "nexthops", json_pack("[{s:O, s:O, s:i, s:[]}]", "gateway", json_object_get(last, "gateway"), "dev",
 									json_object_get(last, "dev"), "weight", 1, "flags"));
@@ -188,6 +202,8 @@ static json_t *routes_of(const json_t *node)
 		json_object_set_new(last, "dev", json_string(dev));
 		if (!via[0]) {
 			json_object_set_new(last, "protocol", json_string("kernel"));
+		}
+		if (!via[0] && family == 4) {
 			json_object_set_new(last, "scope", json_string("link"));
 			json_object_set_new(last, "prefsrc", json_string(source_of(node, dev, source)));
 		}
@@ -206,8 +222,10 @@ static void print_route(const json_t *r)
 		printf("via %s ", text_of(r, "gateway"));
 	if (text_of(r, "dev")[0])
 		printf("dev %s ", text_of(r, "dev"));
+	if (text_of(r, "protocol")[0])
+		printf("proto %s ", text_of(r, "protocol"));
 	if (text_of(r, "prefsrc")[0])
-		printf("proto kernel scope link src %s ", text_of(r, "prefsrc"));
+		printf("scope link src %s ", text_of(r, "prefsrc"));
 	putchar('\n');
 	json_array_foreach(json_object_get(r, "nexthops"), i, hop)
 		printf("\tnexthop via %s dev %s weight %" PRId64 " \n", text_of(hop, "gateway"), text_of(hop, "dev"), int_of(hop, "weight"));
@@ -219,7 +237,9 @@ static json_t *neighbours_of(const json_t *node)
 	json_t *all = json_array(), *n;
 	size_t i;
 	json_array_foreach(json_object_get(node, "neighbours"), i, n) {
-		json_t *o = json_pack("{s:s, s:s}", "dst", text_of(n, "address"), "dev", text_of(n, "interface"));
+		if (!is_wanted(family_of(text_of(n, "address"))))
+			continue;
+		json_t *o = json_pack("{s:s%, s:s}", "dst", text_of(n, "address"), strcspn(text_of(n, "address"), "%"), "dev", text_of(n, "interface"));
 		if (text_of(n, "mac")[0])
 			json_object_set_new(o, "lladdr", json_string(text_of(n, "mac")));
 		json_object_set_new(o, "state", json_pack("[s]", text_of(n, "state")));

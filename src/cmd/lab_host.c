@@ -79,7 +79,9 @@ struct lab *lab_host_load(const char *file, const char *shape, const struct lab_
 		cmd_fail(EXIT_USAGE, "the lab is of a file (-t) or of a line (--topo), not both");
 		return NULL;
 	}
-	struct lab *lab = file ? lab_load(file, o, &e) : lab_load_shape(shape, o, &e);
+	struct lab_opts with = *o;
+	with.ipv6 |= cmd_global.family == 6;
+	struct lab *lab = file ? lab_load(file, &with, &e) : lab_load_shape(shape, &with, &e);
 	if (lab && (!root_fits(lab, "www", o->www, "http") || !root_fits(lab, "mail", o->mail, "smtp"))) {
 		lab_free(lab);
 		return NULL;

@@ -25,7 +25,7 @@ static void on_message(void *ctx, const json_t *msg)
 {
 }
 
-/* {"job": WHAT, "pairs": N}; gives. NULL after a sentence. */
+/* {"job": WHAT, "pairs": N, "family": 4 or 6}; gives. NULL after a sentence. */
 static json_t *request(const struct cmd_args *a, const char *what)
 {
 	static const char *const jobs[] = {"pingall", NULL};
@@ -44,7 +44,7 @@ static json_t *request(const struct cmd_args *a, const char *what)
 		cmd_fail(EXIT_USAGE, "--pairs wants a number from 1, not '%s'", pairs);
 		return NULL;
 	}
-	return json_pack("{s:s, s:I}", "job", what, "pairs", (json_int_t)n);
+	return json_pack("{s:s, s:I, s:i}", "job", what, "pairs", (json_int_t)n, "family", cmd_global.family == 6 ? 6 : 4);
 }
 
 /* As mininet tells it: who did not answer is an X. Of many or a sample, only those. */
@@ -126,7 +126,7 @@ const struct cmd_command cmd_lab_test = {
 	.summary = "do all hosts of a lab answer each other?",
 	.detail = "pingall: each host asks the others by echo requests, three tries of a second each; in large labs a sample of pairs, each\n"
 		  "host at least once. X: no answer. The last line says how many answered; exit status 1 unless all did. A lab that is not\n"
-		  "up runs in virtual time.",
+		  "up runs in virtual time. With -6 they ask over IPv6, from one automatic address to the other.",
 	.options = options,
 	.words_min = 1,
 	.words_max = 2,

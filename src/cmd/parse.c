@@ -41,6 +41,8 @@ const struct cmd_command *const cmd_table[] = {
 
 static const struct cmd_option global_options[] = {
 	{'n', "node", "[LAB:]NODE", "the stack that is meant, of a lab that is up"},
+	{'4', "inet", NULL, "IPv4 only"},
+	{'6', "inet6", NULL, "IPv6 only; a lab made by the command has it in every subnet"},
 	{'j', "json", NULL, "print JSON"},
 	{'p', "pretty", NULL, "indent the JSON"},
 	{'c', "color", NULL, "colours even without a terminal"},
@@ -140,6 +142,8 @@ static int global_set(char letter, const char *arg, const struct cmd_command *c)
 {
 	switch (letter) {
 	case 'n': cmd_global.node = arg; break;
+	case '4': cmd_global.family = 4; break;
+	case '6': cmd_global.family = 6; break;
 	case 'j': cmd_global.json = true; break;
 	case 'p': cmd_global.pretty = true; break;
 	case 'c': cmd_global.color = true; break;

@@ -155,7 +155,8 @@ static json_t *request(const struct cmd_args *a, bool is_virtual, int64_t *count
 		cmd_fail(EXIT_USAGE, "-M is do, want, dont or probe, not '%s'", a->opt[PING_DISCOVER]);
 		return NULL;
 	}
-	return json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:i}", "job", "ping", "to", a->words[0], "count", (json_int_t)*count,
+	return json_pack("{s:s, s:s, s:i, s:I, s:I, s:I, s:I, s:I, s:I, s:i}", "job", "ping", "to", a->words[0], "family", cmd_global.family,
+			 "count", (json_int_t)*count,
 			 "interval_ns", (json_int_t)MAX(interval, 2 * NS_PER_MS), "bytes", (json_int_t)size, "ttl", (json_int_t)ttl, "wait_ns",
 			 (json_int_t)wait, "deadline_ns", (json_int_t)*deadline, "discover", how);
 }

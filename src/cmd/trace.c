@@ -26,7 +26,7 @@ static const struct cmd_option options[] = {
 	{0, NULL, NULL, NULL},
 };
 
-enum { HEADERS = 28, BYTES = 32, NAME_WIDTH = 30 };
+enum { HEADERS = 28, HEADERS6 = 48, BYTES = 32, NAME_WIDTH = 30 };
 
 struct trace {
 	const char *to;
@@ -85,7 +85,8 @@ static void on_message(void *ctx, const json_t *msg)
 	if (strcmp(text_of(msg, "event"), "hop") == 0)
 		tell_hop(t, msg);
 	else if (!t->is_report)
-		printf("traceroute to %s (%s), %" PRId64 " hops max, %d byte packets\n", t->to, text_of(msg, "address"), t->max, HEADERS + BYTES);
+		printf("traceroute to %s (%s), %" PRId64 " hops max, %d byte packets\n", t->to, text_of(msg, "address"), t->max,
+		       (strchr(text_of(msg, "address"), ':') ? HEADERS6 : HEADERS) + BYTES);
 }
 
 static void tell_report(const struct trace *t, const char *node, const json_t *hops)
@@ -128,7 +129,7 @@ static json_t *request(const struct cmd_args *a, struct trace *t)
 		cmd_fail(EXIT_USAGE, "probes are of one kind: -I, -T or -U");
 		return NULL;
 	}
-	return json_pack("{s:s, s:s, s:s, s:I, s:I, s:I, s:b, s:I, s:I, s:i}", "job", "trace", "to", t->to, "kind",
+	return json_pack("{s:s, s:s, s:i, s:s, s:I, s:I, s:I, s:b, s:I, s:I, s:i}", "job", "trace", "to", t->to, "family", cmd_global.family, "kind",
 			 is_icmp ? "icmp" : is_tcp ? "tcp" : "udp", "port", (json_int_t)port, "max", (json_int_t)t->max, "queries",
 			 (json_int_t)(t->is_report ? cycles : queries), "is_report", t->is_report, "interval_ns", (json_int_t)interval, "wait_ns",
 			 (json_int_t)wait, "bytes", BYTES);

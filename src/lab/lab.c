@@ -154,7 +154,10 @@ static int set_up(struct lab *l, struct lab_node *n, struct lab_error *err)
 		via_configure(n->stack, &(struct via_change){.kind = VIA_SET, .setting = VIA_SET_ICMP_ERRORS});
 	for (int i = 0; i < n->t->n_sysctls; i++) {
 		const struct topo_sysctl *c = &n->t->sysctls[i];
-		if (via_sysctl(n->stack, c->name, c->value))
+		int rc = via_sysctl(n->stack, c->name, c->value);
+		if (rc == -ENOENT)
+			return topo_fail(err, l->topo->file, c->mark, "node '%s' has no interface for %s", n->t->name, c->name);
+		if (rc)
 			return topo_fail(err, l->topo->file, c->mark, "'%s' is no value of %s", c->value, c->name);
 	}
 	return 0;
@@ -176,7 +179,7 @@ static int make_stack(struct lab *l, struct lab_node *n, struct lab_error *err)
 	if (!n->stack)
 		return fail(l, n->t->mark, err, -errno, "cannot make node", n->t->name);
 	n->hn.stack = n->stack;
-	return set_up(l, n, err) || add_interfaces(l, n, err) ? -EINVAL : lab_filter_start(n, err);
+	return add_interfaces(l, n, err) || set_up(l, n, err) || lab_ip6_start(n, err) ? -EINVAL : lab_filter_start(n, err);
 }
 
 static int make_switch(struct lab *l, struct lab_node *n, struct lab_error *err)
@@ -233,8 +236,8 @@ static int add_routes(struct lab *l, struct lab_error *err)
 	for (int i = 0; i < l->topo->n_nodes; i++)
 		for (int k = 0; k < l->topo->nodes[i].n_routes; k++) {
 			const struct topo_route *given = &l->topo->nodes[i].routes[k];
-			rc = via_configure(l->nodes[i].stack, &(struct via_change){.kind = VIA_ROUTE_ADD, .addr = via_addr_v4(given->to.addr),
-				.plen = given->to.plen, .gateway = via_addr_v4(given->via)});
+			rc = via_configure(l->nodes[i].stack, &(struct via_change){.kind = VIA_ROUTE_ADD, .addr = given->to,
+				.plen = given->plen, .gateway = given->via});
 			if (rc)
 				return fail(l, given->mark, err, rc, "cannot add this route to node", l->topo->nodes[i].name);
 		}
@@ -261,6 +264,7 @@ static int start_service(struct lab *l, struct lab_node *n, const struct topo_se
 		if (!l->names)
 			return -ENOMEM;
 		lab_dhcp_name(l);
+		lab_ip6_names(l);
 	}
 	return lab_service_start(n->services, t, root, &local, l->names);
 }
@@ -279,7 +283,7 @@ static int start_services(struct lab *l, struct lab_node *n, struct lab_error *e
 		const char *root = root_override(l, n->t->name, s->kind);
 		if (s->kind == TOPO_DHCP)
 			continue;
-		int rc = start_service(l, n, s, root ? root : s->root, (struct via_sockaddr){via_addr_v4(0), s->port});
+		int rc = start_service(l, n, s, root ? root : s->root, (struct via_sockaddr){lab_ip6_any(n), s->port});
 		if (rc && s->kind == TOPO_HTTP && root)
 			return fail(l, s->mark, err, rc, "cannot serve the folder", root);
 		if (rc)
@@ -303,9 +307,10 @@ static bool allocate(struct lab *l)
 	l->links = calloc((size_t)t->n_links + 1, sizeof *l->links);
 	l->end_names = calloc(ends + 1, sizeof *l->end_names);
 	l->end_ifindex = calloc(ends + 1, sizeof *l->end_ifindex);
+	l->told6 = calloc(ends + 1, sizeof *l->told6);
 	l->touched = calloc(nodes + 1, sizeof *l->touched);
 	l->mem = host_pktmem_new(l->opts.packet_bytes ? l->opts.packet_bytes : (size_t)PKTMEM_MIB << 20);
-	return l->nodes && l->links && l->end_names && l->end_ifindex && l->touched && l->mem &&
+	return l->nodes && l->links && l->end_names && l->end_ifindex && l->told6 && l->touched && l->mem &&
 	       sched_init(&l->sched, t->n_nodes + 1) == 0;
 }
 
@@ -324,9 +329,13 @@ static int build(struct lab *l, struct lab_error *err)
 		rc = make_node(l, i, err);
 	if (!rc)
 		rc = add_routes(l, err);
+	for (int i = 0; i < t->n_nodes && !rc; i++)
+		sched_lower(&l->sched, i, 0);
+	if (!rc)
+		lab_ip6_settle(l);
 	for (int i = 0; i < t->n_nodes && !rc; i++) {
 		rc = start_services(l, &l->nodes[i], err);
-		sched_lower(&l->sched, i, 0);
+		sched_lower(&l->sched, i, l->env.now);
 	}
 	return rc;
 }
@@ -361,6 +370,14 @@ static struct lab *lab_new(struct topo *t, const struct lab_opts *o, struct lab_
 		topo_free(t);
 		free(l);
 		return NULL;
+	}
+	if (o->ipv6) {
+		topo_ip6_everywhere(t);
+		if (topo_ip6_address(t, err)) {
+			topo_free(t);
+			free(l);
+			return NULL;
+		}
 	}
 	l->seed = o->has_seed ? o->seed : t->has_seed ? t->seed : 1;
 	if (build(l, err)) {
@@ -463,6 +480,7 @@ void lab_free(struct lab *l)
 	free(l->routes);
 	free(l->touched);
 	free(l->end_ifindex);
+	free(l->told6);
 	free(l->end_names);
 	free(l->links);
 	free(l->nodes);

@@ -43,6 +43,7 @@ struct lab_opts {
 	bool story;              /* keep what lab_story() needs */
 	size_t packet_bytes;     /* caps on packet memory of all nodes together, and on protocol state of each; 0: */
 	size_t arena_bytes;      /* 2 GiB; 256 MiB, or 64 MiB in a lab of more than 64 nodes */
+	bool ipv6;               /* every subnet has IPv6, as if the topology said `ipv6: true` */
 	const char *link;        /* "KEY=VALUE,...": of all links, over what the topology says of each; or NULL */
 	const char *www;         /* "NODE=DIR": NODE's http service serves DIR instead of the file's folder; or NULL */
 	const char *mail;        /* "NODE=DIR": NODE's smtp service keeps its Maildirs in DIR; or NULL */

@@ -1,7 +1,8 @@
 /* lab/ping.c - ping from a node of a lab, with iputils' manners: one request an interval, whether answers come or not; after the
  * last one it waits twice the longest round trip, or `wait` if there was none.
  *
- * Asked for as {"job": "ping", "node", "to": address or name in the lab, "count": 0 without end, "interval_ns", "bytes": of data,
+ * Asked for as {"job": "ping", "node", "to": address or name in the lab, "family": 4, 6 or 0: any, "count": 0 without end,
+ * "interval_ns", "bytes": of data,
  * "ttl": 0 the stack's, "wait_ns", "deadline_ns": 0 none, "discover": IP_MTU_DISCOVER's value, -1 the stack's}. Messages:
  * {"event": "start", "address", "name", "bytes"}; {"event": "reply", "seq", "from", "bytes", "ttl", "rtt_us", "duplicate"};
  * {"event": "error", "seq", "from", "type", "code", "mtu"}; {"event": "local", "errno"}; last {"done", "transmitted", "received",
@@ -164,7 +165,7 @@ static struct lab_job *ping_make(struct lab *l, const json_t *what, char err[256
 	g->prober.bytes = (uint32_t)MIN(MAX(int_of(what, "bytes"), 0), (int64_t)PROBE_BYTES_MAX);
 	snprintf(g->name, sizeof g->name, "%s", to ? to : "");
 	int rc = -EINVAL;
-	if (probe_target(l, g->name, &g->prober.to))
+	if (probe_target(l, g->name, (int)int_of(what, "family"), &g->prober.to))
 		snprintf(err, 256, "%.64s: no such name or address in lab '%s'", g->name, lab_name(l));
 	else if ((rc = prober_open(&g->prober)))
 		snprintf(err, 256, "cannot open a socket on '%s': %s", n->t->name, strerror(-rc));

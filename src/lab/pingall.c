@@ -5,12 +5,14 @@
  * them: the hosts stand in a circle of random order, each asks those that stand the same few random distances on, so that each
  * host asks and is asked, equally often. Everything random comes from the lab's seed.
  *
- * Asked for as {"job": "pingall", "pairs": most (optional)}. One message: {"done", "hosts", "routers", "pairs", "answered",
+ * Asked for as {"job": "pingall", "pairs": most (optional), "family": 4 (default) or 6}. One message: {"done", "hosts", "routers",
+ * "pairs", "answered",
  * "sampled", "results": [{"from", "to": [names], "silent": [those of them that never answered]}]}. */
 #include "base/rng.h"
 #include "lab/job.h"
 #include "lab/state.h"
 #include "wire/icmp4.h"
+#include "wire/icmp6.h"
 #include <errno.h>
 #include <stdlib.h>
 
@@ -41,6 +43,7 @@ struct asker {
 
 struct pingall {
 	struct lab_job job; /* first */
+	bool is_v6;
 	struct asker *asker; /* one per host */
 	int n_hosts, n_routers, each; /* each: probes per host */
 	int n_started, n_over;
@@ -90,7 +93,7 @@ static bool choose(struct pingall *a)
 
 static void ask(struct pingall *a, struct probe *p, int64_t now)
 {
-	uint8_t m[ICMP4_HLEN + 8] = {ICMP4_ECHO};
+	uint8_t m[ICMP4_HLEN + 8] = {a->is_v6 ? ICMP6_ECHO : ICMP4_ECHO};
 	struct asker *from = p->from;
 	int seq = (int)(p - &a->probe[(from - a->asker) * a->each]);
 	struct via_sockaddr to = {a->asker[p->to].addr, 0};
@@ -134,7 +137,7 @@ static void on_event(struct via_handler *handler, struct via *v, via_sock s, uin
 	struct via_sockaddr from;
 	int64_t n;
 	while ((n = via_recvfrom(v, s, m, sizeof m, 0, &from, NULL)) != -EAGAIN && n != -EBADF) {
-		int seq = n >= ICMP4_HLEN && m[0] == ICMP4_ECHO_REPLY ? m[6] << 8 | m[7] : a->each;
+		int seq = n >= ICMP4_HLEN && m[0] == (a->is_v6 ? ICMP6_ECHO_REPLY : ICMP4_ECHO_REPLY) ? m[6] << 8 | m[7] : a->each;
 		if (seq >= a->each) /* an error, or not for us */
 			continue;
 		struct probe *p = &a->probe[(h - a->asker) * a->each + seq];
@@ -224,9 +227,9 @@ static void pingall_free(struct lab_job *j)
 	free(a);
 }
 
-static bool is_asked(const struct lab_node *n)
+static bool is_asked(const struct lab_node *n, bool is_v6)
 {
-	return n->t->kind == TOPO_HOST && n->t->n_ends;
+	return n->t->kind == TOPO_HOST && n->t->n_ends && (!is_v6 || topo_ip6_is_on(n->lab->topo, n->t->ends[0]));
 }
 
 static bool open_sockets(struct pingall *a)
@@ -235,11 +238,14 @@ static bool open_sockets(struct pingall *a)
 	int at = 0;
 	for (int i = 0; i < l->topo->n_nodes; i++) {
 		struct lab_node *n = &l->nodes[i];
-		if (!is_asked(n))
+		if (!is_asked(n, a->is_v6))
 			continue;
 		struct asker *h = &a->asker[at++];
 		*h = (struct asker){.handler = {on_event}, .all = a, .node = n};
-		lab_end_addr(n, 0, &h->addr);
+		if (a->is_v6)
+			lab_ip6_end_addr(n, 0, &h->addr);
+		else
+			lab_end_addr(n, 0, &h->addr);
 		if (via_open(n->stack, VIA_PING, via_cookie(&h->handler), &h->sock))
 			return false;
 	}
@@ -254,8 +260,9 @@ static struct lab_job *pingall_make(struct lab *l, const json_t *what, char err[
 		return NULL;
 	a->job = (struct lab_job){.task.run = run, .lab = l};
 	a->begin = -1;
+	a->is_v6 = json_integer_value(json_object_get(what, "family")) == 6;
 	for (int i = 0; i < l->topo->n_nodes; i++) {
-		a->n_hosts += is_asked(&l->nodes[i]);
+		a->n_hosts += is_asked(&l->nodes[i], a->is_v6);
 		a->n_routers += l->nodes[i].t->kind == TOPO_ROUTER;
 	}
 	most = most > 0 && most < PAIRS_MAX ? most : PAIRS_MAX;

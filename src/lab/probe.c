@@ -314,20 +314,22 @@ void prober_forget(struct prober *p, uint16_t n)
 
 /* --- names --- */
 
-int probe_target(const struct lab *l, const char *word, struct via_addr *out)
+int probe_target(const struct lab *l, const char *word, int family, struct via_addr *out)
 {
 	char name[64];
 	if (via_addr_parse(word, strlen(word), out) == 0)
-		return 0;
+		return !family || via_addr_is_v4(out) == (family == 4) ? 0 : -EINVAL;
 	size_t len = strlen(word), suffix = len > 4 && strcasecmp(word + len - 4, ".lab") == 0 ? 4 : 0;
 	snprintf(name, sizeof name, "%.*s", (int)(len - suffix), word);
 	int i = topo_node_find(l->topo, name);
 	const struct topo_node *n = i >= 0 ? &l->topo->nodes[i] : NULL;
-	return n && n->n_ends && n->kind != TOPO_SWITCH && lab_end_addr(&l->nodes[i], 0, out) ? 0 : -EINVAL;
+	if (!n || !n->n_ends || n->kind == TOPO_SWITCH)
+		return -EINVAL;
+	return (family != 6 && lab_end_addr(&l->nodes[i], 0, out)) || (family != 4 && lab_ip6_end_addr(&l->nodes[i], 0, out)) ? 0 : -EINVAL;
 }
 
 const char *probe_name(const struct lab *l, const struct via_addr *a)
 {
-	const struct lab_node *n = via_addr_is_v4(a) ? lab_addr_node(l, a) : NULL;
+	const struct lab_node *n = via_addr_is_v4(a) ? lab_addr_node(l, a) : lab_ip6_addr_node(l, a);
 	return n ? n->t->name : NULL;
 }

@@ -55,8 +55,9 @@ int prober_send(struct prober *p, uint16_t n, int ttl);
 /* Nobody waits for an answer to probe n any more; of TCP's, its socket is needed for others. */
 void prober_forget(struct prober *p, uint16_t n);
 
-/* The target that a word means: an address, or a name in the lab ("sina", "sina.lab"). 0, or -EINVAL. */
-int probe_target(const struct lab *l, const char *word, struct via_addr *out);
+/* The target that a word means: an address, or a name in the lab ("sina", "sina.lab"); family: 4, 6, or 0: IPv4 if the node has it.
+ * 0, or -EINVAL. */
+int probe_target(const struct lab *l, const char *word, int family, struct via_addr *out);
 /* The node that has this address, or NULL. */
 const char *probe_name(const struct lab *l, const struct via_addr *a);
 

@@ -26,7 +26,7 @@ static void keep(void *ctx, int node, const struct topo_path *p)
 		s->cap = cap;
 	}
 	for (int h = 0; h < p->n_hops; h++)
-		s->at[s->n++] = (struct lab_route){node, s->l->end_ifindex[p->hops[h].end], p->net, p->hops[h].gateway, p->plen};
+		s->at[s->n++] = (struct lab_route){node, s->l->end_ifindex[p->hops[h].end], p->plen, p->net, p->hops[h].gateway};
 }
 
 static int order(const void *a, const void *b)
@@ -34,19 +34,19 @@ static int order(const void *a, const void *b)
 	const struct lab_route *x = a, *y = b;
 	if (x->node != y->node)
 		return x->node < y->node ? -1 : 1;
-	if (x->net != y->net)
-		return x->net < y->net ? -1 : 1;
+	int cmp = memcmp(x->net.b, y->net.b, sizeof x->net.b);
+	if (cmp)
+		return cmp;
 	if (x->plen != y->plen)
 		return x->plen < y->plen ? -1 : 1;
-	if (x->gateway != y->gateway)
-		return x->gateway < y->gateway ? -1 : 1;
-	return x->ifindex - y->ifindex;
+	cmp = memcmp(x->gateway.b, y->gateway.b, sizeof x->gateway.b);
+	return cmp ? cmp : x->ifindex - y->ifindex;
 }
 
 static int change(struct lab *l, enum via_change_kind kind, const struct lab_route *r)
 {
-	return via_configure(l->nodes[r->node].stack, &(struct via_change){.kind = kind, .ifindex = r->ifindex, .addr = via_addr_v4(r->net),
-		.plen = r->plen, .gateway = via_addr_v4(r->gateway)});
+	return via_configure(l->nodes[r->node].stack, &(struct via_change){.kind = kind, .ifindex = r->ifindex, .addr = r->net,
+		.plen = r->plen, .gateway = r->gateway});
 }
 
 /* What is in one sorted list and not in the other is deleted or added. */

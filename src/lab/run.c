@@ -37,6 +37,8 @@ static void stack_run(struct lab_node *n)
 			lab_services_tick(n->services, l->env.now);
 		if (n->dhcp)
 			lab_dhcp_tick(n);
+		if (n->awaits6)
+			lab_ip6_look(n);
 		again |= via_dispatch(n->stack) > 0;
 	}
 	int64_t next = n->dhcp ? lab_dhcp_next(n) : TIME_NEVER;

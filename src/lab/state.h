@@ -35,14 +35,15 @@ struct lab_node {
 	struct gate *gate;          /* wan, while attached to a loop */
 	struct lab_services *services; /* or NULL */
 	struct lab_dhcp *dhcp;      /* or NULL: neither asks nor answers */
+	int awaits6;                /* IPv6 addresses of its ends that are to come */
 	size_t baseline;            /* arena bytes after everything was set up */
 };
 
 /* A computed route of a node's stack, one next hop. */
 struct lab_route {
 	int node, ifindex;
-	uint32_t net, gateway;
 	uint8_t plen;
+	struct via_addr net, gateway;
 };
 
 struct lab {
@@ -56,6 +57,8 @@ struct lab {
 	struct link *links;
 	char (*end_names)[TOPO_END_NAME]; /* by end */
 	int *end_ifindex;           /* by end: at its stack, 0 elsewhere */
+	bool *told6;                /* by end: its IPv6 address is there */
+	int awaits6;                /* how many are to come */
 	struct sched sched;         /* by node; behind the last one: the tasks */
 	struct lab_route *routes;   /* computed ones, sorted */
 	int n_routes;
@@ -117,6 +120,22 @@ bool lab_end_addr(const struct lab_node *n, int k, struct via_addr *out);
 bool lab_dhcp_is_over(const struct lab *l);
 /* Whose end has this address? NULL: nobody's. */
 const struct lab_node *lab_addr_node(const struct lab *l, const struct via_addr *a);
+
+/* --- ip6.c --- */
+/* IPv6 at the node's interfaces as the file asks for it: static addresses, advertisements. 0 or -EINVAL with *err. */
+int lab_ip6_start(struct lab_node *n, struct lab_error *err);
+/* Let a lab that has not begun run until every end has its IPv6 address: some seconds, 30 at most. */
+void lab_ip6_settle(struct lab *l);
+/* After each poll: a new address of the node's is told to the lab's names. */
+void lab_ip6_look(struct lab_node *n);
+/* The names learn all IPv6 addresses there are. */
+void lab_ip6_names(struct lab *l);
+/* The global IPv6 address in use at a node's k-th end. False: it has none (yet). */
+bool lab_ip6_end_addr(const struct lab_node *n, int k, struct via_addr *out);
+/* The address at which its services listen: of both families where it has both. */
+struct via_addr lab_ip6_any(const struct lab_node *n);
+/* Who has it, as it is seen without a scope? NULL: nobody. */
+const struct lab_node *lab_ip6_addr_node(const struct lab *l, const struct via_addr *a);
 
 /* --- filter.c --- */
 /* The filter and NAT that the file asks for; the interfaces are there. 0 or -EINVAL with *err. */

@@ -4,6 +4,7 @@
  * given in it, else its links' `subnet`, else the next free 10.x.y.0/24, counted in the order of the links. Ends without
  * an address get the lowest free host numbers, in the order of the links. */
 #include "lab/topo.h"
+#include "wire/addr.h"
 #include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
@@ -365,6 +366,16 @@ static int check_switches(const struct topo *t, struct lab_error *err)
 	return rc;
 }
 
+/* Is it an address, but not the own one, of the subnet at an end that has its address from the file? */
+static bool is_neighbour(const struct topo *t, int end, const struct via_addr *a)
+{
+	const struct topo_end *e = &t->ends[end];
+	const struct topo_domain *d = &t->domains[e->domain];
+	if (via_addr_is_v4(a))
+		return e->addr.set && e->addr.addr != via_addr_to_v4(a) && !((e->addr.addr ^ via_addr_to_v4(a)) & mask_of(e->addr.plen));
+	return topo_ip6_is_on(t, end) && !via_addr_eq(&e->addr6.addr, a) && addr_in_prefix(a, &d->net6.addr, d->net6.plen);
+}
+
 /* Given routes must lead to a neighbour: `via` lies in a subnet the node is in. */
 static int check_routes(const struct topo *t, struct lab_error *err)
 {
@@ -374,8 +385,7 @@ static int check_routes(const struct topo *t, struct lab_error *err)
 			const struct topo_route *route = &n->routes[r];
 			bool found = false;
 			for (int e = 0; e < n->n_ends; e++) {
-				const struct topo_prefix *p = &t->ends[n->ends[e]].addr;
-				found |= p->set && p->addr != route->via && !((p->addr ^ route->via) & mask_of(p->plen));
+				found |= is_neighbour(t, n->ends[e], &route->via);
 			}
 			if (!found)
 				return topo_fail(err, t->file, route->mark, "via is not an address in a subnet of node '%s'", n->name);
@@ -416,6 +426,8 @@ int topo_address(struct topo *t, struct lab_error *err)
 		rc = number_ends(t, &t->domains[i], err);
 	if (!rc)
 		rc = check_overlap(t, err);
+	if (!rc)
+		rc = topo_ip6_address(t, err);
 	if (!rc)
 		rc = check_routes(t, err);
 	if (!rc)

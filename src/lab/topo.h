@@ -24,9 +24,17 @@ struct topo_prefix {
 	bool set;
 };
 
+/* An IPv6 address and its prefix length; 0: none. */
+struct topo_prefix6 {
+	struct via_addr addr;
+	uint8_t plen;
+};
+
+/* Both of one family. */
 struct topo_route {
-	struct topo_prefix to;
-	uint32_t via;
+	struct via_addr to;
+	uint8_t plen;
+	struct via_addr via;
 	struct topo_mark mark;
 };
 
@@ -130,7 +138,9 @@ struct topo_end {
 	int domain; /* -1 at a switch */
 	char ifname[16];
 	struct topo_prefix addr; /* not set at a switch, nor where it comes by DHCP */
+	struct topo_prefix6 addr6; /* not set where it comes by autoconfiguration */
 	bool asks_dhcp;
+	bool is_auto6; /* makes its IPv6 address from what a router advertises */
 	bool is_outer; /* the node hides by it who is inside: nobody's way leads in here */
 	struct topo_mark mark;
 };
@@ -147,6 +157,7 @@ struct topo_link {
 struct topo_domain {
 	uint32_t net;
 	uint8_t plen;
+	struct topo_prefix6 net6; /* not set: no IPv6 there */
 	int *ends;
 	int n_ends;
 };
@@ -155,6 +166,7 @@ struct topo {
 	char *name, *file;
 	uint64_t seed;
 	bool has_seed;
+	struct topo_prefix6 prefix6; /* the /64s of the subnets are counted in it; not set: only where links name addresses */
 	struct topo_node *nodes;
 	int n_nodes;
 	int *name_slots; /* topo_name_add()'s */
@@ -213,13 +225,23 @@ int topo_filter_check(struct topo *t, struct lab_error *err);
 /* "home:eth1" of an end. */
 void topo_end_name(const struct topo *t, int end, char out[TOPO_END_NAME]);
 
+/* --- topo_ip6.c --- */
+/* Every subnet is to have a /64 of the usual prefix, as `ipv6: true` in a file. */
+void topo_ip6_everywhere(struct topo *t);
+/* Subnets, addresses, and who makes its own. 0 or -EINVAL with *err. */
+int topo_ip6_address(struct topo *t, struct lab_error *err);
+/* Does IPv6 run at this end? Switches have none; taps' and wans' is their own business. */
+bool topo_ip6_is_on(const struct topo *t, int end);
+/* Anywhere? */
+bool topo_ip6_is_used(const struct topo *t);
+
 /* A computed route: a prefix and its equal next hops. */
 struct topo_hop {
-	uint32_t gateway;
+	struct via_addr gateway;
 	int end; /* the link end it leaves by */
 };
 struct topo_path {
-	uint32_t net;
+	struct via_addr net;
 	uint8_t plen;
 	uint8_t n_hops;
 	struct topo_hop hops[TOPO_PATHS_MAX];
@@ -227,8 +249,9 @@ struct topo_path {
 /* Called once per route of a node. */
 typedef void topo_route_cb(void *ctx, int node, const struct topo_path *p);
 /* Shortest paths (hops) from every host, router and wan to every subnet, equal ones all kept, neighbouring prefixes with the
- * same next hops merged; the default leads to the nearest wan, without one a host's most used next hops become its default.
- * Nodes with routes of their own and directly connected subnets are passed over. 0 or -ENOMEM. */
+ * same next hops merged; the default leads to the nearest wan, without one a host's most used next hops become its default. So
+ * in IPv4; in IPv6 a host's default is what routers advertise, and only hosts with several links get routes beside it.
+ * Nodes with routes of their own in a family and directly connected subnets are passed over. 0 or -ENOMEM. */
 int topo_routes(const struct topo *t, topo_route_cb *cb, void *ctx);
 
 /* Fill err: file, place and a printf sentence. Returns -EINVAL. */

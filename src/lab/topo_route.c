@@ -6,8 +6,10 @@
  * ends) a source; a host that hangs on one router needs no search. Routes to neighbouring prefixes with the same first
  * hops are merged while the merged prefix holds nothing else: exact, so an unknown address still has no route, and a line
  * of 1,000 routers needs at most about 20 routes in each. Subnets the source stands in merge with anything: its own route
- * to them is longer. A NAT's inner subnets are nobody's business outside: no way leads in through its outer interface. */
+ * to them is longer. A NAT's inner subnets are nobody's business outside: no way leads in through its outer interface.
+ * Both families go the same way through this, one after the other; IPv6 has no NAT, and a host's default comes from routers. */
 #include "lab/topo.h"
+#include "wire/addr.h"
 #include <errno.h>
 #include <stdlib.h>
 
@@ -19,13 +21,14 @@ struct hop_set {
 };
 
 struct entry {
-	uint32_t net;
+	struct via_addr net;
 	uint8_t plen;
 	int set; /* index of search.sets, or SET_ANY */
 };
 
 struct search {
 	const struct topo *t;
+	bool is_v6;
 	int src;
 	struct topo_hop *hops; /* the source's neighbours */
 	int n_hops, cap_hops;
@@ -64,6 +67,21 @@ static bool set_equal(const struct hop_set *a, const struct hop_set *b)
 	return a->n == b->n && memcmp(a->hop, b->hop, a->n * sizeof a->hop[0]) == 0;
 }
 
+/* The prefix of subnet d in the family that is searched. */
+static struct via_addr net_of(const struct search *s, int d, uint8_t *plen)
+{
+	const struct topo_domain *dom = &s->t->domains[d];
+	*plen = s->is_v6 ? dom->net6.plen : dom->plen;
+	return s->is_v6 ? dom->net6.addr : via_addr_v4(dom->net);
+}
+
+/* The address of an end that others send to. */
+static struct via_addr gateway_at(const struct search *s, int end)
+{
+	const struct topo_end *e = &s->t->ends[end];
+	return s->is_v6 ? e->addr6.addr : via_addr_v4(e->addr.addr);
+}
+
 /* A first hop: the neighbour at end `to`, seen from the source's end `from`. */
 static int new_hop(struct search *s, int from, int to)
 {
@@ -75,14 +93,15 @@ static int new_hop(struct search *s, int from, int to)
 		s->hops = more;
 		s->cap_hops = cap;
 	}
-	s->hops[s->n_hops] = (struct topo_hop){s->t->ends[to].addr.addr, from};
+	s->hops[s->n_hops] = (struct topo_hop){gateway_at(s, to), from};
 	return s->n_hops++;
 }
 
 /* Links that are down lead nowhere; a file's are all up. An end that asks for its address has ways of its own, by DHCP. */
-static bool is_down(const struct topo *t, int end)
+static bool is_down(const struct search *s, int end)
 {
-	return t->links[end / 2].is_down || t->ends[end].asks_dhcp;
+	const struct topo *t = s->t;
+	return t->links[end / 2].is_down || (s->is_v6 ? !topo_ip6_is_on(t, end) : t->ends[end].asks_dhcp);
 }
 
 /* The subnets that this layer's nodes reach first. */
@@ -93,7 +112,7 @@ static void reach_domains(struct search *s, int dist)
 		const struct topo_node *n = &s->t->nodes[s->layer[i]];
 		for (int e = 0; e < n->n_ends; e++) {
 			int d = s->t->ends[n->ends[e]].domain;
-			if (is_down(s->t, n->ends[e]))
+			if (is_down(s, n->ends[e]))
 				continue;
 			if (s->dom_dist[d] < 0) {
 				s->dom_dist[d] = dist;
@@ -110,7 +129,7 @@ static int source_end(const struct search *s, int d)
 {
 	const struct topo_node *n = &s->t->nodes[s->src];
 	for (int e = 0; e < n->n_ends; e++)
-		if (s->t->ends[n->ends[e]].domain == d && !is_down(s->t, n->ends[e]))
+		if (s->t->ends[n->ends[e]].domain == d && !is_down(s, n->ends[e]))
 			return n->ends[e];
 	return -1;
 }
@@ -123,7 +142,8 @@ static int reach_nodes(struct search *s, int dist)
 		const struct topo_domain *d = &s->t->domains[s->doms[i]];
 		for (int e = 0; e < d->n_ends; e++) {
 			int n = s->t->ends[d->ends[e]].node;
-			if (s->t->nodes[n].kind != TOPO_ROUTER || is_down(s->t, d->ends[e]) || s->t->ends[d->ends[e]].is_outer)
+			bool is_outer = s->t->ends[d->ends[e]].is_outer && !s->is_v6;
+			if (s->t->nodes[n].kind != TOPO_ROUTER || is_down(s, d->ends[e]) || is_outer)
 				continue;
 			if (s->node_dist[n] < 0) {
 				s->node_dist[n] = dist + 1;
@@ -184,12 +204,19 @@ static int set_number(struct search *s, const struct hop_set *set)
 	return i;
 }
 
+/* a, the lower one, and b, equally long, differ in their last bit alone. */
+static bool are_halves(const struct entry *a, const struct entry *b)
+{
+	struct via_addr whole = addr_mask(&a->net, (uint8_t)(a->plen - 1));
+	return addr_in_prefix(&b->net, &whole, (uint8_t)(a->plen - 1));
+}
+
 /* Merge the two entries on top while they are the halves of one prefix and go the same way. */
 static void merge_top(struct search *s)
 {
 	while (s->n_entries >= 2) {
 		struct entry *a = &s->entries[s->n_entries - 2], *b = a + 1;
-		if (a->plen != b->plen || a->plen == 0 || (a->net ^ b->net) != UINT32_C(1) << (32 - a->plen))
+		if (a->plen != b->plen || a->plen == 0 || !are_halves(a, b))
 			return;
 		if (a->set != b->set && a->set != SET_ANY && b->set != SET_ANY)
 			return;
@@ -200,7 +227,7 @@ static void merge_top(struct search *s)
 	}
 }
 
-static void emit(const struct search *s, uint32_t net, uint8_t plen, int set, topo_route_cb *cb, void *ctx)
+static void emit(const struct search *s, struct via_addr net, uint8_t plen, int set, topo_route_cb *cb, void *ctx)
 {
 	struct topo_path p = {.net = net, .plen = plen, .n_hops = s->sets[set].n};
 	for (int i = 0; i < p.n_hops; i++)
@@ -213,9 +240,9 @@ static int nearest_wan(const struct search *s)
 {
 	const struct topo *t = s->t;
 	int best = -1, best_dist = 0;
-	for (int i = 0; i < t->n_nodes && t->nodes[s->src].kind != TOPO_WAN; i++)
+	for (int i = 0; i < t->n_nodes && t->nodes[s->src].kind != TOPO_WAN && !s->is_v6; i++)
 		for (int e = 0; t->nodes[i].kind == TOPO_WAN && e < t->nodes[i].n_ends; e++) {
-			int end = t->nodes[i].ends[e], dist = is_down(t, end) ? -1 : s->dom_dist[t->ends[end].domain];
+			int end = t->nodes[i].ends[e], dist = is_down(s, end) ? -1 : s->dom_dist[t->ends[end].domain];
 			if (dist >= 0 && (best < 0 || dist < best_dist)) {
 				best = end;
 				best_dist = dist;
@@ -234,7 +261,7 @@ static int most_used_set(const struct search *s)
 }
 
 /* What the search found, as few routes as are exact. The default leads to the outside; where there is none, a host's most used way is
- * its default. */
+ * its default. In IPv6 routers have told it one. */
 static void emit_routes(struct search *s, topo_route_cb *cb, void *ctx)
 {
 	const struct topo *t = s->t;
@@ -245,21 +272,23 @@ static void emit_routes(struct search *s, topo_route_cb *cb, void *ctx)
 			s->doms[i] = set_number(s, &s->dom_set[i]);
 	if (wan >= 0 && s->dom_dist[wan_dom] > 0)
 		dflt = s->doms[wan_dom];
-	else if (wan < 0 && t->nodes[s->src].kind == TOPO_HOST)
+	else if (wan < 0 && t->nodes[s->src].kind == TOPO_HOST && !s->is_v6)
 		dflt = most_used_set(s);
 	else if (wan >= 0)
-		cb(ctx, s->src, &(struct topo_path){.n_hops = 1, .hops = {{t->ends[wan].addr.addr, source_end(s, wan_dom)}}});
+		cb(ctx, s->src, &(struct topo_path){.net = via_addr_v4(0), .n_hops = 1, .hops = {{gateway_at(s, wan), source_end(s, wan_dom)}}});
 	s->n_entries = 0;
 	for (int i = 0; i < t->n_domains; i++) {
-		const struct topo_domain *d = &t->domains[s->order[i]];
+		struct entry e;
 		int dist = s->dom_dist[s->order[i]], set = dist ? s->doms[s->order[i]] : SET_ANY;
 		if (dist < 0 || (dflt >= 0 && set == dflt))
 			continue;
-		s->entries[s->n_entries++] = (struct entry){d->net, d->plen, set};
+		e.net = net_of(s, s->order[i], &e.plen);
+		e.set = set;
+		s->entries[s->n_entries++] = e;
 		merge_top(s);
 	}
 	if (dflt >= 0)
-		emit(s, 0, 0, dflt, cb, ctx);
+		emit(s, via_addr_v4(0), 0, dflt, cb, ctx);
 	for (int i = 0; i < s->n_entries; i++)
 		if (s->entries[i].set != SET_ANY)
 			emit(s, s->entries[i].net, s->entries[i].plen, s->entries[i].set, cb, ctx);
@@ -267,10 +296,11 @@ static void emit_routes(struct search *s, topo_route_cb *cb, void *ctx)
 
 /* The only router that a host with one link can use, or -1: then it is searched for like anybody. Most nodes of a large lab are such
  * hosts, and all their ways are that router. */
-static int stub_router(const struct topo *t, const struct topo_node *n)
+static int stub_router(const struct search *s, const struct topo_node *n)
 {
+	const struct topo *t = s->t;
 	int found = -1;
-	if (n->kind != TOPO_HOST || n->n_ends != 1 || is_down(t, n->ends[0]))
+	if (n->kind != TOPO_HOST || n->n_ends != 1 || is_down(s, n->ends[0]))
 		return -1;
 	const struct topo_domain *d = &t->domains[t->ends[n->ends[0]].domain];
 	for (int e = 0; e < d->n_ends; e++) {
@@ -279,26 +309,27 @@ static int stub_router(const struct topo *t, const struct topo_node *n)
 			continue;
 		if (kind == TOPO_WAN || (kind == TOPO_ROUTER && found >= 0))
 			return -1;
-		if (kind == TOPO_ROUTER && !is_down(t, d->ends[e]))
+		if (kind == TOPO_ROUTER && !is_down(s, d->ends[e]))
 			found = d->ends[e];
 	}
 	const struct topo_node *r = found >= 0 ? &t->nodes[t->ends[found].node] : NULL;
 	for (int e = 0; r && e < r->n_ends; e++)
-		if (t->ends[r->ends[e]].domain != t->ends[found].domain && !is_down(t, r->ends[e]))
+		if (t->ends[r->ends[e]].domain != t->ends[found].domain && !is_down(s, r->ends[e]))
 			return found;
 	return -1; /* it leads nowhere */
 }
 
 static int by_net(const void *a, const void *b, void *ctx)
 {
-	const struct topo_domain *d = ctx, *x = &d[*(const int *)a], *y = &d[*(const int *)b];
-	return x->net < y->net ? -1 : x->net > y->net;
+	uint8_t plen;
+	struct via_addr x = net_of(ctx, *(const int *)a, &plen), y = net_of(ctx, *(const int *)b, &plen);
+	return memcmp(x.b, y.b, sizeof x.b);
 }
 
-static bool search_init(struct search *s, const struct topo *t)
+static bool search_init(struct search *s, const struct topo *t, bool is_v6)
 {
 	size_t nodes = (size_t)t->n_nodes + 1, doms = (size_t)t->n_domains + 1;
-	*s = (struct search){.t = t};
+	*s = (struct search){.t = t, .is_v6 = is_v6};
 	s->node_dist = malloc(nodes * sizeof(int));
 	s->layer = malloc(nodes * sizeof(int));
 	s->next = malloc(nodes * sizeof(int));
@@ -315,7 +346,7 @@ static bool search_init(struct search *s, const struct topo *t)
 		return false;
 	for (int i = 0; i < t->n_domains; i++)
 		s->order[i] = i;
-	qsort_r(s->order, (size_t)t->n_domains, sizeof(int), by_net, t->domains);
+	qsort_r(s->order, (size_t)t->n_domains, sizeof(int), by_net, s);
 	return true;
 }
 
@@ -335,17 +366,27 @@ static void search_fini(struct search *s)
 	free(s->entries);
 }
 
-int topo_routes(const struct topo *t, topo_route_cb *cb, void *ctx)
+/* Has the file given the node routes of this family? */
+static bool has_given(const struct topo_node *n, bool is_v6)
+{
+	for (int i = 0; i < n->n_routes; i++)
+		if (via_addr_is_v4(&n->routes[i].via) != is_v6)
+			return true;
+	return false;
+}
+
+static int family_routes(const struct topo *t, bool is_v6, topo_route_cb *cb, void *ctx)
 {
 	struct search s;
-	int rc = search_init(&s, t) ? 0 : -ENOMEM;
+	int rc = search_init(&s, t, is_v6) ? 0 : -ENOMEM;
 	for (int i = 0; i < t->n_nodes && !rc; i++) {
 		const struct topo_node *n = &t->nodes[i];
-		if ((n->kind != TOPO_HOST && n->kind != TOPO_ROUTER && n->kind != TOPO_WAN) || n->n_routes)
+		bool is_source = n->kind == TOPO_HOST || n->kind == TOPO_ROUTER || (n->kind == TOPO_WAN && !is_v6);
+		if (!is_source || has_given(n, is_v6) || (is_v6 && n->kind == TOPO_HOST && n->n_ends == 1))
 			continue;
-		int router = stub_router(t, n);
+		int router = stub_router(&s, n);
 		if (router >= 0) {
-			cb(ctx, i, &(struct topo_path){.n_hops = 1, .hops = {{t->ends[router].addr.addr, n->ends[0]}}});
+			cb(ctx, i, &(struct topo_path){.net = via_addr_v4(0), .n_hops = 1, .hops = {{gateway_at(&s, router), n->ends[0]}}});
 			continue;
 		}
 		rc = search_from(&s, i);
@@ -354,4 +395,10 @@ int topo_routes(const struct topo *t, topo_route_cb *cb, void *ctx)
 	}
 	search_fini(&s);
 	return rc;
+}
+
+int topo_routes(const struct topo *t, topo_route_cb *cb, void *ctx)
+{
+	int rc = family_routes(t, false, cb, ctx);
+	return rc || !topo_ip6_is_used(t) ? rc : family_routes(t, true, cb, ctx);
 }

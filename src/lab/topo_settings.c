@@ -28,14 +28,21 @@ static const char *nearest_sysctl(const char *name)
 /* One setting: the name is checked here, whether the value is one of it when the node is made. */
 static int read_sysctl(struct yaml_tree *y, const ynode *key, const ynode *val, struct topo_sysctl *c)
 {
-	static const char family[] = "net.ipv4.";
-	const char *name, *value;
+	static const char family[] = "net.ipv4.", conf6[] = "net.ipv6.conf.";
+	const char *name, *value, *known;
+	char all[128];
 	if (yaml_text(y, key, "a setting's name", &name) || yaml_text(y, val, name, &value))
 		return -EINVAL;
 	if (strncmp(name, family, sizeof family - 1) == 0)
 		name += sizeof family - 1;
-	const char *near = nearest_sysctl(name);
-	if (!near || strcmp(near, name) != 0)
+	if (strncmp(name, conf6, sizeof conf6 - 1) == 0 && strchr(name + sizeof conf6 - 1, '.')) { /* of an interface: known as that of all */
+		snprintf(all, sizeof all, "%sall%s", conf6, strrchr(name, '.'));
+		known = all;
+	} else {
+		known = name;
+	}
+	const char *near = nearest_sysctl(known);
+	if (!near || strcmp(near, known) != 0)
 		return near ? yaml_fail(y, key, "a stack has no setting '%s', did you mean '%s'?", name, near) :
 			      yaml_fail(y, key, "a stack has no setting '%s'", name);
 	c->mark = yaml_mark(val);

@@ -65,11 +65,13 @@ static int read_route(struct yaml_tree *y, const ynode *n, struct topo_route *r)
 	r->mark = yaml_mark(n);
 	if (yaml_text(y, m.val[0], "to", &s))
 		return -EINVAL;
-	if (strcmp(s, "default") == 0)
-		r->to = (struct topo_prefix){0, 0, true};
-	else if (yaml_prefix(y, m.val[0], "to", &r->to))
+	bool is_default = strcmp(s, "default") == 0;
+	if ((!is_default && yaml_net(y, m.val[0], "to", &r->to, &r->plen)) || yaml_addr(y, m.val[1], "via", &r->via))
 		return -EINVAL;
-	return yaml_ip4(y, m.val[1], "via", &r->via);
+	bool is_v4 = via_addr_is_v4(&r->via);
+	if (is_default)
+		r->to = is_v4 ? via_addr_v4(0) : (struct via_addr){.scope = 0};
+	return via_addr_is_v4(&r->to) == is_v4 ? 0 : yaml_fail(y, n, "'to' and 'via' of a route are addresses of one family");
 }
 
 static int read_routes(struct yaml_tree *y, const ynode *n, struct topo_node *node)
@@ -429,8 +431,8 @@ static int read_endpoint(struct yaml_tree *y, const ynode *n, struct topo *t, in
 	return 0;
 }
 
-enum { LINK_ENDPOINTS, LINK_IPV4, LINK_SUBNET, LINK_MTU, LINK_IMPAIRMENTS };
-static const char *const link_keys[] = {"endpoints", "ipv4", "subnet", "mtu", "impairments", NULL};
+enum { LINK_ENDPOINTS, LINK_IPV4, LINK_IPV6, LINK_SUBNET, LINK_MTU, LINK_IMPAIRMENTS };
+static const char *const link_keys[] = {"endpoints", "ipv4", "ipv6", "subnet", "mtu", "impairments", NULL};
 
 static int read_link_ipv4(struct yaml_tree *y, const ynode *n, struct topo *t, int link)
 {
@@ -472,6 +474,8 @@ static int read_link(struct yaml_tree *y, const ynode *n, struct topo *t, int li
 	if (t->ends[2 * link].node == t->ends[2 * link + 1].node)
 		return yaml_fail(y, ends, "a link joins two different nodes");
 	if (m.val[LINK_IPV4] && read_link_ipv4(y, m.val[LINK_IPV4], t, link))
+		return -EINVAL;
+	if (m.val[LINK_IPV6] && topo_ip6_read_link(y, m.val[LINK_IPV6], t, link))
 		return -EINVAL;
 	if (m.val[LINK_SUBNET]) {
 		if (yaml_prefix(y, m.val[LINK_SUBNET], "subnet", &l->subnet))
@@ -515,7 +519,7 @@ static int read_links(struct yaml_tree *y, const ynode *n, struct topo *t)
 
 static int read_topology(struct yaml_tree *y, const ynode *root, struct topo *t)
 {
-	static const char *const keys[] = {"name", "seed", "topology", NULL}, *const parts[] = {"nodes", "links", NULL};
+	static const char *const keys[] = {"name", "seed", "topology", "ipv6", NULL}, *const parts[] = {"nodes", "links", NULL};
 	struct yaml_map m, topology;
 	const char *s;
 	if (yaml_map_read(y, root, "the file", keys, &m))
@@ -529,6 +533,8 @@ static int read_topology(struct yaml_tree *y, const ynode *root, struct topo *t)
 	t->name = strdup(s);
 	t->has_seed = m.val[1] != NULL;
 	if (t->has_seed && yaml_uint(y, m.val[1], "seed", 0, UINT64_MAX, &t->seed))
+		return -EINVAL;
+	if (m.val[3] && topo_ip6_read(y, m.val[3], t))
 		return -EINVAL;
 	if (!m.val[2])
 		return yaml_fail(y, root, "the file has no 'topology'");

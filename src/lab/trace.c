@@ -2,7 +2,8 @@
  * statistics per hop, as mtr's report.
  *
  * Some probes are under way at once, in the order of traceroute (by hop) or mtr (by round); none goes further than the nearest
- * hop known to be the last one. Asked for as {"job": "trace", "node", "to", "kind": "udp" | "icmp" | "tcp", "port": of the target,
+ * hop known to be the last one. Asked for as {"job": "trace", "node", "to", "family": 4, 6 or 0: any, "kind": "udp" | "icmp" |
+ * "tcp", "port": of the target,
  * UDP's counts up from it, "max": hops, "queries": probes per hop or rounds, "is_report", "interval_ns": between rounds,
  * "wait_ns": for an answer, "bytes": of data}. Messages: {"event": "start", "address", "name"}; unless is_report, in order,
  * {"event": "hop", "ttl", "probes": [{"from", "name", "rtt_us", "flag"} or {}]}; last {"done", "reached", "hops": [{"ttl", "sent",
@@ -284,7 +285,7 @@ static struct lab_job *trace_make(struct lab *l, const json_t *what, char err[25
 	snprintf(t->name, sizeof t->name, "%s", to ? to : "");
 	t->probe = calloc((size_t)t->max * (size_t)t->queries, sizeof *t->probe);
 	int rc = t->probe ? -EINVAL : -ENOMEM;
-	if (t->probe && probe_target(l, t->name, &t->prober.to))
+	if (t->probe && probe_target(l, t->name, (int)int_of(what, "family", 0, 6), &t->prober.to))
 		snprintf(err, 256, "%.64s: no such name or address in lab '%s'", t->name, lab_name(l));
 	else if (t->probe && (rc = prober_open(&t->prober)))
 		snprintf(err, 256, "cannot open a socket on '%s': %s", n->t->name, strerror(-rc));

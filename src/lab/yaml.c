@@ -278,3 +278,23 @@ int yaml_prefix(struct yaml_tree *y, const ynode *n, const char *what, struct to
 	*out = (struct topo_prefix){via_addr_to_v4(&a), plen, true};
 	return 0;
 }
+
+int yaml_net(struct yaml_tree *y, const ynode *n, const char *what, struct via_addr *addr, uint8_t *plen)
+{
+	const char *s;
+	if (yaml_text(y, n, what, &s))
+		return -EINVAL;
+	if (!strchr(s, '/') || addr_parse_prefix(s, strlen(s), addr, plen))
+		return yaml_fail(y, n, "%s is '%s', but must be an address with a prefix length such as 10.0.1.1/24 or fd00::1/64", what, s);
+	return 0;
+}
+
+int yaml_addr(struct yaml_tree *y, const ynode *n, const char *what, struct via_addr *addr)
+{
+	const char *s;
+	if (yaml_text(y, n, what, &s))
+		return -EINVAL;
+	if (via_addr_parse(s, strlen(s), addr))
+		return yaml_fail(y, n, "%s is '%s', but must be an address such as 10.0.1.1 or fd00::1", what, s);
+	return 0;
+}

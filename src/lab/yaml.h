@@ -48,6 +48,9 @@ int yaml_shares(struct yaml_tree *y, const ynode *n, const char *what, const cha
 int yaml_rate(struct yaml_tree *y, const ynode *n, const char *what, uint64_t *bps);   /* "100mbit" */
 int yaml_ip4(struct yaml_tree *y, const ynode *n, const char *what, uint32_t *addr);
 int yaml_prefix(struct yaml_tree *y, const ynode *n, const char *what, struct topo_prefix *out); /* a length must be given */
+/* An address with a length, or one without, of either family. */
+int yaml_net(struct yaml_tree *y, const ynode *n, const char *what, struct via_addr *addr, uint8_t *plen);
+int yaml_addr(struct yaml_tree *y, const ynode *n, const char *what, struct via_addr *addr);
 
 /* --- topo_settings.c: the values of a node's keys icmp and sysctl --- */
 int topo_icmp(struct yaml_tree *y, const ynode *n, struct topo_node *node);
@@ -79,6 +82,11 @@ int topo_dns_read(struct yaml_tree *y, const ynode *forward, const ynode *record
 /* --- topo_dhcp.c --- */
 /* A dhcp service. 0 or -EINVAL with the tree's error. */
 int topo_dhcp_read(struct yaml_tree *y, const ynode *n, struct topo_dhcp *d);
+
+/* --- topo_ip6.c --- */
+/* The file's key ipv6: true, false or the prefix of its subnets. A link's: two addresses. 0 or -EINVAL with the tree's error. */
+int topo_ip6_read(struct yaml_tree *y, const ynode *n, struct topo *t);
+int topo_ip6_read_link(struct yaml_tree *y, const ynode *n, struct topo *t, int link);
 
 /* --- topo_smtp.c --- */
 /* An smtp service's own keys: the values of domains, mailboxes, size; each may be NULL. 0 or -EINVAL with the tree's error. */

@@ -10,8 +10,6 @@ int serve_bind(struct via *v, enum via_type type, struct via_sockaddr *local, ui
 {
 	if (local->port == 0)
 		local->port = port;
-	if (via_addr_is_any(&local->addr))
-		local->addr = via_addr_v4(0);
 	int on = 1, err = via_open(v, type, via_cookie(h), out);
 	if (err)
 		return err;

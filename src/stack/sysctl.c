@@ -2,7 +2,7 @@
  *
  * A row says which setting of ours a name is and which of the text's numbers counts; a name may have more rows, one after the
  * other. Numbers are decimal, octal or hexadecimal, as sysctl(8) takes them. Names that mean nothing here are told apart (-ENOENT)
- * from values that make no sense (-EINVAL). */
+ * from values that make no sense (-EINVAL). Names below net.ipv6.conf are an interface's, or with `all` those of all that are there. */
 #include "stack/state.h"
 
 #include <errno.h>
@@ -38,6 +38,15 @@ static const struct sysctl {
 	{"tcp_max_orphans", VIA_SET_TCP_MAX_ORPHANS, 0},
 	{"tcp_synack_retries", VIA_SET_TCP_SYNACK_RETRIES, 0},
 };
+
+/* Below net.ipv6.conf.INTERFACE. */
+static const struct sysctl sysctls6[] = {
+	{"accept_ra", VIA_SET_ACCEPT_RA, 0},
+	{"autoconf", VIA_SET_AUTOCONF, 0},
+	{"dad_transmits", VIA_SET_DAD_TRANSMITS, 0},
+};
+static const char *const all6[] = {"net.ipv6.conf.all.accept_ra", "net.ipv6.conf.all.autoconf", "net.ipv6.conf.all.dad_transmits",
+	"net.ipv6.conf.all.forwarding"};
 
 static bool is_space(char c) { return c == ' ' || c == '\t' || c == '\n'; }
 
@@ -96,9 +105,9 @@ static int keys_set(struct via *v, const char *value)
 	return n ? via_configure(v, &c) : -EINVAL;
 }
 
-static int sysctl_set(struct via *v, const struct sysctl *s, const char *value)
+static int sysctl_set(struct via *v, const struct sysctl *s, int ifindex, const char *value)
 {
-	struct via_change c = {.kind = VIA_SET, .setting = s->setting};
+	struct via_change c = {.kind = VIA_SET, .setting = s->setting, .ifindex = ifindex};
 	if (s->setting == VIA_SET_TCP_FASTOPEN_KEY)
 		return keys_set(v, value);
 	for (int w = 0; w <= s->word; w++)
@@ -107,15 +116,40 @@ static int sysctl_set(struct via *v, const struct sysctl *s, const char *value)
 	return via_configure(v, &c);
 }
 
+/* name: "INTERFACE.KEY", of which an interface's name may hold dots. */
+static int sysctl_set6(struct via *v, const char *name, const char *value)
+{
+	const char *key = strrchr(name, '.');
+	size_t len = key ? (size_t)(key - name) : 0;
+	bool is_all = len == 3 && memcmp(name, "all", 3) == 0;
+	int e = -ENOENT;
+	int64_t none;
+	if (is_all && strcmp(key, ".forwarding") == 0) /* one setting for both families */
+		return sysctl_set(v, &(struct sysctl){"", VIA_SET_FORWARDING, 0}, 0, value);
+	for (size_t s = 0; s < ARRAY_LEN(sysctls6) && key; s++) {
+		if (is_all && strcmp(key + 1, sysctls6[s].name) == 0)
+			e = number(&(const char *){value}, &none) ? 0 : -EINVAL;
+		for (uint32_t i = IFINDEX_LO + 1; i < v->st->iface_end && strcmp(key + 1, sysctls6[s].name) == 0 && (e == -ENOENT || e == 0); i++) {
+			const struct iface *f = iface_at(v, i);
+			bool is_meant = f && (is_all || (strlen(f->name) == len && memcmp(f->name, name, len) == 0));
+			if (is_meant && f->l2 == VIA_L2_ETHER && f->mtu >= IP6_MTU_MIN)
+				e = sysctl_set(v, &sysctls6[s], (int)i, value);
+		}
+	}
+	return e;
+}
+
 int via_sysctl(struct via *v, const char *name, const char *value)
 {
-	static const char family[] = "net.ipv4.";
+	static const char family[] = "net.ipv4.", conf6[] = "net.ipv6.conf.";
 	int e = -ENOENT;
+	if (strncmp(name, conf6, sizeof(conf6) - 1) == 0)
+		return sysctl_set6(v, name + sizeof(conf6) - 1, value);
 	if (strncmp(name, family, sizeof(family) - 1) == 0)
 		name += sizeof(family) - 1;
 	for (size_t i = 0; i < ARRAY_LEN(sysctls) && (e == -ENOENT || e == 0); i++)
 		if (strcmp(sysctls[i].name, name) == 0)
-			e = sysctl_set(v, &sysctls[i], value);
+			e = sysctl_set(v, &sysctls[i], 0, value);
 	return e;
 }
 
@@ -127,5 +161,5 @@ const char *via_sysctl_name(int n)
 			return sysctls[i].name;
 		last = sysctls[i].name;
 	}
-	return NULL;
+	return n >= 0 && n < (int)ARRAY_LEN(all6) ? all6[n] : NULL;
 }

@@ -88,6 +88,29 @@ def check_tests():
     expect("no lab is named", via("lab", "test", "pingall"), 2, "", "usage: via lab test")
 
 
+def check_ipv6():
+    file = os.path.join(SRC, "examples", "dual-stack.yaml")
+    for where, hosts, routers in (("-t", file), 3, 4), (("--topo", "ring,5"), 5, 5):
+        p = via("-6", "lab", "test", *where, "pingall")
+        n = hosts * (hosts - 1)
+        want = f"pingall: {n} of {n} answered, {hosts} hosts, {routers} routers"
+        case(f"-6 lab test {where[0]} pingall", p.returncode == 0 and last(p) == want, p.stdout, p.stderr)
+    p = via("-j", "-6", "-n", "web", "addr", "--topology", file)
+    own = [a for f in json.loads(p.stdout) for a in f["addr_info"] if a["scope"] == "global"]
+    good = len(own) == 1 and own[0]["family"] == "inet6" and own[0]["local"].startswith("2001:db8:0:6:") and own[0]["prefixlen"] == 64
+    case("a host has made its address", good, p.stdout)
+    web = own[0]["local"]
+    expect("ping -6 by name", via("-n", "ann", "ping", "-6", "-c", "3", "--topology", file, "web"), 0, f"PING web ({web})")
+    p = via("-j", "-n", "ann", "trace", "-6", "--topology", file, "web")
+    names = [[a["name"] for a in h["addresses"]] for h in json.loads(p.stdout)["hops"]]
+    case("trace -6 names the routers", p.returncode == 0 and names[0] == ["r1"] and names[-1] == ["web"] and len(names) == 4, names)
+    p = via("-6", "-n", "r1", "route", "--topology", file)
+    case("route -6", "2001:db8:0:1::/64 dev eth1 proto kernel" in p.stdout and "nexthop via 2001:db8:0:2::2 dev eth2" in p.stdout
+         and " src " not in p.stdout and "10." not in p.stdout, p.stdout)
+    p = via("-n", "r1", "route", "--topology", file)
+    case("route shows IPv4 with its source", "scope link src 10.0.1.3" in p.stdout and ":" not in p.stdout, p.stdout)
+
+
 def check_running():
     expect("lab up --topo", via("lab", "up", "-d", "--topo", "ring,4"), 0, "lab ring-4 is up\n")
     p = via("lab", "test", "ring-4", "pingall")
@@ -259,6 +282,7 @@ def main():
     try:
         check_shapes()
         check_tests()
+        check_ipv6()
         check_ping()
         check_trace()
         check_running()

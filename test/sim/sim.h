@@ -56,18 +56,18 @@ struct sim_run {
 };
 
 /* Each client sends up bytes and gets down bytes. 0 or -errno. */
-__attribute__((unused)) static int sim_run_start(struct sim_run *r, struct lab *l, const char *client, const char *server,
-	uint16_t port, int n,
-						 uint64_t up, uint64_t down, uint64_t seed)
+__attribute__((unused)) static int sim_run_start_to(struct sim_run *r, struct lab *l, const char *client, const char *server,
+						    struct via_sockaddr to, int n, uint64_t up, uint64_t down, uint64_t seed)
 {
 	struct host_node *c = lab_node(l, client), *s = lab_node(l, server);
+	const struct via_sockaddr local = {via_addr_is_v4(&to.addr) ? via_addr_v4(0) : (struct via_addr){.scope = 0}, to.port};
 	*r = (struct sim_run){.lab = l, .n = n};
 	if (host_map_new(&r->map, 16u << 20))
 		return -1;
 	r->arena = arena_init(r->map.at, r->map.bytes);
-	int rc = serve_bulk_start(&r->server, &(struct serve_bulk_config){.arena = r->arena, .via = s->stack, .local = {via_addr_v4(0), port},
+	int rc = serve_bulk_start(&r->server, &(struct serve_bulk_config){.arena = r->arena, .via = s->stack, .local = local,
 		.send_seed = seed + 1, .send_bytes = down, .recv_seed = seed + 2, .recv_bytes = up, .check = true});
-	r->cfg = (struct bulk_client_config){.via = c->stack, .remote = sim_addr(l, server, port), .send_seed = seed + 2, .send_bytes = up,
+	r->cfg = (struct bulk_client_config){.via = c->stack, .remote = to, .send_seed = seed + 2, .send_bytes = up,
 		.recv_seed = seed + 1, .recv_bytes = down};
 	r->node = c;
 	for (int i = 0; i < n && !rc; i++)
@@ -75,6 +75,12 @@ __attribute__((unused)) static int sim_run_start(struct sim_run *r, struct lab *
 	s->touched(s);
 	c->touched(c);
 	return rc;
+}
+
+__attribute__((unused)) static int sim_run_start(struct sim_run *r, struct lab *l, const char *client, const char *server, uint16_t port,
+						 int n, uint64_t up, uint64_t down, uint64_t seed)
+{
+	return sim_run_start_to(r, l, client, server, sim_addr(l, server, port), n, up, down, seed);
 }
 
 /* When a link loses three ARP exchanges in a row a connect() fails with EHOSTUNREACH, as on Linux; a user tries again. */

@@ -24,16 +24,29 @@ static void keep_route(void *ctx, int node, const struct topo_path *p)
 	t->paths[t->n++] = *p;
 }
 
-static const struct topo_path *longest(const struct table *t, uint32_t dst)
+static bool bits_agree(const uint8_t *a, const uint8_t *b, int n)
+{
+	for (int i = 0; i < n; i++)
+		if ((a[i / 8] ^ b[i / 8]) >> (7 - i % 8) & 1)
+			return false;
+	return true;
+}
+
+static const struct topo_path *longest6(const struct table *t, struct via_addr dst)
 {
 	const struct topo_path *best = NULL;
+	int skip = via_addr_is_v4(&dst) ? 12 : 0;
 	for (int i = 0; i < t->n; i++) {
 		const struct topo_path *p = &t->paths[i];
-		uint32_t mask = p->plen ? UINT32_MAX << (32 - p->plen) : 0;
-		if (!((dst ^ p->net) & mask) && (!best || p->plen > best->plen))
+		if (via_addr_is_v4(&p->net) == (skip != 0) && bits_agree(dst.b + skip, p->net.b + skip, p->plen) && (!best || p->plen > best->plen))
 			best = p;
 	}
 	return best;
+}
+
+static const struct topo_path *longest(const struct table *t, uint32_t dst)
+{
+	return longest6(t, via_addr_v4(dst));
 }
 
 /* Hops from each node to subnet d, only routers passing packets on. */
@@ -60,13 +73,18 @@ static void naive_dist(const struct topo *t, int d, int *dist)
 }
 
 /* Every first hop the model allows from n to d is in the route found, and no other. */
-static void check_pair(const struct topo *t, const struct table *tables, int n, int d, const int *dist)
+static void check_pair(const struct topo *t, const struct table *tables, int n, int d, const int *dist, bool is_v6)
 {
-	uint32_t dst = t->domains[d].net + 77;
-	const struct topo_path *p = longest(&tables[n], dst);
+	struct via_addr dst = is_v6 ? t->domains[d].net6.addr : via_addr_v4(t->domains[d].net);
+	dst.b[15] |= 77;
+	const struct topo_path *p = longest6(&tables[n], dst);
 	int expected = 0;
 	if (dist[n] == 0)
 		return; /* connected: the stack's own route is longer */
+	if (is_v6 && t->nodes[n].kind == TOPO_HOST && t->nodes[n].n_ends == 1) {
+		assert_null(p); /* routers tell it */
+		return;
+	}
 	for (int k = 0; k < t->nodes[n].n_ends; k++) {
 		int from = t->nodes[n].ends[k];
 		bool second = false; /* of two interfaces in one subnet the first is used */
@@ -81,12 +99,13 @@ static void check_pair(const struct topo *t, const struct table *tables, int n, 
 			expected++;
 			bool found = false;
 			for (int h = 0; p && h < p->n_hops; h++)
-				found |= p->hops[h].gateway == y->addr.addr && p->hops[h].end == from;
+				found |= (is_v6 ? via_addr_eq(&p->hops[h].gateway, &y->addr6.addr) :
+						  via_addr_to_v4(&p->hops[h].gateway) == y->addr.addr) && p->hops[h].end == from;
 			assert_true(found || (p && p->n_hops == TOPO_PATHS_MAX));
 		}
 	}
 	if (dist[n] >= 1000000) {
-		assert_true(!p || t->nodes[n].kind == TOPO_HOST); /* a host may try its default */
+		assert_true(!p || (t->nodes[n].kind == TOPO_HOST && !is_v6)); /* a host may try its default */
 		return;
 	}
 	assert_non_null(p);
@@ -103,7 +122,7 @@ static char *random_text(struct rng *r, const char *last)
 	const char *const kinds[] = {"router", "router", "router", "host", last};
 	bool has_switches = !strcmp(last, "switch");
 	int tree[32]; /* of switches: the number of the tree a node stands in; -1: no switch */
-	fprintf(f, "name: r\ntopology:\n  nodes:\n");
+	fprintf(f, "name: r\nipv6: true\ntopology:\n  nodes:\n");
 	for (int i = 0; i < n; i++) {
 		uint64_t kind = rng_below(r, 5);
 		tree[i] = kind == 4 && has_switches ? i : -1;
@@ -139,8 +158,10 @@ static void routes__equal_the_naive_model(void **state)
 		for (int d = 0; d < t->n_domains; d++) {
 			naive_dist(t, d, dist);
 			for (int n = 0; n < t->n_nodes; n++)
-				if (t->nodes[n].kind != TOPO_SWITCH && t->domains[d].n_ends)
-					check_pair(t, tables, n, d, dist);
+				if (t->nodes[n].kind != TOPO_SWITCH && t->domains[d].n_ends) {
+					check_pair(t, tables, n, d, dist, false);
+					check_pair(t, tables, n, d, dist, true);
+				}
 		}
 		for (int n = 0; n < t->n_nodes; n++)
 			free(tables[n].paths);
@@ -175,7 +196,7 @@ static int walk_outside(const struct topo *t, const struct table *tables, int no
 			return -1;
 		int next = -1;
 		for (int e = 0; e < 2 * t->n_links; e++)
-			if (t->ends[e].addr.addr == p->hops[0].gateway && t->ends[e].domain == t->ends[p->hops[0].end].domain)
+			if (t->ends[e].addr.addr == via_addr_to_v4(&p->hops[0].gateway) && t->ends[e].domain == t->ends[p->hops[0].end].domain)
 				next = t->ends[e].node;
 		assert_true(next >= 0 && t->ends[p->hops[0].end].node == node);
 		if (t->nodes[next].kind == TOPO_WAN)

@@ -62,7 +62,7 @@ static void topo__reads_everything(void **state)
 	assert_int_equal(ba.delay_ns, 7000);
 	assert_int_equal(ba.loss_ppb, 0);
 	assert_int_equal(ba.rate_bps, 2500000);
-	assert_int_equal(t->nodes[2].routes[0].via, 0x0a000101);
+	assert_int_equal(via_addr_to_v4(&t->nodes[2].routes[0].via), 0x0a000101);
 	topo_free(t);
 }
 
