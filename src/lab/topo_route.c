@@ -82,7 +82,7 @@ static int new_hop(struct search *s, int from, int to)
 /* Links that are down lead nowhere; a file's are all up. An end that asks for its address has ways of its own, by DHCP. */
 static bool is_down(const struct topo *t, int end)
 {
-	return t->links[end / 2].is_down || t->ends[end].asks_dhcp;
+	return t->links[topo_end_link(t, end)].is_down || t->ends[end].asks_dhcp || t->ends[end].is_bare;
 }
 
 /* The subnets that this layer's nodes reach first. */
