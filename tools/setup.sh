@@ -9,7 +9,7 @@ build='gcc libc6-dev meson ninja-build pkg-config python3 libyaml-dev libjansson
 install="$build binutils scdoc"
 demo="$build curl"
 test="$demo libcmocka-dev clang-14 libclang-rt-14-dev golang-go wget netcat-openbsd nginx-light tshark iproute2 iputils-ping"
-test="$test util-linux procps binutils scdoc radvd dnsmasq-base udhcpc"
+test="$test util-linux procps binutils scdoc radvd dnsmasq-base udhcpc bind9-dnsutils swaks msmtp"
 e2e="$test"
 
 # As root: install the packages named, without starting any service they bring.

@@ -118,6 +118,9 @@ enum via_setting {
 	VIA_SET_IFACE_MTU,          /* bytes of the largest packet of the interface `ifindex`, 68 to what its driver takes (1280, where IPv6 is
 				       on); 0 (default): that */
 };
+/* What a route does with packets. All but the first need no interface and no gateway; they drop what they match, tell other hosts
+ * by ICMP (a black hole: nobody), and fail calls here as Linux: EINVAL, EACCES, EHOSTUNREACH. */
+enum via_route_type { VIA_ROUTE_UNICAST, VIA_ROUTE_BLACKHOLE, VIA_ROUTE_PROHIBIT, VIA_ROUTE_UNREACHABLE };
 struct via_change {
 	enum via_change_kind kind;
 	int ifindex;             /* 0 in a route: found from the gateway */
@@ -127,12 +130,15 @@ struct via_change {
 	uint8_t mac[6];
 	enum via_setting setting;
 	int64_t value;
+	enum via_route_type route_type;
+	uint16_t weight;         /* of a path among equal ones; 0: 1 */
 	const struct via_filter_rule *filter; /* borrowed for the call */
 	const struct via_nat_rule *nat;
 	uint32_t valid_s, preferred_s; /* VIA_SET_RA_PREFIX: lifetimes, seconds; UINT32_MAX: for ever */
 	const uint8_t *key;            /* borrowed for the call */
 };
-/* Two ROUTE_ADDs of one prefix with different gateways make equal paths, chosen per flow by a keyed hash. */
+/* ROUTE_ADDs of one prefix with different gateways make equal paths, at most 8: each flow takes one by a keyed hash, their shares
+ * are as the weights, and when an interface goes down only its flows move. */
 VIA_API int via_configure(struct via *v, const struct via_change *c);
 /* The same by Linux's name of a setting and its text: ("net.ipv4.tcp_sack", "0"). "net.ipv4." may be missing; of tcp_rmem and
  * tcp_wmem the middle number is taken; tcp_fastopen_key is four hexadecimal words with dashes between, or two such keys with a comma.
@@ -186,6 +192,8 @@ struct via_addr_info {
 	struct via_addr addr;
 	uint8_t plen;
 	bool deprecated, autoconf;     /* not for new connections; from a router's prefix */
+	enum via_route_type route_type;
+	uint16_t weight;         /* of a path among equal ones; 0: 1 */
 	uint32_t valid_s, preferred_s; /* left, seconds; UINT32_MAX: for ever */
 };
 struct via_route_info {
@@ -194,6 +202,8 @@ struct via_route_info {
 	uint8_t plen;
 	struct via_addr gateway;
 	int ifindex;
+	enum via_route_type type;
+	uint16_t weight;
 };
 /* Who is known to have which MAC; state is RFC 4861's. */
 enum via_neigh_state { VIA_NEIGH_INCOMPLETE = 1, VIA_NEIGH_REACHABLE, VIA_NEIGH_STALE, VIA_NEIGH_DELAY, VIA_NEIGH_PROBE,

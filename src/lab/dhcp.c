@@ -12,7 +12,8 @@ enum { ARENA_BYTES = 16 << 20, SUBNETS_MAX = 16 };
 
 struct lab_dhcp {
 	struct serve_dhcp_client client;
-	struct serve_dhcp_iface *ifaces; /* by the node's ends */
+	struct serve_dhcp_iface *ifaces; /* by the node's ends, as the next */
+	uint32_t *named;                 /* the address under which the lab's names know the end, or 0 */
 	struct serve_dhcp_server server;
 	struct serve_dhcp_subnet subnets[SUBNETS_MAX];
 	struct host_map map;
@@ -38,14 +39,46 @@ static const struct topo_service *service_of(const struct lab_node *n)
 
 /* --- asking --- */
 
+/* The k-th end has this address now, 0: none. */
+static void name_end(struct lab_node *n, int k, uint32_t addr)
+{
+	uint32_t *named = &n->dhcp->named[k];
+	const struct via_addr was = via_addr_v4(*named), is = via_addr_v4(addr);
+	if (!n->lab->names || *named == addr)
+		return;
+	if (*named)
+		lab_names_del(n->lab->names, n->t->name, &was);
+	if (addr)
+		lab_names_add(n->lab->names, n->t->name, &is);
+	*named = addr;
+}
+
+static void on_lease(void *ctx, int ifindex, const struct dhcp_lease *lease)
+{
+	struct lab_node *n = ctx;
+	for (int k = 0; k < n->t->n_ends; k++)
+		if (n->lab->end_ifindex[n->t->ends[k]] == ifindex)
+			name_end(n, k, lease ? lease->addr : 0);
+}
+
+void lab_dhcp_name(struct lab *l)
+{
+	struct via_addr a;
+	for (int i = 0; i < l->topo->n_nodes; i++)
+		for (int k = 0; k < l->topo->nodes[i].n_ends && l->nodes[i].dhcp; k++)
+			if (l->topo->ends[l->topo->nodes[i].ends[k]].asks_dhcp && lab_end_addr(&l->nodes[i], k, &a))
+				name_end(&l->nodes[i], k, via_addr_to_v4(&a));
+}
+
 static int start_client(struct lab_node *n)
 {
 	struct lab *l = n->lab;
 	struct lab_dhcp *d = n->dhcp;
-	const struct serve_dhcp_client_config c = {.via = n->stack, .hostname = n->t->name,
+	const struct serve_dhcp_client_config c = {.via = n->stack, .hostname = n->t->name, .changed = on_lease, .ctx = n,
 		.key = {lab_seed(l, "dhcp client 1", n->t->name), lab_seed(l, "dhcp client 2", n->t->name)}};
 	d->ifaces = calloc((size_t)n->t->n_ends + 1, sizeof *d->ifaces);
-	if (!d->ifaces)
+	d->named = calloc((size_t)n->t->n_ends + 1, sizeof *d->named);
+	if (!d->ifaces || !d->named)
 		return -ENOMEM;
 	int rc = serve_dhcp_client_start(&d->client, &c);
 	d->asks = rc == 0;
@@ -104,7 +137,7 @@ void lab_dhcp_stop(struct lab_node *n)
 	struct lab_dhcp *d = n->dhcp;
 	if (!d)
 		return;
-	if (d->asks)
+	if (d->asks) /* its name goes with the zone */
 		serve_dhcp_client_stop(&d->client, false, n->lab->env.now);
 	if (d->answers)
 		serve_dhcp_server_stop(&d->server);
@@ -113,6 +146,7 @@ void lab_dhcp_stop(struct lab_node *n)
 	if (d->map.at)
 		host_map_free(&d->map);
 	free(d->ifaces);
+	free(d->named);
 	free(d);
 	n->dhcp = NULL;
 }

@@ -269,8 +269,12 @@ static int start_service(struct lab *l, struct lab_node *n, const struct topo_se
 {
 	if (!n->services && !(n->services = lab_services_new(n->stack, n->t->name, epoch_of(l))))
 		return -ENOMEM;
-	if (t->kind == TOPO_DNS && !l->names && !(l->names = lab_names_new(l->topo, lab_seed(l, "names", l->topo->name))))
-		return -ENOMEM;
+	if (t->kind == TOPO_DNS && !l->names) {
+		l->names = lab_names_new(l->topo, lab_seed(l, "names", l->topo->name));
+		if (!l->names)
+			return -ENOMEM;
+		lab_dhcp_name(l);
+	}
 	return lab_service_start(n->services, t, root, &local, l->names);
 }
 

@@ -40,6 +40,8 @@ static void stack_run(struct lab_node *n)
 		again |= via_dispatch(n->stack) > 0;
 	}
 	int64_t next = n->dhcp ? lab_dhcp_next(n) : TIME_NEVER;
+	if (n->services)
+		next = MIN(next, lab_services_next(n->services));
 	sched_set(&l->sched, n->index, next_time(n, again ? l->env.now : MIN(next, via_next_deadline(n->stack))));
 }
 

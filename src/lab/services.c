@@ -19,6 +19,7 @@ struct lab_names {
 	struct host_map map;
 	struct arena *arena;
 	struct dns_zone zone;
+	struct prf_key key; /* for what is asked outside */
 };
 
 struct lab_services {
@@ -37,6 +38,36 @@ struct lab_services {
 	int64_t ticked;
 };
 
+static int add_record(struct lab_names *n, const struct topo_record *r)
+{
+	return r->type ? dns_zone_add_text(n->arena, &n->zone, r->name, r->type, r->preference, r->text)
+		       : dns_zone_add(n->arena, &n->zone, r->name, &r->addr);
+}
+
+static int add_records(struct lab_names *n, const struct topo_node *node)
+{
+	int rc = 0;
+	for (int i = 0; i < node->n_services; i++)
+		for (int k = 0; k < node->services[i].n_records && !rc; k++)
+			rc = add_record(n, &node->services[i].records[k]);
+	return rc;
+}
+
+void lab_names_add(struct lab_names *n, const char *node, const struct via_addr *a)
+{
+	dns_zone_add(n->arena, &n->zone, node, a);
+}
+
+void lab_names_del(struct lab_names *n, const char *node, const struct via_addr *a)
+{
+	dns_zone_del(n->arena, &n->zone, node, a);
+}
+
+bool lab_names_get(const struct lab_names *n, const char *name, struct via_addr *out)
+{
+	return dns_zone_lookup(n->arena, &n->zone, name, out, 1) > 0;
+}
+
 struct lab_names *lab_names_new(const struct topo *t, uint64_t seed)
 {
 	struct lab_names *n = calloc(1, sizeof *n);
@@ -54,6 +85,9 @@ struct lab_names *lab_names_new(const struct topo *t, uint64_t seed)
 			if (rc == -ENOSPC) /* more addresses than an answer tells */
 				rc = 0;
 		}
+	for (int i = 0; i < t->n_nodes && !rc; i++)
+		rc = add_records(n, &t->nodes[i]);
+	n->key = (struct prf_key){siphash_2_4((struct prf_key){seed, 1}, "ask 1", 5), siphash_2_4((struct prf_key){seed, 2}, "ask 2", 5)};
 	if (rc) {
 		lab_names_free(n);
 		return NULL;
@@ -137,6 +171,15 @@ static int start_smtp(struct lab_services *s, const struct topo_service *t, cons
 	return rc;
 }
 
+static int start_dns(struct lab_services *s, const struct topo_service *t, const struct via_sockaddr *local, const struct lab_names *names)
+{
+	size_t len = strlen(s->name);
+	struct serve_dns_config c = {.arena = s->arena, .via = s->via, .zone_arena = names->arena, .zone = &names->zone, .local = *local,
+		.n_forward = t->n_forward, .key = {siphash_2_4(names->key, s->name, len), siphash_2_4(names->key, s->name, len - 1)}};
+	memcpy(c.forward, t->forward, sizeof t->forward);
+	return serve_dns_start(&s->dns, &c);
+}
+
 int lab_service_start(struct lab_services *s, const struct topo_service *t, const char *root, const struct via_sockaddr *local,
 		      const struct lab_names *names)
 {
@@ -151,8 +194,7 @@ int lab_service_start(struct lab_services *s, const struct topo_service *t, cons
 		rc = serve_echo_start(&s->echo, &(struct serve_echo_config){.arena = s->arena, .via = s->via, .local = *local});
 		break;
 	case TOPO_DNS:
-		rc = serve_dns_start(&s->dns, &(struct serve_dns_config){.arena = s->arena, .via = s->via, .zone_arena = names->arena,
-			.zone = &names->zone, .local = *local});
+		rc = start_dns(s, t, local, names);
 		break;
 	case TOPO_SMTP:
 		rc = start_smtp(s, t, root, local);
@@ -164,8 +206,15 @@ int lab_service_start(struct lab_services *s, const struct topo_service *t, cons
 	return rc;
 }
 
+int64_t lab_services_next(const struct lab_services *s)
+{
+	return s->has[TOPO_DNS] ? serve_dns_next(&s->dns) : TIME_NEVER;
+}
+
 void lab_services_tick(struct lab_services *s, int64_t now)
 {
+	if (s->has[TOPO_DNS])
+		serve_dns_now(&s->dns, now);
 	if (s->ticked != INT64_MIN && now - s->ticked < NS_PER_S)
 		return;
 	s->ticked = now;

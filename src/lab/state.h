@@ -99,6 +99,8 @@ void lab_dhcp_stop(struct lab_node *n);
 /* Tell the time, after each poll; when it wants to be told next. */
 void lab_dhcp_tick(struct lab_node *n);
 int64_t lab_dhcp_next(const struct lab_node *n);
+/* l->names is new: those who have leases are named. */
+void lab_dhcp_name(struct lab *l);
 /* The lease of the first end that has one, or NULL. */
 const struct dhcp_lease *lab_dhcp_lease(const struct lab_node *n);
 /* The IPv4 address of a node's k-th end: the topology's, or the lease's. False: it has none (yet). */

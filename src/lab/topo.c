@@ -82,6 +82,7 @@ void topo_free(struct topo *t)
 			free(n->services[s].root);
 			topo_words_free(n->services[s].domains);
 			topo_words_free(n->services[s].mailboxes);
+			topo_dns_free(&n->services[s]);
 		}
 		free(n->services);
 		free(n->wan.forwards);
@@ -383,6 +384,8 @@ int topo_address(struct topo *t, struct lab_error *err)
 		rc = check_routes(t, err);
 	if (!rc)
 		rc = topo_dhcp_check(t, err);
+	if (!rc)
+		rc = topo_dns_check(t, err);
 	if (!rc)
 		rc = topo_filter_check(t, err);
 	return rc ? rc : check_forwards(t, err);

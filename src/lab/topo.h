@@ -53,6 +53,14 @@ struct topo_dhcp {
 	uint16_t mtu;                /* 0: not told */
 };
 
+/* A record of the lab's names that no node's address makes. */
+struct topo_record {
+	char *name, *text;           /* text: of a CNAME or MX a name; NULL: addr is meant */
+	uint16_t type, preference;   /* DNS_CNAME, DNS_MX, DNS_TXT; 0: an address */
+	struct via_addr addr;
+	struct topo_mark mark;
+};
+
 struct topo_service {
 	enum topo_service_kind kind;
 	uint16_t port;
@@ -60,6 +68,10 @@ struct topo_service {
 	char **domains, **mailboxes; /* smtp: NULL-terminated; mailboxes NULL: every name is one */
 	uint64_t size;               /* smtp: octets of a message, 0: the usual */
 	struct topo_dhcp dhcp;
+	struct via_sockaddr forward[3]; /* dns: who is asked what the lab does not know */
+	int n_forward;
+	struct topo_record *records; /* dns */
+	int n_records;
 	struct topo_mark mark;
 };
 
@@ -220,6 +232,11 @@ int topo_domains(struct topo *t);
 int topo_root(int *up, int i);
 /* Where forward f of node `wan` leads. 0, or -EINVAL: no such node or address, or it has none. */
 int topo_forward_guest(const struct topo *t, int wan, const struct topo_forward *f, struct via_sockaddr *out);
+/* --- topo_dns.c --- */
+void topo_dns_free(struct topo_service *s);
+/* An alias has no other record, and no node its name. 0 or -EINVAL with *err. */
+int topo_dns_check(const struct topo *t, struct lab_error *err);
+
 /* --- topo_dhcp.c --- */
 /* What a node's dhcp service gives away at one of its ends. */
 struct topo_dhcp_plan {

@@ -12,7 +12,7 @@ static uint16_t port_read(const char *s, const char *end)
 }
 
 /* "ADDRESS" or "ADDRESS:PORT". */
-static int read_server(struct yaml_tree *y, const ynode *n, struct via_sockaddr *out)
+int topo_wan_server(struct yaml_tree *y, const ynode *n, struct via_sockaddr *out)
 {
 	const char *s;
 	if (yaml_text(y, n, "dns", &s))
@@ -75,7 +75,7 @@ int topo_wan_read(struct yaml_tree *y, const ynode *const val[4], struct topo_wa
 			return -EINVAL;
 		w->loopback = via_addr_v4(addr);
 	}
-	if (val[1] && read_server(y, val[1], &w->dns))
+	if (val[1] && topo_wan_server(y, val[1], &w->dns))
 		return -EINVAL;
 	for (int i = 2; i < 4; i++)
 		if (val[i] && read_forwards(y, val[i], i == 3, w))

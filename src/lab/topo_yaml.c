@@ -118,7 +118,8 @@ static const uint16_t service_ports[] = {[TOPO_HTTP] = 80, [TOPO_ECHO] = 7, [TOP
 
 static int read_service(struct yaml_tree *y, const ynode *n, const char *node, struct topo_service *s)
 {
-	static const char *const keys[][6] = {[TOPO_HTTP] = {"port", "root"}, [TOPO_ECHO] = {"port"}, [TOPO_DNS] = {"port"},
+	static const char *const keys[][6] = {[TOPO_HTTP] = {"port", "root"}, [TOPO_ECHO] = {"port"},
+		[TOPO_DNS] = {"port", "forward", "records"},
 		[TOPO_SMTP] = {"port", "maildir", "domains", "mailboxes", "size"}};
 	struct yaml_map m;
 	uint64_t port = service_ports[s->kind];
@@ -133,6 +134,8 @@ static int read_service(struct yaml_tree *y, const ynode *n, const char *node, s
 	s->port = (uint16_t)port;
 	if (s->kind == TOPO_HTTP)
 		return m.val[1] ? read_root(y, m.val[1], s) : yaml_fail(y, n, "an http service needs 'root', the folder it serves");
+	if (s->kind == TOPO_DNS)
+		return topo_dns_read(y, m.val[1], m.val[2], s);
 	if (s->kind != TOPO_SMTP)
 		return 0;
 	if (!m.val[1])

@@ -74,7 +74,13 @@ unsigned nearest_distance(const char *a, const char *b, unsigned limit);
 
 /* --- topo_wan.c --- */
 /* A wan node's keys: the values of loopback, dns, tcp, udp; each may be NULL. 0 or -EINVAL with the tree's error. */
+/* "ADDRESS" or "ADDRESS:PORT" of a name server. */
+int topo_wan_server(struct yaml_tree *y, const ynode *n, struct via_sockaddr *out);
 int topo_wan_read(struct yaml_tree *y, const ynode *const val[4], struct topo_wan *w);
+
+/* --- topo_dns.c --- */
+/* A dns service's own keys: the values of forward and records; each may be NULL. 0 or -EINVAL with the tree's error. */
+int topo_dns_read(struct yaml_tree *y, const ynode *forward, const ynode *records, struct topo_service *s);
 
 /* --- topo_dhcp.c --- */
 /* A dhcp service. 0 or -EINVAL with the tree's error. */

@@ -1,36 +1,33 @@
-/* net/fib.h - routes: longest-prefix match to a set of next hops. The interface the big table will have.
+/* net/fib.h - routes: longest-prefix match to a set of next hops, for a host's three prefixes and for a full internet table.
  *
- * A destination resolves to one next hop; several equal ones are chosen by the flow's keyed hash, so a flow keeps its
- * path. Kept simple now (a hash per prefix length, longest first); the full-internet table replaces the inside only. */
+ * A destination resolves to one next hop; several equal ones are chosen by the flow's keyed hash (net/hops.h), so a flow keeps
+ * its path. A table grows with its routes: up to FIB_SMALL prefixes are a list, then a hash by prefix knows them all and, per
+ * family, a look-up table (net/lpm.h) answers; without memory for that one the hash answers, more slowly. Numbers: fib.c. */
 #ifndef NET_FIB_H
 #define NET_FIB_H
-#include "base/arena.h"
-#include "base/prf.h"
-#include <viaduct/types.h>
+#include "net/hops.h"
 
-#define FIB_PATHS_MAX 8
+#define FIB_SMALL 32u
 
-struct fib_hop {
-	struct via_addr gateway; /* any: destination is on link */
-	uint16_t ifindex;
-	uint16_t weight;
-};
 struct fib; /* in the arena */
 
 ref_t fib_new(struct arena *a, struct prf_key key);
-/* Add one path to a prefix. -EEXIST, -ENOSPC (FIB_PATHS_MAX), -ENOMEM. */
+/* Add one path to a prefix. -EEXIST (a path like it, or one of another type), -ENOSPC (FIB_PATHS_MAX, HOP_SETS_MAX), -ENOMEM. */
 int fib_add(struct arena *a, ref_t fib, const struct via_addr *dst, uint8_t plen, const struct fib_hop *hop);
-int fib_del(struct arena *a, ref_t fib, const struct via_addr *dst, uint8_t plen, const struct fib_hop *hop); /* -ESRCH */
-/* Longest match; hops on interfaces whose bit in `down` is set are passed over. flow_hash picks among equals. False: no route. */
+/* -ESRCH; -ENOMEM: the path stays. */
+int fib_del(struct arena *a, ref_t fib, const struct via_addr *dst, uint8_t plen, const struct fib_hop *hop);
+/* Longest match; hops on interfaces whose bit in `down` is set are passed over, and prefixes all of whose are down. flow_hash picks
+ * among equals. False: no route. out->type may say that there is none to be (FIB_BLACKHOLE, …). */
 bool fib_lookup(const struct arena *a, ref_t fib, const struct via_addr *dst, uint32_t flow_hash, uint64_t down, struct fib_hop *out);
-/* The set fib_lookup() chooses from: the hops of the longest match that has one up; *n of them, borrowed until the next
- * change. NULL: no route. */
-const struct fib_hop *fib_match(const struct arena *a, ref_t fib, const struct via_addr *dst, uint64_t down, int *n);
-/* Choose one of n by weight; hops in `down` are passed over (at least one must be up). */
-const struct fib_hop *fib_choose(const struct fib_hop *hops, int n, uint32_t flow_hash, uint64_t down);
-/* Take all paths over an interface out, and prefixes left without one. Returns how many paths. */
+/* The set fib_lookup() chooses from: the hops of the longest match that has one up; borrowed until the next change. NULL: no route. */
+const struct hop_set *fib_match(const struct arena *a, ref_t fib, const struct via_addr *dst, uint64_t down);
+/* The hop by which addr is a neighbour of ours; borrowed until the next change. NULL: it is none. */
+const struct fib_hop *fib_onlink(const struct arena *a, ref_t fib, const struct via_addr *addr, uint64_t down);
+/* Take all paths over an interface out, and prefixes left without one (or without memory for the rest). Returns how many paths. */
 int fib_del_ifindex(struct arena *a, ref_t fib, uint16_t ifindex);
 void fib_free(struct arena *a, ref_t fib);
+/* Prefixes of both families, and the bytes of the arena that the table takes. */
+void fib_size(const struct arena *a, ref_t fib, uint32_t *n, uint64_t *bytes);
 /* The n-th (prefix, path) for listing, shortest prefix last; false past the end. */
 bool fib_get(const struct arena *a, ref_t fib, int n, struct via_addr *dst, uint8_t *plen, struct fib_hop *hop);
 /* Where a listing stands; zeroed at the start. */

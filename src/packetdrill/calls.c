@@ -5,6 +5,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdarg.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
@@ -88,6 +90,8 @@ static ssize_t call_writev(void *userdata, int fd, const struct iovec *iov, int 
 
 static ssize_t call_sendto(void *userdata, int fd, const void *data, size_t len, int flags, const struct sockaddr *addr, socklen_t alen)
 {
+	if (flags & MSG_FASTOPEN)
+		adapter_settings(userdata);
 	return CALL(via_posix_sendto(fd, data, len, flags, addr, alen), NOT_OURS);
 }
 
@@ -98,6 +102,8 @@ static ssize_t call_send(void *userdata, int fd, const void *data, size_t len, i
 
 static ssize_t call_sendmsg(void *userdata, int fd, const struct msghdr *msg, int flags)
 {
+	if (flags & MSG_FASTOPEN)
+		adapter_settings(userdata);
 	return CALL(via_posix_sendmsg(fd, msg, flags), NOT_OURS);
 }
 
@@ -143,6 +149,8 @@ static int call_getsockopt(void *userdata, int fd, int level, int name, void *va
 
 static int call_setsockopt(void *userdata, int fd, int level, int name, const void *val, socklen_t len)
 {
+	if (level == IPPROTO_TCP && name == TCP_FASTOPEN_CONNECT)
+		adapter_settings(userdata);
 	return (int)CALL(via_posix_setsockopt(fd, level, name, val, len), NOT_OURS);
 }
 

@@ -1,9 +1,10 @@
 /* posix/transfer.c - the calls that carry data.
  *
  * All come down to sendmsg and recvmsg. A blocking send of a stream goes on until all is taken, as Linux's does; what was taken
- * before an error, a time-out or a refusal to wait is the result. A datagram of several pieces is gathered first. With MSG_FASTOPEN a
- * send connects: what does not go on the SYN waits for the connection, or is left to who does not wait (EINPROGRESS). What went all
- * on the SYN is not waited for, even by a blocking call, which in Linux tells whether the connection came about. */
+ * before an error, a time-out or a refusal to wait is the result. A datagram of several pieces is gathered first. A send with
+ * MSG_FASTOPEN, and the first one after TCP_FASTOPEN_CONNECT, connects: its pieces are gathered too, since one call decides what the
+ * SYN carries; the rest waits for the connection, or is left to who does not wait (EINPROGRESS). A blocking call waits until the
+ * connection has come about even if all went on the SYN, and fails if it does not (as Linux). */
 #include "posix/posix.h"
 
 #include <errno.h>
@@ -20,9 +21,11 @@ struct transfer {
 	int n;
 	size_t total, done;
 	int flags;
+	bool is_counted;        /* among those with MSG_ZEROCOPY */
 	bool addressed;         /* `addr` is the destination */
 	bool has_opened;        /* MSG_FASTOPEN has had its effect */
 	bool is_opening;        /* the SYN left without text */
+	bool is_on_syn;         /* or with text, and nobody has answered yet */
 	struct via_sockaddr addr;
 	bool cut;               /* a datagram was longer than the room */
 	bool tells_inq;         /* TCP_INQ is on: */
@@ -73,9 +76,80 @@ static int64_t piece_send(struct psock *ps, struct transfer *t, struct iovec pie
 	return r == -EINPROGRESS ? -EAGAIN : r;
 }
 
+static int option_get(struct psock *ps, int level, int name)
+{
+	int on = 0;
+	uint32_t len = sizeof(on);
+	return via_getsockopt(ps->v, ps->s, level, name, &on, &len) ? 0 : on;
+}
+
+/* The first `len` bytes of all pieces, to be freed; NULL: no memory. */
+static char *transfer_gather(const struct transfer *t, size_t len)
+{
+	char *whole = malloc(MAX(len, 1));
+	size_t at = 0;
+	for (int i = 0; whole && i < t->n && at < len; i++) {
+		size_t part = MIN(t->iov[i].iov_len, len - at);
+		if (part)
+			memcpy(whole + at, t->iov[i].iov_base, part);
+		at += part;
+	}
+	return whole;
+}
+
+/* Neither connected nor over. */
+static bool is_connecting(struct psock *ps)
+{
+	struct via_sockaddr peer;
+	return via_peer(ps->v, ps->s, &peer) == -ENOTCONN && !(via_ready(ps->v, ps->s) & VIA_HUP);
+}
+
+/* Does the first byte of this send put a SYN on its way? */
+static bool send_opens(struct psock *ps, const struct transfer *t)
+{
+	if (t->has_opened || t->flags & MSG_OOB)
+		return false;
+	return t->flags & MSG_FASTOPEN || (option_get(ps, IPPROTO_TCP, TCP_FASTOPEN_CONNECT) && is_connecting(ps));
+}
+
+/* Bytes that go on the SYN, and wait for what becomes of it. */
+static int64_t opening_send(struct psock *ps, struct transfer *t)
+{
+	size_t n = MIN(t->total, (size_t)DGRAM_MAX);
+	char *whole = transfer_gather(t, n);
+	if (!whole)
+		return -ENOBUFS;
+	int64_t r = piece_send(ps, t, (struct iovec){whole, n}, n < t->total || t->flags & MSG_MORE ? VIA_MORE : 0);
+	free(whole);
+	t->done = r > 0 ? (size_t)r : 0;
+	t->is_on_syn = r > 0 && is_connecting(ps);
+	return t->is_on_syn ? -EAGAIN : r;
+}
+
+/* 0: the SYN was answered, -EAGAIN: not yet, or what went wrong: then nothing was sent. */
+static int opening_result(struct psock *ps, struct transfer *t)
+{
+	if (is_connecting(ps))
+		return -EAGAIN;
+	t->is_on_syn = false;
+	int e = option_get(ps, SOL_SOCKET, SO_ERROR);
+	if (e)
+		t->done = 0;
+	return -e;
+}
+
 static int64_t stream_send_attempt(struct psock *ps, struct transfer *t)
 {
-	do {
+	if (t->is_on_syn) {
+		int e = opening_result(ps, t);
+		if (e)
+			return e;
+	} else if (send_opens(ps, t)) {
+		int64_t r = opening_send(ps, t);
+		if (r < 0)
+			return r;
+	}
+	while (t->done < t->total || !t->total) {
 		struct iovec piece = transfer_piece(t);
 		bool is_last = t->done + piece.iov_len >= t->total;
 		int how = !is_last || t->flags & MSG_MORE ? VIA_MORE : 0;
@@ -85,7 +159,9 @@ static int64_t stream_send_attempt(struct psock *ps, struct transfer *t)
 		if (r < 0)
 			return r != -EAGAIN && t->done ? (int64_t)t->done : r;
 		t->done += (size_t)r;
-	} while (t->done < t->total);
+		if (!t->total)
+			break;
+	}
 	return (int64_t)t->done;
 }
 
@@ -98,25 +174,12 @@ static int64_t dgram_send_attempt(struct psock *ps, struct transfer *t)
 	struct iovec piece = transfer_piece(t);
 	if (piece.iov_len == t->total)
 		return via_sendto(ps->v, ps->s, piece.iov_base, (uint32_t)t->total, 0, to);
-	char *whole = malloc(t->total);
+	char *whole = transfer_gather(t, t->total);
 	if (!whole)
 		return -ENOBUFS;
-	size_t at = 0;
-	for (int i = 0; i < t->n; i++) {
-		if (t->iov[i].iov_len)
-			memcpy(whole + at, t->iov[i].iov_base, t->iov[i].iov_len);
-		at += t->iov[i].iov_len;
-	}
 	int64_t r = via_sendto(ps->v, ps->s, whole, (uint32_t)t->total, 0, to);
 	free(whole);
 	return r;
-}
-
-static int option_get(struct psock *ps, int level, int name)
-{
-	int on = 0;
-	uint32_t len = sizeof(on);
-	return via_getsockopt(ps->v, ps->s, level, name, &on, &len) ? 0 : on;
 }
 
 static int64_t send_attempt(struct psock *ps, void *arg)
@@ -125,8 +188,10 @@ static int64_t send_attempt(struct psock *ps, void *arg)
 	if (t->flags & MSG_OOB && ps->type != VIA_STREAM)
 		return -EOPNOTSUPP;
 	int64_t r = ps->type == VIA_STREAM ? stream_send_attempt(ps, t) : dgram_send_attempt(ps, t);
-	if (t->flags & MSG_ZEROCOPY && r > 0 && option_get(ps, SOL_SOCKET, SO_ZEROCOPY))
+	if (t->flags & MSG_ZEROCOPY && !t->is_counted && (r > 0 || t->is_on_syn) && option_get(ps, SOL_SOCKET, SO_ZEROCOPY)) {
+		t->is_counted = true;
 		ps->zerocopies++;
+	}
 	return r;
 }
 
@@ -137,6 +202,8 @@ ssize_t via_posix_sendmsg(int fd, const struct msghdr *msg, int flags)
 	if (!e && msg->msg_name && msg->msg_namelen) {
 		e = addr_from(msg->msg_name, msg->msg_namelen, &t.addr);
 		t.addressed = true;
+		if (flags & MSG_FASTOPEN && ((const struct sockaddr *)msg->msg_name)->sa_family == AF_UNSPEC)
+			e = -EOPNOTSUPP; /* connect() would dissolve a connection with that (as Linux) */
 	}
 	int64_t r = e ? e : posix_call(fd, flags, SO_SNDTIMEO, send_attempt, &t);
 	if (r == -EAGAIN && t.is_opening)
@@ -175,10 +242,10 @@ static int64_t stream_recv_attempt(struct psock *ps, struct transfer *t)
 	int flags = (t->flags & MSG_PEEK ? VIA_PEEK : 0) | (t->flags & MSG_TRUNC ? VIA_TRUNC : 0);
 	bool all = t->flags & MSG_WAITALL && !(t->flags & MSG_PEEK);
 	do {
+		if (t->done && via_inq(ps->v, ps->s) <= 0 && (!all || via_ready(ps->v, ps->s) & VIA_ERR))
+			break; /* an error is the next call's */
 		struct iovec piece = transfer_piece(t);
 		int64_t r = via_recvfrom(ps->v, ps->s, piece.iov_base, (uint32_t)piece.iov_len, flags, &t->addr, NULL);
-		if (r == -EAGAIN && t->done && !all)
-			break;
 		if (r < 0)
 			return r != -EAGAIN && t->done ? (int64_t)t->done : r;
 		if (r == 0)

@@ -100,12 +100,19 @@ static int config_addr_probe(struct via *v, const struct via_change *c)
 	return i ? acd_start(v, i, &c->addr, c->plen) : -ENODEV;
 }
 
+_Static_assert((int)VIA_ROUTE_BLACKHOLE == FIB_BLACKHOLE && (int)VIA_ROUTE_PROHIBIT == FIB_PROHIBIT &&
+	       (int)VIA_ROUTE_UNREACHABLE == FIB_UNREACHABLE, "the public face and net/hops.h count alike");
+
 /* The hop a route change names. The interface of a gateway is that of the connected route to it. */
 static int config_hop(struct via *v, const struct via_change *c, struct fib_hop *hop)
 {
-	*hop = (struct fib_hop){.gateway = via_addr_v4(0), .ifindex = (uint16_t)c->ifindex};
-	if (!plen_fits(&c->addr, c->plen) || addr_is_link_local(&c->addr))
+	bool leads = c->route_type == VIA_ROUTE_UNICAST;
+	*hop = (struct fib_hop){.gateway = via_addr_v4(0), .ifindex = (uint16_t)c->ifindex, .weight = c->weight,
+				.type = (uint8_t)c->route_type};
+	if (!plen_fits(&c->addr, c->plen) || addr_is_link_local(&c->addr) || c->route_type > VIA_ROUTE_UNREACHABLE)
 		return -EINVAL;
+	if (!leads)
+		return c->ifindex || !via_addr_is_any(&c->gateway) ? -EINVAL : 0;
 	if (c->ifindex && !iface_at(v, (uint32_t)c->ifindex))
 		return -ENODEV;
 	if (via_addr_is_any(&c->gateway))
@@ -117,9 +124,8 @@ static int config_hop(struct via *v, const struct via_change *c, struct fib_hop 
 		hop->ifindex = (uint16_t)(c->ifindex ? (uint32_t)c->ifindex : hop->gateway.scope);
 		return iface_at(v, hop->ifindex) ? 0 : -ENODEV;
 	}
-	int n;
-	const struct fib_hop *on = fib_match(v->arena, v->st->fib, &c->gateway, 0, &n);
-	if (!on || !via_addr_is_any(&on->gateway))
+	const struct fib_hop *on = fib_onlink(v->arena, v->st->fib, &c->gateway, 0);
+	if (!on)
 		return -ENETUNREACH;
 	hop->ifindex = on->ifindex;
 	return 0;

@@ -65,7 +65,7 @@ static void send_raw(struct via *v, struct pkt *p, const struct ip_hdr *h)
 		tx_loopback(v, p, h->src.scope);
 		return;
 	}
-	if (!fib_lookup(v->arena, v->st->fib, &dst, 1, v->st->down, &hop)) {
+	if (!fib_lookup(v->arena, v->st->fib, &dst, 1, v->st->down, &hop) || hop.type != FIB_UNICAST) {
 		stack_drop(v, p, DROP_IP_NO_ROUTE);
 		return;
 	}

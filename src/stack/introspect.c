@@ -46,7 +46,8 @@ bool via_route_get(struct via *v, int n, struct via_route_info *out)
 	uint8_t plen;
 	if (n < 0 || !fib_get_from(v->arena, v->st->fib, &v->st->routes, n, &dst, &plen, &hop))
 		return false;
-	*out = (struct via_route_info){.size = out->size, .dst = dst, .plen = plen, .gateway = hop.gateway, .ifindex = hop.ifindex};
+	*out = (struct via_route_info){.size = out->size, .dst = dst, .plen = plen, .gateway = hop.gateway, .ifindex = hop.ifindex,
+				       .type = (enum via_route_type)hop.type, .weight = hop.weight};
 	return true;
 }
 

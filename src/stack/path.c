@@ -132,11 +132,10 @@ static bool is_group6(const struct via_addr *a)
 /* Is `a` a neighbour by interface ifindex? remote: what it is the way to; an IPv6 router may say of that that it is (RFC 4861 §8.3). */
 static bool path_is_neighbour(const struct via *v, const struct via_addr *a, uint16_t ifindex, const struct via_addr *remote)
 {
-	int n;
 	if (a->scope || (!via_addr_is_v4(a) && via_addr_eq(a, remote)))
 		return !a->scope || a->scope == ifindex;
-	const struct fib_hop *on = fib_match(v->arena, v->st->fib, a, v->st->down, &n);
-	return on && via_addr_is_any(&on->gateway) && on->ifindex == ifindex;
+	const struct fib_hop *on = fib_onlink(v->arena, v->st->fib, a, v->st->down);
+	return on && on->ifindex == ifindex;
 }
 
 /* The route's hop is pa->hop: another gateway, if that one named it and it is still a neighbour there. */
@@ -153,20 +152,24 @@ static void path_apply_redirect(struct via *v, struct path *pa)
 static void path_route(struct via *v, struct path *pa)
 {
 	struct via_state *st = v->st;
-	int n = 0;
 	uint32_t hash = flow_hash(st->flow_key, &pa->p.local, &pa->p.remote, 0, 0), mtu = 65535;
-	const struct fib_hop was = pa->hop, *hops = fib_match(v->arena, st->fib, &pa->p.remote, st->down, &n);
-	if (!hops)
+	const struct fib_hop was = pa->hop;
+	const struct hop_set *set = fib_match(v->arena, st->fib, &pa->p.remote, st->down);
+	if (!set)
 		return;
-	for (int i = 0; i < n; i++) /* equal paths may differ in MTU: the least is safe on all */
-		mtu = MIN(mtu, iface_mtu(iface_at(v, hops[i].ifindex), pa->p.ip_hlen == IP6_HLEN));
-	pa->hop = *fib_choose(hops, n, hash, st->down);
+	if (set->hop[0].type != FIB_UNICAST) {
+		pa->no_way = set->hop[0].type;
+		return;
+	}
+	for (int i = 0; i < set->n; i++) /* equal paths may differ in MTU: the least is safe on all */
+		mtu = MIN(mtu, iface_mtu(iface_at(v, set->hop[i].ifindex), pa->p.ip_hlen == IP6_HLEN));
+	pa->hop = *hop_set_choose(set, hash, st->down);
 	if (!via_addr_is_any(&pa->redirect))
 		path_apply_redirect(v, pa);
 	pa->p.ifindex = pa->hop.ifindex;
 	pa->p.is_onlink = via_addr_is_any(&pa->hop.gateway);
 	pa->p.is_broadcast = pa->p.is_onlink && addrs_is_broadcast(v->arena, &st->addrs, pa->hop.ifindex, &pa->p.remote);
-	pa->is_multi = n > 1 && !pa->p.is_broadcast;
+	pa->is_multi = set->n > 1 && !pa->p.is_broadcast;
 	pa->p.mtu = mtu;
 	if (was.ifindex != pa->hop.ifindex || memcmp(was.gateway.b, pa->hop.gateway.b, 16) != 0)
 		pa->p.tcp_mtu = 0; /* another way: what TCP found out was about the last one */
@@ -178,6 +181,7 @@ bool path_refresh(struct via *v, struct path *pa)
 	pa->neigh = 0;
 	pa->p.is_loopback = stack_addr_is_ours(v, &pa->p.remote);
 	pa->p.ifindex = 0;
+	pa->no_way = 0;
 	pa->p.is_onlink = pa->p.is_broadcast = pa->p.is_multicast = pa->is_multi = false;
 	if (pa->p.is_loopback) {
 		pa->p.ifindex = IFINDEX_LO;
@@ -207,11 +211,19 @@ bool path_refresh(struct via *v, struct path *pa)
 	return true;
 }
 
+/* What a sender is told of a route that leads nowhere, as Linux (fib_props); FIB_UNICAST: there is none at all. */
+static int path_no_way(uint8_t type)
+{
+	static const uint8_t err[] = {[FIB_UNICAST] = ENETUNREACH, [FIB_BLACKHOLE] = EINVAL, [FIB_PROHIBIT] = EACCES,
+				      [FIB_UNREACHABLE] = EHOSTUNREACH};
+	return -err[type];
+}
+
 /* The source for packets to remote when the user named none. */
 static int path_source(struct via *v, const struct via_addr *remote, struct via_addr *local)
 {
 	struct via_state *st = v->st;
-	struct fib_hop hop;
+	struct fib_hop hop = {0};
 	if (stack_addr_is_ours(v, remote)) {
 		*local = via_addr_is_v4(remote) && via_addr_is_loopback(remote) ? via_addr_v4(0x7f000001) : *remote;
 		return 0;
@@ -225,6 +237,8 @@ static int path_source(struct via *v, const struct via_addr *remote, struct via_
 				 by_gateway && !via_addr_is_any(&hop.gateway) ? &hop.gateway : remote);
 	else if (!is_limited_broadcast(remote) && !is_group6(remote)) /* needs no route: without one our first address speaks */
 		return -ENETUNREACH;
+	if (hop.type != FIB_UNICAST)
+		return path_no_way(hop.type);
 	if (!e && remote->scope && is_limited_broadcast(remote)) {
 		*local = via_addr_v4(0); /* an interface without address; tx_datagram() looks who says so */
 		return 0;
@@ -339,8 +353,9 @@ int path_get(struct via *v, const struct via_addr *local, const struct via_addr 
 	path_in_use(v, r);
 	/* 127/8 never leaves the host (IP4-004). */
 	if (!pa->p.ifindex || (via_addr_is_loopback(&from) && !pa->p.is_loopback)) {
+		err = path_no_way(pa->no_way);
 		path_drop(v, r);
-		return -ENETUNREACH;
+		return err;
 	}
 	*out = r;
 	return 0;

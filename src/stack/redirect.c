@@ -30,9 +30,8 @@ static void redirect_send6(struct via *v, struct pkt *p, const struct ip_hdr *h,
 	struct iface *i = iface_at(v, p->m.ifindex);
 	const struct addr_entry *self = nd_link_local(v, i->ifindex);
 	struct nd_msg m = {.type = ND_REDIRECT, .target = *next, .dst = h->dst, .quote = quote};
-	int n;
-	const struct fib_hop *on = fib_match(v->arena, v->st->fib, &h->src, v->st->down, &n);
-	bool is_near = on && via_addr_is_any(&on->gateway) && on->ifindex == i->ifindex;
+	const struct fib_hop *on = fib_onlink(v->arena, v->st->fib, &h->src, v->st->down);
+	bool is_near = on && on->ifindex == i->ifindex;
 	bool names = addr_is_fe80(next) || via_addr_eq(next, &h->dst);
 	if (!self || !is_near || !names || p->m.gso_size || !icmp_limit_error(&v->st->icmp, &h->src, v->now))
 		return;

@@ -73,6 +73,7 @@ struct path {
 	uint32_t pmtu_learnt;/* from "fragmentation needed", 0: none */
 	uint16_t ip_id;
 	bool is_idle;        /* kept for what was learnt, in idle_paths */
+	uint8_t no_way;      /* enum fib_type of a route that leads nowhere; ifindex is 0 then */
 	bool is_multi;       /* several equal next hops: each flow chooses */
 	uint8_t l2[ETH_HLEN];/* ready header, valid like neigh */
 	_Alignas(16) struct wheel_node timer; /* forgets pmtu_learnt */

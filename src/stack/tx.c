@@ -183,13 +183,12 @@ static void tx_route(struct via *v, struct pkt *p, struct path *pa)
 {
 	struct via_state *st = v->st;
 	struct fib_hop hop = pa->hop;
-	int n;
-	const struct fib_hop *hops = pa->is_multi ? fib_match(v->arena, st->fib, &pa->p.remote, st->down, &n) : NULL;
-	if (hops)
-		hop = *fib_choose(hops, n, p->m.flow_hash, st->down);
+	const struct hop_set *set = pa->is_multi ? fib_match(v->arena, st->fib, &pa->p.remote, st->down) : NULL;
+	if (set)
+		hop = *hop_set_choose(set, p->m.flow_hash, st->down);
 	struct iface *i = iface_at(v, hop.ifindex);
 	const struct via_addr *next = via_addr_is_any(&hop.gateway) ? &pa->p.remote : &hop.gateway;
-	if (i->l2 == VIA_L2_NONE || hops) {
+	if (i->l2 == VIA_L2_NONE || set) {
 		tx_neighbour(v, i, next, p);
 		return;
 	}
@@ -389,6 +388,18 @@ void tx_icmp_error(struct via *v, struct pkt *p, const struct ip_hdr *h, enum ic
 
 /* ---- internet: what passes through ---- */
 
+/* There is no route (FIB_UNICAST), or one that leads nowhere: p's sender is told what RFC 1812 §5.2.7.1 has for it. Why p goes. */
+static enum drop tx_no_way(struct via *v, struct pkt *p, const struct ip_hdr *h, uint8_t type)
+{
+	static const struct { enum icmp_say say; enum drop why; } says[] = {
+		[FIB_UNICAST] = {ICMP_SAY_NO_ROUTE, DROP_IP_NO_ROUTE}, [FIB_BLACKHOLE] = {ICMP_SAY_COUNT, DROP_IP_BLACKHOLE},
+		[FIB_PROHIBIT] = {ICMP_SAY_FILTERED, DROP_IP_PROHIBITED}, [FIB_UNREACHABLE] = {ICMP_SAY_REJECT_ROUTE, DROP_IP_UNREACHABLE},
+	};
+	if (type != FIB_BLACKHOLE)
+		tx_icmp_error(v, p, h, says[type].say, 0);
+	return says[type].why;
+}
+
 void tx_forward(struct via *v, struct pkt *p, struct ip_hdr *h)
 {
 	struct via_state *st = v->st;
@@ -403,9 +414,9 @@ void tx_forward(struct via *v, struct pkt *p, struct ip_hdr *h)
 		why = DROP_IP_TTL;
 		goto drop;
 	}
-	if (!fib_lookup(v->arena, st->fib, &h->dst, flow_hash_of(st->flow_key, p, h), st->down, &hop)) {
-		tx_icmp_error(v, p, h, ICMP_SAY_NO_ROUTE, 0);
-		why = DROP_IP_NO_ROUTE;
+	bool found = fib_lookup(v->arena, st->fib, &h->dst, flow_hash_of(st->flow_key, p, h), st->down, &hop);
+	if (!found || hop.type != FIB_UNICAST) {
+		why = tx_no_way(v, p, h, found ? hop.type : FIB_UNICAST);
 		goto drop;
 	}
 	struct iface *out = iface_at(v, hop.ifindex);
@@ -457,10 +468,9 @@ static uint32_t tx_room_multi(struct via *v, struct path *pa)
 {
 	struct via_state *st = v->st;
 	uint32_t room = IFQ_LOCAL_BYTES;
-	int n;
-	const struct fib_hop *hops = fib_match(v->arena, st->fib, &pa->p.remote, st->down, &n);
-	for (int k = 0; hops && k < n; k++) {
-		struct ifq *q = &iface_lower(v, iface_at(v, hops[k].ifindex))->q;
+	const struct hop_set *set = fib_match(v->arena, st->fib, &pa->p.remote, st->down);
+	for (int k = 0; set && k < set->n; k++) {
+		struct ifq *q = &iface_lower(v, iface_at(v, set->hop[k].ifindex))->q;
 		room = MIN(room, q->bytes < IFQ_LOCAL_BYTES ? IFQ_LOCAL_BYTES - q->bytes : 0);
 		q->starved = q->starves_all = q->starved || q->bytes >= IFQ_LOCAL_BYTES;
 	}

@@ -1,26 +1,12 @@
-/* svc/dns.c - the lab's DNS engine: zone table and answers (RFC 1034 §4.3.2, 1035 §4.2.1, 2308 §2, 6891 §6).
+/* svc/dns.c - the zone table of the lab's DNS engine (dns_answer.c answers from it).
  *
  * A name is stored bare and lower case; a question's name loses the suffix before it is looked up. Two hash tables of
- * chains, one by name and one by address, grow together by doubling. Hosts are few and are never removed one by one. */
-#include "svc/dns.h"
-
-#include "wire/dns.h"
+ * chains, one by name and one by address, grow together by doubling. A name whose last address is taken away stays, without. */
+#include "svc/dns_zone.h"
 
 #include <errno.h>
 
-enum { BUCKETS_FIRST = 64, LABEL_MAX = 63, EDNS_SIZE = 1232, HEADER = 12 };
-
-struct dns_host {
-	ref_t next;
-	uint8_t n_addrs, len;
-	char name[DNS_HOST_MAX + 1];
-	struct via_addr addrs[DNS_ADDRS_MAX];
-};
-
-struct dns_ptr {
-	ref_t next, host;
-	struct via_addr addr;
-};
+enum { BUCKETS_FIRST = 64, LABEL_MAX = 63 };
 
 static ref_t *dns_bucket(const struct arena *a, const struct dns_zone *z, ref_t table, uint64_t hash)
 {
@@ -90,6 +76,7 @@ int dns_zone_init(struct arena *a, struct dns_zone *z, const char *suffix, uint3
 	z->n_buckets = BUCKETS_FIRST;
 	pool_init(a, &z->hosts, "dns_host", sizeof(struct dns_host), 0);
 	pool_init(a, &z->ptrs, "dns_ptr", sizeof(struct dns_ptr), 0);
+	pool_init(a, &z->extras, "dns_extra", sizeof(struct dns_extra), 0);
 	z->by_name = dns_table_new(a, z->n_buckets);
 	z->by_addr = dns_table_new(a, z->n_buckets);
 	if (z->by_name && z->by_addr)
@@ -113,8 +100,20 @@ static void dns_table_free(struct arena *a, struct dns_zone *z, ref_t table, str
 	arena_buf_give(a, table, z->n_buckets * sizeof(ref_t));
 }
 
+static void dns_extras_free(struct arena *a, struct dns_zone *z, struct dns_host *h)
+{
+	while (h->extra) {
+		ref_t r = h->extra;
+		h->extra = ((struct dns_extra *)arena_at(a, r))->next;
+		pool_give(a, &z->extras, r);
+	}
+}
+
 void dns_zone_free(struct arena *a, struct dns_zone *z)
 {
+	for (uint32_t i = 0; i < z->n_buckets && z->by_name; i++)
+		for (ref_t r = *dns_bucket(a, z, z->by_name, i); r; r = ((struct dns_host *)arena_at(a, r))->next)
+			dns_extras_free(a, z, arena_at(a, r));
 	dns_table_free(a, z, z->by_name, &z->hosts);
 	dns_table_free(a, z, z->by_addr, &z->ptrs);
 	z->by_name = z->by_addr = 0;
@@ -132,7 +131,7 @@ static ref_t dns_host_find(const struct arena *a, const struct dns_zone *z, cons
 	return r;
 }
 
-static const struct dns_host *dns_ptr_find(const struct arena *a, const struct dns_zone *z, const struct via_addr *addr)
+const struct dns_host *dns_ptr_find(const struct arena *a, const struct dns_zone *z, const struct via_addr *addr)
 {
 	ref_t r = *dns_bucket(a, z, z->by_addr, dns_hash(z, addr->b, 16));
 	while (r) {
@@ -208,7 +207,8 @@ static int dns_ptr_add(struct arena *a, struct dns_zone *z, const struct via_add
 	return 0;
 }
 
-int dns_zone_add(struct arena *a, struct dns_zone *z, const char *name, const struct via_addr *addr)
+/* The entry of a name as its owner writes it, made if need be (*fresh: it is in no table yet). 0 or -errno. */
+static int dns_host_open(struct arena *a, struct dns_zone *z, const char *name, ref_t *host, bool *fresh)
 {
 	char bare[DNS_HOST_MAX + 1 + DNS_SUFFIX_MAX + 1];
 	int len = dns_lower(name, bare, sizeof(bare) - 1);
@@ -219,31 +219,107 @@ int dns_zone_add(struct arena *a, struct dns_zone *z, const char *name, const st
 		return -EINVAL;
 	if (z->hosts.n_used >= 2 * z->n_buckets || z->ptrs.n_used >= 2 * z->n_buckets)
 		dns_zone_grow(a, z);
-	ref_t r = dns_host_find(a, z, bare, n);
-	bool fresh = !r;
-	if (fresh && !(r = dns_host_new(a, z, bare, n)))
-		return -ENOMEM;
+	*host = dns_host_find(a, z, bare, n);
+	*fresh = !*host;
+	if (*fresh)
+		*host = dns_host_new(a, z, bare, n);
+	return *host ? 0 : -ENOMEM;
+}
+
+/* Something of it was added: err is what became of that. A fresh entry joins the table, or goes again. Gives err. */
+static int dns_host_done(struct arena *a, struct dns_zone *z, ref_t r, bool fresh, int err)
+{
+	struct dns_host *h = arena_at(a, r);
+	if (fresh && err)
+		pool_give(a, &z->hosts, r);
+	if (fresh && !err) {
+		ref_t *b = dns_bucket(a, z, z->by_name, dns_hash(z, h->name, h->len));
+		h->next = *b;
+		*b = r;
+	}
+	return err;
+}
+
+int dns_zone_add(struct arena *a, struct dns_zone *z, const char *name, const struct via_addr *addr)
+{
+	ref_t r;
+	bool fresh;
+	int err = dns_host_open(a, z, name, &r, &fresh);
+	if (err)
+		return err;
 	struct dns_host *h = arena_at(a, r);
 	for (unsigned i = 0; i < h->n_addrs; i++)
 		if (via_addr_eq(&h->addrs[i], addr))
 			return 0;
-	int err = h->n_addrs == DNS_ADDRS_MAX ? -ENOSPC : dns_ptr_add(a, z, addr, r);
-	if (err) {
-		if (fresh)
-			pool_give(a, &z->hosts, r);
+	err = h->n_addrs == DNS_ADDRS_MAX ? -ENOSPC : dns_ptr_add(a, z, addr, r);
+	if (!err)
+		h->addrs[h->n_addrs++] = *addr;
+	return dns_host_done(a, z, r, fresh, err);
+}
+
+int dns_zone_add_text(struct arena *a, struct dns_zone *z, const char *name, uint16_t type, uint16_t preference, const char *text)
+{
+	ref_t r, e;
+	bool fresh;
+	char name_there[DNS_TEXT_MAX + 1];
+	bool is_text = type == DNS_TXT;
+	int len = is_text ? (int)strnlen(text, DNS_TEXT_MAX + 1) : dns_lower(text, name_there, DNS_TEXT_MAX);
+	if ((type != DNS_CNAME && type != DNS_MX && !is_text) || len < 0 || len > DNS_TEXT_MAX ||
+	    (!is_text && !dns_is_host_name(name_there, (size_t)len)))
+		return -EINVAL;
+	int err = dns_host_open(a, z, name, &r, &fresh);
+	if (err)
 		return err;
+	struct dns_host *h = arena_at(a, r);
+	if (type == DNS_CNAME && (h->n_addrs || h->extra)) /* an alias is nothing else (RFC 2181 §10.1) */
+		return dns_host_done(a, z, r, fresh, -EEXIST);
+	e = h->n_extras < DNS_ADDRS_MAX ? pool_take(a, &z->extras) : 0;
+	if (e) {
+		struct dns_extra *x = arena_at(a, e);
+		x->next = h->extra;
+		x->type = type;
+		x->preference = preference;
+		x->text[0] = (char)len;
+		memcpy(x->text + 1, is_text ? text : name_there, (size_t)len + 1);
+		h->extra = e;
+		h->n_extras++;
 	}
-	h->addrs[h->n_addrs++] = *addr;
-	if (fresh) {
-		ref_t *b = dns_bucket(a, z, z->by_name, dns_hash(z, bare, n));
-		h->next = *b;
-		*b = r;
+	return dns_host_done(a, z, r, fresh, e ? 0 : -ENOMEM);
+}
+
+/* Nobody's name is told for an address any more. */
+static void dns_ptr_del(struct arena *a, struct dns_zone *z, const struct via_addr *addr, ref_t host)
+{
+	for (ref_t *at = dns_bucket(a, z, z->by_addr, dns_hash(z, addr->b, 16)); *at; at = &((struct dns_ptr *)arena_at(a, *at))->next) {
+		struct dns_ptr *p = arena_at(a, *at);
+		if (p->host != host || !via_addr_eq(&p->addr, addr))
+			continue;
+		ref_t gone = *at;
+		*at = p->next;
+		pool_give(a, &z->ptrs, gone);
+		return;
 	}
+}
+
+int dns_zone_del(struct arena *a, struct dns_zone *z, const char *name, const struct via_addr *addr)
+{
+	const struct dns_host *found = dns_host_of(a, z, name);
+	if (!found)
+		return -ENOENT;
+	ref_t r = arena_ref(a, found);
+	struct dns_host *h = arena_at(a, r);
+	unsigned i = 0;
+	while (i < h->n_addrs && !via_addr_eq(&h->addrs[i], addr))
+		i++;
+	if (i == h->n_addrs)
+		return -ENOENT;
+	memmove(&h->addrs[i], &h->addrs[i + 1], (h->n_addrs - i - 1u) * sizeof(h->addrs[0]));
+	h->n_addrs--;
+	dns_ptr_del(a, z, addr, r);
 	return 0;
 }
 
-/* A question's or caller's name, any case. NULL if unknown. */
-static const struct dns_host *dns_find(const struct arena *a, const struct dns_zone *z, const char *name)
+const struct dns_host *dns_host_of(const struct arena *a, const struct dns_zone *z, const char *name)
 {
 	char bare[DNS_NAME_MAX + 1];
 	int len = dns_lower(name, bare, DNS_NAME_MAX);
@@ -255,98 +331,10 @@ static const struct dns_host *dns_find(const struct arena *a, const struct dns_z
 
 int dns_zone_lookup(const struct arena *a, const struct dns_zone *z, const char *name, struct via_addr *out, int n)
 {
-	const struct dns_host *h = dns_find(a, z, name);
+	const struct dns_host *h = dns_host_of(a, z, name);
 	if (!h)
 		return -ENOENT;
 	for (int i = 0; i < n && i < h->n_addrs; i++)
 		out[i] = h->addrs[i];
 	return h->n_addrs;
-}
-
-/* "4.3.2.1.in-addr.arpa" to 1.2.3.4. */
-static bool dns_reverse_parse(const char *name, struct via_addr *out)
-{
-	size_t n = strlen(name);
-	static const char tail[] = ".in-addr.arpa";
-	size_t k = sizeof(tail) - 1;
-	if (n <= k || strcmp(name + n - k, tail) != 0 || via_addr_parse(name, n - k, out) < 0 || !via_addr_is_v4(out))
-		return false;
-	uint32_t v = via_addr_to_v4(out);
-	*out = via_addr_v4(__builtin_bswap32(v));
-	return true;
-}
-
-/* What is known about a question: the response code, and up to DNS_ADDRS_MAX records. */
-struct dns_finding {
-	uint8_t rcode;
-	int n;
-	struct dns_record r[DNS_ADDRS_MAX];
-	char target[DNS_HOST_MAX + 1 + DNS_SUFFIX_MAX + 1];
-};
-
-static void dns_find_ptr(const struct arena *a, const struct dns_zone *z, const struct dns_question *q, struct dns_finding *f)
-{
-	struct via_addr addr;
-	const struct dns_host *h = dns_reverse_parse(q->name, &addr) ? dns_ptr_find(a, z, &addr) : NULL;
-	f->rcode = h ? DNS_OK : DNS_NXDOMAIN;
-	if (!h || (q->type != DNS_PTR && q->type != DNS_ANY))
-		return;
-	memcpy(f->target, h->name, h->len);
-	if (z->suffix[0]) {
-		f->target[h->len] = '.';
-		strcpy(f->target + h->len + 1, z->suffix);
-	}
-	f->r[f->n++] = (struct dns_record){.type = DNS_PTR, .ttl = z->ttl, .target = f->target};
-}
-
-static void dns_find_addrs(const struct arena *a, const struct dns_zone *z, const struct dns_question *q, struct dns_finding *f)
-{
-	const struct dns_host *h = dns_find(a, z, q->name);
-	f->rcode = h || (z->suffix[0] && strcmp(q->name, z->suffix) == 0) ? DNS_OK : DNS_NXDOMAIN;
-	for (unsigned i = 0; h && i < h->n_addrs; i++) {
-		bool v4 = via_addr_is_v4(&h->addrs[i]);
-		uint16_t type = v4 ? DNS_A : DNS_AAAA;
-		if (q->type != type && q->type != DNS_ANY)
-			continue;
-		struct dns_record *r = &f->r[f->n++];
-		*r = (struct dns_record){.type = type, .ttl = z->ttl, .rdlen = v4 ? 4 : 16};
-		memcpy(r->rdata, h->addrs[i].b + (v4 ? 12 : 0), r->rdlen);
-	}
-}
-
-static void dns_answer_find(const struct arena *a, const struct dns_zone *z, const struct dns_question *q, struct dns_finding *f)
-{
-	size_t n = strlen(q->name);
-	if (q->opcode != 0)
-		f->rcode = DNS_NOTIMP;
-	else if (q->n_questions != 1)
-		f->rcode = DNS_FORMERR;
-	else if (q->has_edns && q->edns_version > 0)
-		f->rcode = DNS_BADVERS;
-	else if (q->klass != DNS_IN && q->klass != DNS_ANY)
-		f->rcode = DNS_REFUSED;
-	else if (n > 5 && strcmp(q->name + n - 5, ".arpa") == 0)
-		dns_find_ptr(a, z, q, f);
-	else
-		dns_find_addrs(a, z, q, f);
-}
-
-size_t dns_serve(const struct arena *a, const struct dns_zone *z, const uint8_t *query, size_t len, uint8_t *out, size_t cap, bool is_tcp)
-{
-	struct dns_question q;
-	struct dns_finding f = {0};
-	if (len < HEADER || query[2] & 0x80) /* not a query: answering would invite loops */
-		return 0;
-	if (dns_query_parse(query, len, &q) < 0) {
-		q = (struct dns_question){.id = get_be16(query), .opcode = query[2] >> 3 & 15, .rd = query[2] & 1, .udp_size = 512};
-		f.rcode = q.opcode ? DNS_NOTIMP : DNS_FORMERR;
-	} else {
-		dns_answer_find(a, z, &q, &f);
-	}
-	if (!is_tcp)
-		cap = MIN(cap, MIN(q.udp_size, EDNS_SIZE));
-	size_t n = dns_answer_emit(out, cap, &q, f.rcode, false, f.r, f.n);
-	if (n == 0 && f.n > 0)
-		n = dns_answer_emit(out, cap, &q, f.rcode, true, NULL, 0);
-	return n;
 }

@@ -30,7 +30,8 @@ static uint32_t ms_since(const struct tcp_env *env, uint32_t tick)
 	return (uint32_t)(tcp_since_tick(env, tick) / NS_PER_MS);
 }
 
-/* packets_out, sacked_out, lost_out and retrans_out. */
+/* packets_out, sacked_out, lost_out and retrans_out. What was lost stays so for Linux when it goes again, and is in flight as retrans_out
+ * (tcp_packets_in_flight()); a probe was not lost. */
 static void info_segments(const struct tcp_env *env, const struct tcp_conn *c, struct tcp_active *a, struct via_tcp_info *i)
 {
 	const struct tcp_range *v = tcp_ranges_at(env->arena, &a->sent);
@@ -40,9 +41,9 @@ static void info_segments(const struct tcp_env *env, const struct tcp_conn *c, s
 		i->tcpi_unacked += n;
 		if (v[k].flags & TCP_RANGE_SACKED)
 			i->tcpi_sacked += n;
-		else if (v[k].flags & TCP_RANGE_LOST)
+		else if (v[k].flags & TCP_RANGE_LOST || (v[k].flags & TCP_RANGE_AGAIN && a->ca != TCP_CA_OPEN))
 			i->tcpi_lost += n;
-		else if (v[k].flags & TCP_RANGE_AGAIN)
+		if ((v[k].flags & (TCP_RANGE_SACKED | TCP_RANGE_LOST | TCP_RANGE_AGAIN)) == TCP_RANGE_AGAIN)
 			i->tcpi_retrans += n;
 	}
 	if (!c->sack_ok) /* each duplicate tells of one */

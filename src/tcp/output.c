@@ -298,8 +298,8 @@ static void launch(struct tcp_env *env, struct tcp_conn *c, struct tcp_active *a
 	uint32_t segs = o->p->m.gso_segs ? o->p->m.gso_segs : 1;
 	c->segs_out += segs;
 	tcp_tally_out(env, c, segs, o->data, o->again);
-	if (c->ack_due || c->ack_now || c->delack_tick)
-		c->quick = 0; /* the user answers: acknowledgements ride on data */
+	if (!o->again && (c->ack_due || c->ack_now || c->delack_tick))
+		c->quick = 0; /* the user answers: acknowledgements ride on data (what goes again answers nothing) */
 	tcp_ack_sent(c);
 	tcp_pacing_sent(env, c, a, o->len);
 	tcp_prr_sent(a, o->len);

@@ -7,8 +7,7 @@
 
 #include <errno.h>
 
-enum { DNS_HLEN = 12, LABEL_MAX = 63, JUMPS_MAX = 32 };
-enum { FLAG_QR = 0x8000, FLAG_AA = 0x0400, FLAG_TC = 0x0200, FLAG_RD = 0x0100, FLAG_RA = 0x0080 };
+enum { LABEL_MAX = 63, JUMPS_MAX = 32 };
 
 /* The byte as it stands in a dotted name: host-name bytes, lower case. Others, a dot inside a label above all, could be
  * taken for another name and become '?'. */
@@ -21,9 +20,7 @@ static char dns_char(uint8_t c)
 	return '?';
 }
 
-/* Read a name at *pos of the message and move *pos past it. raw (DNS_NAME_MAX bytes) gets the uncompressed wire form.
- * Returns its length, or -EINVAL. */
-static int dns_name_read(const uint8_t *msg, size_t len, size_t *pos, uint8_t *raw)
+int dns_name_read(const uint8_t *msg, size_t len, size_t *pos, uint8_t *raw)
 {
 	size_t at = *pos, low = *pos, n = 0;
 	unsigned jumps = 0;
@@ -55,8 +52,7 @@ static int dns_name_read(const uint8_t *msg, size_t len, size_t *pos, uint8_t *r
 	return (int)n;
 }
 
-/* Wire form, ended by the root label, to dotted text of at most DNS_NAME_MAX bytes. */
-static void dns_name_text(const uint8_t *raw, char *text)
+void dns_name_text(const uint8_t *raw, char *text)
 {
 	size_t n = 0;
 	while (*raw) {
@@ -66,6 +62,19 @@ static void dns_name_text(const uint8_t *raw, char *text)
 			text[n++] = dns_char(*raw++);
 	}
 	text[n] = 0;
+}
+
+static uint8_t dns_lower(uint8_t c)
+{
+	return c >= 'A' && c <= 'Z' ? (uint8_t)(c + 32) : c;
+}
+
+bool dns_name_eq(const uint8_t *a, size_t na, const uint8_t *b, size_t nb)
+{
+	bool same = na == nb;
+	for (size_t i = 0; same && i < na; i++) /* a label's length is below 'A' */
+		same = dns_lower(a[i]) == dns_lower(b[i]);
+	return same;
 }
 
 /* Skip one record; notes an OPT in q. */
@@ -96,9 +105,9 @@ int dns_query_parse(const uint8_t *p, size_t len, struct dns_question *q)
 	memset(q, 0, sizeof(*q));
 	q->id = get_be16(p);
 	q->flags = get_be16(p + 2);
-	q->is_response = q->flags & FLAG_QR;
+	q->is_response = q->flags & DNS_FLAG_QR;
 	q->opcode = q->flags >> 11 & 15;
-	q->rd = q->flags & FLAG_RD;
+	q->rd = q->flags & DNS_FLAG_RD;
 	q->udp_size = 512;
 	q->n_questions = get_be16(p + 4);
 	uint32_t n_records = (uint32_t)get_be16(p + 6) + get_be16(p + 8) + get_be16(p + 10);
@@ -122,8 +131,7 @@ int dns_query_parse(const uint8_t *p, size_t len, struct dns_question *q)
 	return 0;
 }
 
-/* Dotted text to wire form; a final dot is fine. Sets w->bad for an empty or too long label or name. */
-static void dns_name_write(struct writer *w, const char *name)
+void dns_name_write(struct writer *w, const char *name)
 {
 	size_t left = strlen(name), total = 1;
 	if (left > 0 && name[left - 1] == '.')
@@ -144,49 +152,54 @@ static void dns_name_write(struct writer *w, const char *name)
 	wr_u8(w, 0);
 }
 
+void dns_opt_write(struct writer *w, uint8_t rcode)
+{
+	wr_u8(w, 0);
+	wr_be16(w, DNS_OPT);
+	wr_be16(w, DNS_EDNS_SIZE);
+	wr_be32(w, (uint32_t)(rcode >> 4) << 24);
+	wr_be16(w, 0);
+}
+
 static void dns_record_write(struct writer *w, const struct dns_record *r)
 {
-	wr_be16(w, 0xc000 | DNS_HLEN); /* the question's name */
+	if (r->owner)
+		dns_name_write(w, r->owner);
+	else
+		wr_be16(w, 0xc000 | DNS_HLEN); /* the question's name */
 	wr_be16(w, r->type);
 	wr_be16(w, DNS_IN);
 	wr_be32(w, r->ttl);
-	if (!r->target) {
-		ASSERT(r->rdlen <= sizeof(r->rdata));
-		wr_be16(w, r->rdlen);
-		wr_bytes(w, r->rdata, r->rdlen);
-		return;
-	}
+	ASSERT(r->data || r->rdlen <= sizeof(r->rdata));
 	uint8_t *lenp = wr_room(w, 2), *from = w->p;
-	dns_name_write(w, r->target);
+	wr_bytes(w, r->data ? r->data : r->rdata, r->rdlen);
+	if (r->target)
+		dns_name_write(w, r->target);
 	if (lenp)
 		put_be16(lenp, (uint16_t)(w->p - from));
 }
 
-size_t dns_answer_emit(uint8_t *out, size_t cap, const struct dns_question *q, uint8_t rcode, bool tc, const struct dns_record *r, int n)
+size_t dns_answer_emit(uint8_t *out, size_t cap, const struct dns_question *q, const struct dns_answer *a)
 {
 	struct writer w = writer_of(out, cap);
 	bool asked = q->n_questions > 0;
-	ASSERT(n == 0 || asked);
+	ASSERT(a->n == 0 || asked);
 	wr_be16(&w, q->id);
-	wr_be16(&w, (uint16_t)(FLAG_QR | FLAG_AA | FLAG_RA | (tc ? FLAG_TC : 0) | (q->rd ? FLAG_RD : 0) | q->opcode << 11 | (rcode & 15)));
+	wr_be16(&w, (uint16_t)(DNS_FLAG_QR | DNS_FLAG_RA | (a->aa ? DNS_FLAG_AA : 0) | (a->tc ? DNS_FLAG_TC : 0) | (q->rd ? DNS_FLAG_RD : 0) |
+			       q->opcode << 11 | (a->rcode & 15)));
 	wr_be16(&w, asked);
-	wr_be16(&w, (uint16_t)n);
-	wr_be16(&w, 0);
+	wr_be16(&w, (uint16_t)a->n);
+	wr_be16(&w, (uint16_t)a->n_authority);
 	wr_be16(&w, q->has_edns);
 	if (asked) {
 		wr_bytes(&w, q->raw, q->raw_len);
 		wr_be16(&w, q->type);
 		wr_be16(&w, q->klass);
 	}
-	for (int i = 0; i < n; i++)
-		dns_record_write(&w, &r[i]);
-	if (q->has_edns) {
-		wr_u8(&w, 0);
-		wr_be16(&w, DNS_OPT);
-		wr_be16(&w, 1232); /* what we would take: fits any path's MTU */
-		wr_be32(&w, (uint32_t)(rcode >> 4) << 24);
-		wr_be16(&w, 0);
-	}
+	for (int i = 0; i < a->n + a->n_authority; i++)
+		dns_record_write(&w, &a->r[i]);
+	if (q->has_edns)
+		dns_opt_write(&w, a->rcode);
 	return w.bad ? 0 : (size_t)(w.p - out);
 }
 
@@ -194,7 +207,7 @@ size_t dns_query_emit(uint8_t *out, size_t cap, uint16_t id, const char *name, u
 {
 	struct writer w = writer_of(out, cap);
 	wr_be16(&w, id);
-	wr_be16(&w, FLAG_RD);
+	wr_be16(&w, DNS_FLAG_RD);
 	wr_be16(&w, 1);
 	wr_be16(&w, 0);
 	wr_be32(&w, 0);

@@ -24,13 +24,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	check_raw(&q);
 	struct dns_record r[2] = {{.type = DNS_A, .ttl = 1, .rdlen = 4, .rdata = {1, 2, 3, 4}},
 		{.type = DNS_PTR, .ttl = 2, .target = "sina.lab"}};
-	size_t n = dns_answer_emit(out, sizeof(out), &q, DNS_OK, false, r, 2);
+	const struct dns_answer a = {.r = r, .n = 2};
+	size_t n = dns_answer_emit(out, sizeof(out), &q, &a);
 	CHECK(n > 0 && n <= sizeof(out));
 	CHECK(dns_query_parse(out, n, &again) == 0);
 	CHECK(again.is_response && again.id == q.id && again.rd == q.rd && again.opcode == q.opcode && again.has_edns == q.has_edns);
 	CHECK(again.type == q.type && again.klass == q.klass && again.raw_len == q.raw_len && memcmp(again.raw, q.raw, q.raw_len) == 0);
 	for (size_t cap = 0; cap < n; cap += 7)
-		CHECK(dns_answer_emit(out, cap, &q, DNS_OK, false, r, 2) == 0);
+		CHECK(dns_answer_emit(out, cap, &q, &a) == 0);
 	if (strchr(q.name, '?'))
 		return 0;
 	n = dns_query_emit(out, sizeof(out), q.id, q.name, q.type);

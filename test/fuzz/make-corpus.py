@@ -64,6 +64,18 @@ queries = [
     struct.pack(">HHHHHH", 1, 0, 2, 0, 0, 0) + name("a.b") + b"\0\1\0\1\xc0\x0c\0\1\0\1",
 ]
 
+
+def rr(owner, kind, data, ttl=60):
+    return owner + struct.pack(">HHIH", kind, 1, ttl, len(data)) + data
+
+
+def told(which, flags, counts, *records):
+    """What was asked (fuzz_dns_ask.c), then a header and the records behind the question."""
+    return bytes([which]) + struct.pack(">HHHHHH", 0, flags, 1, *counts) + b"".join(records)
+
+
+WWW, SOA = b"\xc0\x0c", name("ns.lab") + b"\xc0\x10" + struct.pack(">IIIII", 1, 2, 3, 4, 5)
+
 CORPUS = {
     "eth": [MAC + b"\x08\x06" + ARP, MAC + b"\x81\x00\x00\x2a\x08\x00" + ip4(), MAC],
     "arp": [ARP, ARP[:7] + b"\x02" + ARP[8:], ARP + b"\0" * 18],
@@ -111,6 +123,14 @@ CORPUS = {
         nd(137, bytes(4) + LL1 + G1, b"\2\1" + LLA + b"\4\3" + bytes(22)), nd(135, bytes(4) + G1, b"\1\0" + LLA),
     ],
     "dns": queries,
+    "dns_ask": [
+        told(0, 0x8180, (2, 0, 0), rr(WWW, 1, b"\x0a\0\0\1"), rr(name("other"), 1, b"\x0a\0\0\2")),
+        told(0, 0x8180, (2, 0, 1), rr(WWW, 5, b"\3cdn\xc0\x10"), rr(name("CDN.sina.lab"), 1, b"\x0a\0\0\1", 9), OPT),
+        told(128, 0x8183, (0, 1, 0), rr(name("lab"), 6, SOA)), told(1, 0x8380, (0, 0, 0)), told(1, 0x8182, (0, 0, 0)),
+        told(3, 0x8180, (1, 0, 0), rr(WWW, 15, b"\0\x0a\xc0\x0c")), told(4, 0x8180, (1, 0, 0), rr(WWW, 16, b"\3abc")),
+        told(6, 0x8180, (1, 0, 0), rr(WWW, 33, bytes(6) + WWW)), told(7, 0x8180, (1, 0, 0), rr(WWW, 28, bytes(16), 1 << 31)),
+        told(2, 0x8180, (1, 0, 0), rr(WWW, 5, WWW)),
+    ],
     "dns_serve": [b"\0" + q for q in queries] + [b"\1" + queries[0]],
     "http": [
         b"\x00" + GET + b"\r\n",

@@ -8,8 +8,7 @@
 #include <errno.h>
 
 #include "base/rng.h"
-#include "net/fib.h"
-#include "region.h"
+#include "fib_model.h"
 
 enum { N = 3000 };
 
@@ -198,17 +197,18 @@ static void fib_add__without_memory(void **state)
 	struct fib_hop one = hop_via(2, 0xc0a80001), two = hop_via(3, 0xc0a80002), h;
 	struct fib_cursor c = {0};
 	uint8_t plen;
-	int n = 0, hops;
+	int n = 0;
 	assert_int_equal(fib_add(a, fib, &net, 8, &one), 0);
 	for (size_t size = 4096; size >= 16; size /= 2)
-		while (n < 4096 && (all[n] = arena_buf_take(a, size)) != 0)
-			((uint32_t *)arena_at(a, all[n++]))[0] = (uint32_t)size;
+		for (size_t part = size; part >= 16 && part >= size / 4 * 3; part -= size / 4) /* of every class */
+			while (n < 4096 && (all[n] = arena_buf_take(a, part)) != 0)
+				((uint32_t *)arena_at(a, all[n++]))[0] = (uint32_t)part;
 	for (int i = 0; i < 3; i++) {
 		assert_int_equal(fib_add(a, fib, &net, 8, &two), -ENOMEM);
 		assert_true(fib_lookup(a, fib, &dst, (uint32_t)i << 30, 0, &h));
 		assert_int_equal(h.ifindex, 2);
-		assert_non_null(fib_match(a, fib, &dst, 0, &hops));
-		assert_int_equal(hops, 1);
+		assert_non_null(fib_match(a, fib, &dst, 0));
+		assert_int_equal(fib_match(a, fib, &dst, 0)->n, 1);
 	}
 	int added = 0; /* prefixes come from a page that is there already: fill it */
 	for (uint32_t i = 1; fib_add(a, fib, &other, 32, &one) == 0; i++) {
@@ -259,10 +259,52 @@ static void fib_get_from__as_from_the_beginning(void **state)
 	region_free(a);
 }
 
+/* 10^5 random changes and look-ups against a table that tries every prefix, through all sizes up and down (fast_fib: 10^7). */
+static void req_RT4_004__longest_match_whatever_changes(void **state)
+{
+	enum { ROUNDS = 10, STEPS = 5000 };
+	struct arena *a = region_new(512 * ARENA_PAGE_SIZE);
+	struct fib_model m = model_new(1 << 17);
+	struct rng r;
+	rng_seed(&r, 11);
+	ref_t fib = fib_new(a, (struct prf_key){1, 2});
+	size_t empty = arena_bytes_used(a);
+	for (int round = 0; round < ROUNDS; round++) {
+		for (int k = 0; k < STEPS; k++) {
+			assert_int_equal(model_change(&r, &m, a, fib, 20000, round >= ROUNDS / 2), 0);
+			assert_int_equal(model_lookup(&r, &m, a, fib), 0);
+		}
+	}
+	while (m.n)
+		model_change(&r, &m, a, fib, 0, true);
+	assert_int_equal(arena_bytes_used(a), empty);
+	fib_free(a, fib);
+	assert_int_equal(arena_bytes_used(a), 0);
+	model_free(&m);
+	region_free(a);
+}
+
+/* A host's table is small: three routes cost some hundred bytes. */
+static void fib__three_routes_cost_little(void **state)
+{
+	struct arena *a = region_new(8 * ARENA_PAGE_SIZE);
+	ref_t fib = fib_new(a, (struct prf_key){1, 2});
+	struct fib_hop on = hop_via(2, 0), gw = hop_via(2, 0x0a0000feu), lo = hop_via(3, 0);
+	struct via_addr net = via_addr_v4(0x0a000000), any = via_addr_v4(0), other = via_addr_v4(0x0a000100);
+	assert_int_equal(fib_add(a, fib, &net, 24, &on), 0);
+	assert_int_equal(fib_add(a, fib, &any, 0, &gw), 0);
+	assert_int_equal(fib_add(a, fib, &other, 24, &lo), 0);
+	assert_in_range(arena_bytes_used(a), 1, 500);
+	fib_free(a, fib);
+	region_free(a);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(req_RT4_004__longest_match_as_a_naive_table),
+		cmocka_unit_test(req_RT4_004__longest_match_whatever_changes),
+		cmocka_unit_test(fib__three_routes_cost_little),
 		cmocka_unit_test(req_RT4_004__equal_paths_keep_a_flow_and_are_all_used),
 		cmocka_unit_test(req_RT4_004__weights_are_shares),
 		cmocka_unit_test(fib__families_do_not_mix),

@@ -205,6 +205,53 @@ static void lab_dhcp__nobody_answers(void **state)
 	lab_free(l);
 }
 
+/* Names of hosts that ask come and go with their leases. */
+static void lab_dhcp__names_follow_leases(void **state)
+{
+	struct lab *l = lab_of(HEAD "  nodes:\n    gw: {kind: router, services: {dhcp: {lease: 2m}, dns: {}}}\n    s: {kind: switch}\n"
+				    "    h: {kind: host, address: dhcp}\n    p: {kind: host}\n" LINKS);
+	struct via_addr a;
+	char err[256];
+	assert_false(lab_names_get(l->names, "h", &a));
+	assert_true(lab_settle(l));
+	assert_true(lab_names_get(l->names, "h", &a));
+	assert_int_equal(via_addr_to_v4(&a), address(l, "h"));
+	assert_int_equal(lab_link_change(l, "h-s", "down", false, err), 0);
+	lab_run(l, 200 * NS_PER_S, NULL, NULL);
+	assert_int_equal(address(l, "h"), 0);
+	assert_false(lab_names_get(l->names, "h", &a));
+	lab_free(l);
+}
+
+static void topo_dns__what_a_file_says(void **state)
+{
+	struct topo *t = parse(HEAD "  nodes:\n    gw:\n      kind: router\n      services:\n        dns:\n"
+				    "          forward: [10.0.0.9, \"10.0.0.8:54\"]\n"
+				    "          records: [{name: www, cname: h}, {name: lab, mx: h, preference: 5}, {name: h, txt: hello},\n"
+				    "            {name: x, address: \"2001:db8::1\"}]\n"
+				    "    s: {kind: switch}\n    h: {kind: host}\n    p: {kind: host}\n" LINKS);
+	const struct topo_service *s = &t->nodes[0].services[0];
+	assert_int_equal(s->n_forward, 2);
+	assert_int_equal(s->forward[0].port, 53);
+	assert_int_equal(s->forward[1].port, 54);
+	assert_int_equal(s->n_records, 4);
+	assert_string_equal(s->records[0].text, "h");
+	assert_int_equal(s->records[1].preference, 5);
+	assert_false(via_addr_is_v4(&s->records[3].addr));
+	topo_free(t);
+#define DNS(keys) HEAD "  nodes:\n    gw: {kind: router, services: {dns: {" keys "}}}\n    s: {kind: switch}\n    h: {kind: host}\n" \
+		       "    p: {kind: host}\n" LINKS
+	refused(DNS("forward: nowhere"), 4, 50, "no ADDRESS or ADDRESS:PORT");
+	refused(DNS("records: {}"), 4, 50, "records is a list");
+	refused(DNS("records: [{name: a}]"), 4, 51, "one of address, cname, mx and txt");
+	refused(DNS("records: [{name: a, cname: b, txt: c}]"), 4, 51, "one of address, cname, mx and txt");
+	refused(DNS("records: [{name: a..b, cname: b}]"), 4, 58, "'a..b' is no name");
+	refused(DNS("records: [{name: a, address: b}]"), 4, 70, "'b' is no address");
+	refused(DNS("records: [{name: a, cname: b, preference: 1}]"), 4, 83, "an mx record's");
+	refused(DNS("records: [{name: h, cname: p}]"), 4, 51, "an alias, and something else");
+	refused(DNS("records: [{name: a, cname: p}, {name: A, txt: p}]"), 4, 51, "an alias, and something else");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -216,6 +263,8 @@ int main(void)
 		cmocka_unit_test(lab_dhcp__runs_are_replayed),
 		cmocka_unit_test(lab_dhcp__a_router_asks),
 		cmocka_unit_test(lab_dhcp__nobody_answers),
+		cmocka_unit_test(lab_dhcp__names_follow_leases),
+		cmocka_unit_test(topo_dns__what_a_file_says),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

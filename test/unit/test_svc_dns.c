@@ -130,6 +130,143 @@ static void dns_serve__ptr(void **state)
 	assert_int_equal(ask(f, "1.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.ip6.arpa", DNS_PTR), DNS_NXDOMAIN);
 }
 
+static void text(struct fixture *f, const char *name, uint16_t type, uint16_t preference, const char *data, int want)
+{
+	assert_int_equal(dns_zone_add_text(f->arena, &f->zone, name, type, preference, data), want);
+}
+
+/* The n-th answer: its type and owner; its data's place in *at. */
+static uint16_t answer_at(const struct fixture *f, int n, char *owner, size_t *at)
+{
+	struct dns_walk w;
+	struct dns_rr r;
+	assert_int_equal(dns_walk_begin(&w, f->out, f->len), 0);
+	for (int i = 0; i <= n; i++)
+		assert_int_equal(dns_rr_next(&w, &r), 0);
+	dns_name_text(r.owner, owner);
+	*at = r.rdata;
+	return r.type;
+}
+
+/* RFC 1034 §3.6.2: the alias, then what its name has. */
+static void dns_serve__aliases_are_followed(void **state)
+{
+	struct fixture *f = *state;
+	char owner[DNS_NAME_MAX + 1];
+	size_t at;
+	text(f, "www", DNS_CNAME, 0, "shop.lab", 0);
+	text(f, "shop", DNS_CNAME, 0, "SINA", 0);
+	text(f, "away", DNS_CNAME, 0, "www.example.com", 0);
+	assert_int_equal(ask(f, "WWW.lab", DNS_A), DNS_OK);
+	assert_int_equal(n_answers(f), 3);
+	assert_int_equal(answer_at(f, 0, owner, &at), DNS_CNAME);
+	assert_string_equal(owner, "www.lab");
+	assert_memory_equal(f->out + at, "\4shop\3lab", 10);
+	assert_int_equal(answer_at(f, 1, owner, &at), DNS_CNAME);
+	assert_string_equal(owner, "shop.lab");
+	assert_int_equal(answer_at(f, 2, owner, &at), DNS_A);
+	assert_string_equal(owner, "sina.lab");
+	assert_memory_equal(f->out + at, ((const uint8_t[]){10, 0, 0, 7}), 4);
+	assert_int_equal(ask(f, "www", DNS_CNAME), DNS_OK);
+	assert_int_equal(n_answers(f), 1);
+	assert_int_equal(ask(f, "www", DNS_AAAA), DNS_OK); /* the chain, and nothing at its end */
+	assert_int_equal(n_answers(f), 2);
+	assert_int_equal(ask(f, "away", DNS_A), DNS_OK); /* the rest is another server's business */
+	assert_int_equal(n_answers(f), 1);
+	text(f, "sina", DNS_CNAME, 0, "r1", -EEXIST);
+	text(f, "bad name", DNS_CNAME, 0, "r1", -EINVAL);
+	text(f, "x", DNS_CNAME, 0, "no name", -EINVAL);
+	text(f, "x", DNS_AAAA, 0, "r1", -EINVAL);
+}
+
+static void dns_serve__rings_of_aliases_end(void **state)
+{
+	struct fixture *f = *state;
+	text(f, "a", DNS_CNAME, 0, "b", 0);
+	text(f, "b", DNS_CNAME, 0, "a", 0);
+	text(f, "me", DNS_CNAME, 0, "me", 0);
+	assert_int_equal(ask(f, "a.lab", DNS_A), DNS_OK);
+	assert_true(n_answers(f) <= 8);
+	assert_int_equal(ask(f, "me.lab", DNS_A), DNS_OK);
+	assert_true(n_answers(f) <= 8);
+}
+
+static void dns_serve__mail_exchangers_and_texts(void **state)
+{
+	struct fixture *f = *state;
+	char owner[DNS_NAME_MAX + 1], longest[DNS_TEXT_MAX + 2];
+	size_t at;
+	memset(longest, 'x', sizeof(longest));
+	longest[DNS_TEXT_MAX + 1] = 0;
+	text(f, "lab", DNS_MX, 10, "sina", 0);
+	text(f, "r1", DNS_TXT, 0, longest, -EINVAL);
+	longest[DNS_TEXT_MAX] = 0;
+	text(f, "r1", DNS_TXT, 0, longest, 0);
+	assert_int_equal(ask(f, "lab", DNS_MX), DNS_OK);
+	assert_int_equal(n_answers(f), 1);
+	assert_int_equal(answer_at(f, 0, owner, &at), DNS_MX);
+	assert_memory_equal(f->out + at, "\0\12\4sina\3lab", 12);
+	assert_int_equal(ask(f, "r1.lab", DNS_TXT), DNS_OK);
+	assert_int_equal(answer_at(f, 0, owner, &at), DNS_TXT);
+	assert_int_equal(f->out[at], DNS_TEXT_MAX);
+	assert_memory_equal(f->out + at + 1, longest, DNS_TEXT_MAX);
+	assert_int_equal(ask(f, "r1.lab", DNS_ANY), DNS_OK);
+	assert_int_equal(n_answers(f), 3);
+}
+
+static void dns_serve__ip6(void **state)
+{
+	struct fixture *f = *state;
+	struct via_addr a;
+	assert_int_equal(via_addr_parse("2001:db8::42", 12, &a), 0);
+	assert_int_equal(dns_zone_add(f->arena, &f->zone, "sina", &a), 0);
+	assert_int_equal(ask(f, "sina.lab", DNS_AAAA), DNS_OK);
+	assert_int_equal(n_answers(f), 1);
+	assert_memory_equal(f->out + f->len - 16, a.b, 16);
+	static const char reverse[] = "2.4.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.b.d.0.1.0.0.2.ip6.arpa";
+	assert_int_equal(ask(f, reverse, DNS_PTR), DNS_OK);
+	assert_memory_equal(f->out + f->len - 10, "\4sina\3lab", 10);
+	assert_int_equal(ask(f, reverse + 2, DNS_PTR), DNS_NXDOMAIN);
+}
+
+/* RFC 2308 §3: no such name and no such data are told with the SOA. */
+static void dns_serve__nothing_comes_with_the_soa(void **state)
+{
+	struct fixture *f = *state;
+	static const char *const names[] = {"nobody.lab", "sina.lab"};
+	for (int i = 0; i < 2; i++) {
+		struct dns_walk w;
+		struct dns_rr r;
+		assert_int_equal(ask(f, names[i], DNS_AAAA), i ? DNS_OK : DNS_NXDOMAIN);
+		assert_int_equal(n_answers(f), 0);
+		assert_int_equal(dns_walk_begin(&w, f->out, f->len), 0);
+		assert_int_equal(dns_rr_next(&w, &r), 1);
+		assert_int_equal(r.type, DNS_SOA);
+		assert_memory_equal(r.owner, "\3lab", 5);
+		assert_int_equal(get_be32(f->out + r.rdata + r.rdlen - 4), 60);
+	}
+}
+
+static void dns_zone__an_address_goes(void **state)
+{
+	struct fixture *f = *state;
+	struct via_addr a = via_addr_v4(0x0a000001), b = via_addr_v4(0x0a000007);
+	assert_int_equal(dns_zone_del(f->arena, &f->zone, "nobody", &a), -ENOENT);
+	assert_int_equal(dns_zone_del(f->arena, &f->zone, "sina", &a), -ENOENT);
+	assert_int_equal(dns_zone_del(f->arena, &f->zone, "R1.lab", &a), 0);
+	assert_int_equal(ask(f, "r1", DNS_A), DNS_OK);
+	assert_int_equal(n_answers(f), 1);
+	assert_memory_equal(f->out + f->len - 4, ((const uint8_t[]){10, 1, 0, 1}), 4);
+	assert_int_equal(ask(f, "1.0.0.10.in-addr.arpa", DNS_PTR), DNS_NXDOMAIN);
+	assert_int_equal(dns_zone_add(f->arena, &f->zone, "sina", &a), 0); /* somebody else's now */
+	assert_int_equal(ask(f, "1.0.0.10.in-addr.arpa", DNS_PTR), DNS_OK);
+	assert_memory_equal(f->out + f->len - 10, "\4sina\3lab", 10);
+	assert_int_equal(dns_zone_del(f->arena, &f->zone, "sina", &b), 0);
+	assert_int_equal(dns_zone_del(f->arena, &f->zone, "sina", &a), 0);
+	assert_int_equal(ask(f, "sina", DNS_A), DNS_OK); /* known, without address */
+	assert_int_equal(n_answers(f), 0);
+}
+
 /* Raw bytes in; response code out, or -1 when there is no answer. */
 static int raw(struct fixture *f, const uint8_t *q, size_t n, bool tcp)
 {
@@ -318,6 +455,12 @@ int main(void)
 		CASE(dns_serve__known_name_other_type_is_empty),
 		CASE(dns_serve__nxdomain),
 		CASE(dns_serve__ptr),
+		CASE(dns_serve__aliases_are_followed),
+		CASE(dns_serve__rings_of_aliases_end),
+		CASE(dns_serve__mail_exchangers_and_texts),
+		CASE(dns_serve__ip6),
+		CASE(dns_serve__nothing_comes_with_the_soa),
+		CASE(dns_zone__an_address_goes),
 		CASE(dns_serve__what_is_not_a_query),
 		CASE(dns_serve__codes),
 		CASE(dns_serve__edns),

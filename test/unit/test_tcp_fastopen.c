@@ -537,6 +537,10 @@ static void req_TX_013__unacknowledged_text_goes_again_at_once(void **state)
 	answer(51, 1460, NULL, 0); /* half of it */
 	th_expect(&t, &q, TCP_ACK, 51, 1, 50);
 	th_expect_none(&t);
+	struct tcp_hdr h = th_hdr(&q, TCP_ACK, 1, 101); /* that was no answer of the user's: the first text is acknowledged at once */
+	h.dport = port;
+	th_inject(&t, &h, "x", 1);
+	th_expect(&t, &q, TCP_ACK, 101, 2, 0);
 	done(c);
 }
 

@@ -165,10 +165,10 @@ static void dns_answer_emit__bytes(void **state)
 	struct dns_record r = {.type = DNS_A, .ttl = 60, .rdlen = 4, .rdata = {10, 0, 0, 7}};
 	uint8_t out[64];
 	assert_int_equal(dns_query_parse(query, sizeof(query), &q), 0);
-	assert_int_equal(dns_answer_emit(out, sizeof(out), &q, DNS_OK, false, &r, 1), sizeof(want));
+	assert_int_equal(dns_answer_emit(out, sizeof(out), &q, &(struct dns_answer){.aa = true, .r = &r, .n = 1}), sizeof(want));
 	assert_memory_equal(out, want, sizeof(want));
 	for (size_t cap = 0; cap < sizeof(want); cap++)
-		assert_int_equal(dns_answer_emit(out, cap, &q, DNS_OK, false, &r, 1), 0);
+		assert_int_equal(dns_answer_emit(out, cap, &q, &(struct dns_answer){.aa = true, .r = &r, .n = 1}), 0);
 }
 
 static void dns_answer_emit__truncated_and_codes(void **state)
@@ -176,10 +176,11 @@ static void dns_answer_emit__truncated_and_codes(void **state)
 	struct dns_question q;
 	uint8_t out[64];
 	assert_int_equal(dns_query_parse(query, sizeof(query), &q), 0);
-	assert_int_equal(dns_answer_emit(out, sizeof(out), &q, DNS_NXDOMAIN, true, NULL, 0), sizeof(query));
+	const struct dns_answer cut = {.rcode = DNS_NXDOMAIN, .aa = true, .tc = true};
+	assert_int_equal(dns_answer_emit(out, sizeof(out), &q, &cut), sizeof(query));
 	assert_int_equal(get_be16(out + 2), 0x8783); /* QR AA TC RD, RA, 3 */
 	q.has_edns = true;
-	assert_int_equal(dns_answer_emit(out, sizeof(out), &q, DNS_BADVERS, false, NULL, 0), sizeof(query) + 11);
+	assert_int_equal(dns_answer_emit(out, sizeof(out), &q, &(struct dns_answer){.rcode = DNS_BADVERS, .aa = true}), sizeof(query) + 11);
 	assert_int_equal(out[3] & 15, 0); /* RFC 6891 §6.1.3: 16 is 0 here and 1 in the OPT */
 	assert_int_equal(out[sizeof(query) + 5], 1);
 	assert_int_equal(get_be16(out + 10), 1);
@@ -193,7 +194,7 @@ static void dns_answer_emit__ptr_target(void **state)
 	uint8_t in[64], out[128];
 	size_t n = dns_query_emit(in, sizeof(in), 1, "7.0.0.10.in-addr.arpa", DNS_PTR);
 	assert_int_equal(dns_query_parse(in, n, &q), 0);
-	assert_int_equal(dns_answer_emit(out, sizeof(out), &q, DNS_OK, false, &r, 1), n + sizeof(tail));
+	assert_int_equal(dns_answer_emit(out, sizeof(out), &q, &(struct dns_answer){.aa = true, .r = &r, .n = 1}), n + sizeof(tail));
 	assert_memory_equal(out + n, tail, sizeof(tail));
 }
 
