@@ -38,7 +38,8 @@ VIA_API void via_fini(struct via *v);
 VIA_API int via_iface_add(struct via *v, struct via_driver *d, const char *name);
 VIA_API int via_iface_remove(struct via *v, int ifindex);
 /* VLAN `vid` (1 to 4094, 802.1Q) of the Ethernet interface `parent` as an interface of its own, such as eth0.10: with the parent's MAC
- * address and MTU, up when that is, gone when that goes. Its index, -ENODEV (parent), -EINVAL, -EEXIST (name, or VLAN), -ENOSPC, -ENOMEM. */
+ * address and MTU, up when that is, gone when that goes. Its index, -ENODEV (parent), -EINVAL, -EEXIST (name, or VLAN), -ENOSPC,
+ * -ENOMEM. */
 VIA_API int via_vlan_add(struct via *v, int parent, uint16_t vid, const char *name);
 /* The driver's up flag changed: link down flushes neighbours and takes its routes out of use. */
 VIA_API void via_iface_updown(struct via *v, int ifindex);

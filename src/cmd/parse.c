@@ -22,6 +22,7 @@ const struct cmd_command *const cmd_table[] = {
 	&cmd_filter,
 	&cmd_ping,
 	&cmd_trace,
+	&cmd_mail,
 	&cmd_drill,
 	&cmd_lab_exec,
 	&cmd_lab_up,
@@ -200,10 +201,16 @@ static int option_take(const struct cmd_command *c, int argc, char **argv, struc
 		cmd_fail(EXIT_USAGE, "--%s needs %s", o->name, o->arg);
 		return -1;
 	}
-	if (i >= 0)
-		a->opt[i] = arg;
-	else
+	if (i < 0) {
 		global_set(o->letter, arg, c);
+	} else if (a->n_seen == (int)ARRAY_LEN(a->seen)) {
+		cmd_fail(EXIT_USAGE, "more than %d options", a->n_seen);
+		return -1;
+	} else {
+		a->opt[i] = arg;
+		a->seen[a->n_seen].opt = i;
+		a->seen[a->n_seen++].arg = arg;
+	}
 	return o->arg && !eq ? 2 : 1;
 }
 
@@ -215,8 +222,7 @@ static int options_take(const struct cmd_command *c, int argc, char **argv, stru
 	char first[3] = {'-', argv[0][1], 0}, *split[2] = {first, argv[0] + 2};
 	int own = c ? option_find(c->options, first, 2) : -1;
 	if (own >= 0 && c->options[own].arg) { /* "-c3" */
-		option_take(c, 2, split, a);
-		return 1;
+		return option_take(c, 2, split, a) < 0 ? -1 : 1;
 	}
 	for (const char *l = argv[0] + 1; *l; l++) {
 		char one[3] = {'-', *l, 0}, *word = one;
@@ -225,7 +231,8 @@ static int options_take(const struct cmd_command *c, int argc, char **argv, stru
 			unknown_option(c, argv[0]);
 			return -1;
 		}
-		option_take(c, 1, &word, a);
+		if (option_take(c, 1, &word, a) < 0)
+			return -1;
 	}
 	return 1;
 }

@@ -18,7 +18,7 @@
 static const struct cmd_option options[] = {
 	[RUN_LINK] = {'l', "link", "KEY=VALUE,...", "impair the link to the gateway: delay=20ms,loss=1%,rate=10mbit (doc/lab.md)"},
 	[RUN_DEVICE] = {'i', "interface", "tap:NAME", "run on this device instead, without the gateway"},
-	[RUN_ADDRESS] = {'a', "address", "ADDR/LEN", "the program's address (default, behind the gateway: 192.0.0.2/29)"},
+	[RUN_ADDRESS] = {'a', "address", "ADDR/LEN", "the program's address, or dhcp (default, behind the gateway: 192.0.0.2/29)"},
 	[RUN_GATEWAY] = {0, "gw", "ADDR", "default gateway (default, behind the gateway: 192.0.0.1)"},
 	[RUN_MTU] = {'m', "mtu", "BYTES", "of the link to the gateway (default: 1500)"},
 	[RUN_DNS] = {0, "dns", "ADDR[:PORT]", "name server to ask (default: the machine's; with -i: none)"},
@@ -103,6 +103,8 @@ static int run_program(struct session *s, const struct cmd_args *a)
 	if (a->opt[RUN_DNS]) {
 		if (via_addr_parse(a->opt[RUN_DNS], strlen(a->opt[RUN_DNS]), &c.resolver) < 0)
 			return cmd_fail(EXIT_OURS, "--dns wants an address, not '%s'", a->opt[RUN_DNS]);
+	} else if (!via_addr_is_any(&s->edge.dns)) {
+		c.resolver = s->edge.dns;
 	} else if (resolver_start(s, &c.resolver) < 0) {
 		return cmd_fail(EXIT_OURS, "cannot start the resolver");
 	}
@@ -131,7 +133,7 @@ static int run(const struct cmd_args *a)
 		if (a->opt[of_gateway[i]])
 			return cmd_fail(EXIT_USAGE, "--%s is for the link to the gateway; there is none with -i", options[of_gateway[i]].name);
 	if (!a->opt[RUN_ADDRESS])
-		return cmd_fail(EXIT_OURS, "usage: via run -i tap:NAME -a ADDR/LEN [--gw ADDR] -- CMD...");
+		return cmd_fail(EXIT_OURS, "usage: via run -i tap:NAME -a ADDR/LEN|dhcp [--gw ADDR] -- CMD...");
 	int status = edge_open(&s.edge, a->opt[RUN_DEVICE], a->opt[RUN_ADDRESS], a->opt[RUN_GATEWAY]);
 	if (status)
 		return EXIT_OURS;
@@ -148,7 +150,7 @@ static int run(const struct cmd_args *a)
 
 const struct cmd_command cmd_run = {
 	.name = "run",
-	.usage = "-- CMD...   |   -i tap:NAME -a ADDR/LEN [--gw ADDR] -- CMD...",
+	.usage = "-- CMD...   |   -i tap:NAME -a ADDR/LEN|dhcp [--gw ADDR] -- CMD...",
 	.summary = "run a program on a stack of its own, joined to the real internet",
 	.detail = "The program is unmodified; its sockets are sockets of the stack. Its exit status is ours. A gateway carries its\n"
 		  "connections, datagrams and echo requests on this machine's own sockets; no root is needed. Servers on this machine's\n"

@@ -92,7 +92,7 @@ static int serve(const struct cmd_args *a)
 	if (a->opt[OPT_PORT] && (*end || end == a->opt[OPT_PORT] || port < 1 || port > 65535))
 		return cmd_fail(EXIT_USAGE, "-p wants a port from 1 to 65535, not '%s'", a->opt[OPT_PORT]);
 	if (!a->opt[OPT_LINK] || !a->opt[OPT_ADDRESS])
-		return cmd_fail(EXIT_USAGE, "usage: via serve DIR -i tap:NAME -a ADDR/LEN [-p 80]");
+		return cmd_fail(EXIT_USAGE, "usage: via serve DIR -i tap:NAME -a ADDR/LEN|dhcp [-p 80]");
 	int status = edge_open(&e, a->opt[OPT_LINK], a->opt[OPT_ADDRESS], a->opt[OPT_GATEWAY]);
 	if (status)
 		return status;
@@ -103,7 +103,7 @@ static int serve(const struct cmd_args *a)
 
 const struct cmd_command cmd_serve = {
 	.name = "serve",
-	.usage = "DIR -i tap:NAME -a ADDR/LEN [-p 80]",
+	.usage = "DIR -i tap:NAME -a ADDR/LEN|dhcp [-p 80]",
 	.summary = "serve a folder over HTTP on our own TCP/IP",
 	.options = options,
 	.words_min = 1,

@@ -118,7 +118,7 @@ static void make_link(struct lab *l, int i)
 
 /* --- stacks --- */
 
-/* The interface of end e, or the VLAN interface that it is; of its link's MTU, or what all of its VLAN's links carry. Its index or -errno. */
+/* The interface of end e, or the VLAN interface that it is, which takes what all links of its VLAN carry. Its index or -errno. */
 static int add_interface(struct lab *l, struct lab_node *n, int e)
 {
 	const struct topo_end *end = &l->topo->ends[e];

@@ -32,8 +32,8 @@ static int read_vlan_name(struct yaml_tree *y, const ynode *n, struct topo_vlan 
 	dot = strrchr(s, '.');
 	unsigned long vid = dot && dot[1] >= '1' && dot[1] <= '9' ? strtoul(dot + 1, &end, 10) : 0;
 	if (!dot || dot == s || !vid || *end || vid > VID_MAX || strlen(s) >= sizeof v->ifname)
-		return yaml_fail(y, n, "'%s' is no VLAN interface: INTERFACE.VLAN, such as eth1.10, with a VLAN from 1 to %d and at most 15 letters", s,
-				 VID_MAX);
+		return yaml_fail(y, n, "'%s' is no VLAN interface: INTERFACE.VLAN, such as eth1.10, with a VLAN from 1 to %d and at most 15 "
+				 "letters", s, VID_MAX);
 	snprintf(v->ifname, sizeof v->ifname, "%s", s);
 	v->vid = (uint16_t)vid;
 	return 0;

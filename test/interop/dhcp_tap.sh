@@ -5,7 +5,7 @@
 set -u
 SRC=${SRC:-$(cd "$(dirname "$0")/../.." && pwd)}
 VIA=${VIA:-$SRC/build/via}
-N=14
+N=15
 echo "1..$N"
 n=0
 result() { # status name [log]
@@ -64,14 +64,21 @@ in_ns 5 ip link set lo up
 in_ns 5 ip tuntap add dev tap0 mode tap
 in_ns 5 ip addr add 10.88.0.1/24 dev tap0
 in_ns 5 ip link set tap0 up
+in_ns 5 ip tuntap add dev tap2 mode tap
+in_ns 5 ip addr add 10.87.0.1/24 dev tap2
+in_ns 5 ip link set tap2 up
 in_ns 5 ip tuntap add dev tap1 mode tap
 in_ns 5 ip link set tap1 up
 
 # ---- dnsmasq gives, a lab host asks ----
-ip netns exec "$ns" dnsmasq --keep-in-foreground --conf-file=/dev/null --interface=tap0 --bind-interfaces --except-interface=lo \
-	--dhcp-range=10.88.0.50,10.88.0.99,255.255.255.0,2m --dhcp-authoritative --dhcp-leasefile="$dir/leases" --dhcp-option=option:mtu,1400 \
-	--no-resolv --no-hosts --address=/kernel.test/10.88.0.1 --log-dhcp --log-facility=- --pid-file= --user=root > "$dir/dnsmasq.log" 2>&1 &
+ip netns exec "$ns" dnsmasq --keep-in-foreground --conf-file=/dev/null --bind-interfaces --except-interface=lo --pid-file= --user=root \
+	--interface=tap0 --dhcp-range=10.88.0.50,10.88.0.99,255.255.255.0,2m --interface=tap2 \
+	--dhcp-range=10.87.0.50,10.87.0.99,255.255.255.0,2m --dhcp-authoritative --dhcp-leasefile="$dir/leases" \
+	--dhcp-option=option:mtu,1400 --no-resolv --no-hosts --address=/kernel.test/10.88.0.1 --log-dhcp --log-facility=- \
+	> "$dir/dnsmasq.log" 2>&1 &
 ip netns exec "$ns" python3 -m http.server -d "$dir/www" -b 10.88.0.1 8000 > /dev/null 2>&1 &
+in_ns 30 "$VIA" run -i tap:tap2 -a dhcp -- curl -q -sS --max-time 10 http://kernel.test:8000/word.txt > "$dir/run.got" 2> "$dir/run.log" &
+run=$!
 cat > "$dir/lab.yaml" <<'Y'
 name: dhcptap
 topology:
@@ -138,6 +145,8 @@ ip netns exec "$ns" udhcpc -i tap1 -f -R -B -s "$dir/script" -x hostname:kernel 
 client=$!
 eventually grep -q "^bound $first " "$dir/udhcpc.got" && kill -USR1 "$client" && eventually grep -q "^renew $first " "$dir/udhcpc.got"
 result $? "it keeps its address, by broadcast and renewed" "$dir/log"
+wait "$run" && cmp -s "$dir/run.got" "$dir/www/word.txt" && grep -q 'DHCPRELEASE.* 10.87.0' "$dir/dnsmasq.log"
+result $? "via run -a dhcp: a program gets an address, a way, a name server; and the lease is given back" "$dir/run.log"
 kill "$client"
 wait "$client" 2> /dev/null
 kill "$lab"

@@ -385,7 +385,7 @@ static bool campus(void)
 	uint64_t in10 = ear.by[core_in].tagged[10], out20 = ear.by[core].tagged[20];
 	bool stick = in10 > 100 && out20 > 100 && ear.by[core].untagged == 0 && ear.by[core_in].untagged == 0 && ear.by[core].tagged[30] < 9;
 	bool bare = ear.by[alice].untagged == ear.by[alice].n && ear.by[to_dave].untagged == ear.by[to_dave].n && ear.by[alice].n > 100;
-	bool good = sim_ok(over && stick && bare, "campus-vlan: staff reach students through the router only, in by tag 10 (%d), out by 20 (%d)",
+	bool good = sim_ok(over && stick && bare, "campus-vlan: staff reach students by the router only, in by tag 10 (%d), out by 20 (%d)",
 			   (int)in10, (int)out20);
 	over = campus_stream("alice", "bob", 7000);
 	good &= sim_ok(over && ear.by[trunk].tagged[10] > 100 && ear.by[trunk].untagged == 0 && ear.by[core_in].n < 20,
