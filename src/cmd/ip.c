@@ -82,8 +82,8 @@ static json_t *interface_of(const json_t *f, bool with_addresses, bool with_stat
 {
 	bool up = json_is_true(json_object_get(f, "up"));
 	const json_t *parent = json_object_get(json_object_get(f, "vlan"), "parent");
-	json_t *addresses, *one, *o = json_pack("{s:I, s:O*, s:s, s:o, s:I, s:s, s:s}", "ifindex", (json_int_t)int_of(f, "index"), "link", parent,
-						"ifname",
+	json_t *addresses, *one, *o = json_pack("{s:I, s:O*, s:s, s:o, s:I, s:s, s:s}", "ifindex", (json_int_t)int_of(f, "index"), "link",
+						parent, "ifname",
 						text_of(f, "name"), "flags", flags_of(f), "mtu", (json_int_t)int_of(f, "mtu"), "qdisc",
 						is_loopback(f) ? "noqueue" : "fq", "operstate", is_loopback(f) ? "UNKNOWN" : up ? "UP" : "DOWN");
 	size_t i;
