@@ -5,7 +5,7 @@
 set -eu
 export LC_ALL=C
 
-build='gcc libc6-dev meson ninja-build pkg-config python3 libyaml-dev libjansson-dev libsmartcols-dev node-llhttp'
+build='gcc libc6-dev meson ninja-build pkg-config python3 libyaml-dev libjansson-dev libsmartcols-dev libpcap-dev node-llhttp'
 install="$build binutils scdoc"
 demo="$build curl"
 test="$demo libcmocka-dev clang-14 libclang-rt-14-dev golang-go wget netcat-openbsd nginx-light tshark iproute2 iputils-ping"

@@ -25,7 +25,8 @@ struct cmd_option {
 };
 
 struct cmd_args {
-	const char *opt[24]; /* by index into the command's options: its argument, "" for a flag, NULL if absent */
+	const char *opt[24]; /* by index into the command's options: its argument, "" for a flag, NULL if absent; the last one counts */
+	char *joined[24];    /* the same of lists, ARG,..., that were given more than once */
 	struct { int opt; const char *arg; } seen[64]; /* all of them as they came, for options that may come again */
 	int n_seen;
 	char *const *words;  /* positional arguments */
@@ -46,7 +47,7 @@ struct cmd_command {
 
 extern const struct cmd_command cmd_lab_exec, cmd_lab_up, cmd_lab_down, cmd_lab_ls, cmd_lab_check, cmd_lab_inspect,
 	cmd_lab_story, cmd_lab_test, cmd_lab_link, cmd_lab_graph, cmd_run, cmd_serve, cmd_ss, cmd_drill, cmd_ping, cmd_trace,
-	cmd_link, cmd_addr, cmd_route, cmd_neigh, cmd_nat, cmd_filter, cmd_mail;
+	cmd_link, cmd_addr, cmd_route, cmd_neigh, cmd_nat, cmd_filter, cmd_mail, cmd_dump, cmd_extcap;
 extern const struct cmd_command *const cmd_table[]; /* ends with NULL */
 
 /* Parse and run; the process's exit status. */

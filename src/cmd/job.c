@@ -97,7 +97,7 @@ static void run_in(struct lab *lab, bool real_time, struct own *o, const json_t 
 	char err[256];
 	o->loop = real_time ? loop_new() : NULL;
 	if (real_time && (!o->loop || lab_attach(lab, o->loop) < 0)) {
-		*status = cmd_fail(EXIT_FAILED, "cannot run the lab: %s", strerror(errno));
+		*status = cmd_fail(EXIT_FAILED, "cannot run the lab: %s", lab_attach_error(lab));
 		return;
 	}
 	if (real_time)

@@ -1,6 +1,6 @@
 /* cmd/lab_exec.c - `via lab exec`: run a program on a node, of a private lab for its life (-t FILE) or of a running one.
  *
- * The program's exit status is ours. SIGINT and SIGTERM are passed on to it; we end when it ended. */
+ * The program's exit status is ours. SIGINT, SIGTERM and SIGHUP are passed on to it; we end when it ended. */
 #include "cmd/cmd.h"
 #include "cmd/control.h"
 #include "cmd/lab_host.h"
@@ -43,8 +43,7 @@ static void on_ended(void *ctx, int status)
 static void on_signal(void *ctx, int signo)
 {
 	struct session *s = ctx;
-	if (!loop_signal_by_terminal(s->loop)) /* a key reaches the whole foreground group, the program too */
-		program_signal(s->program, signo);
+	program_pass(s->program, s->loop, signo);
 }
 
 static int run_program(struct session *s, struct lab *lab, const struct cmd_args *a)
@@ -62,8 +61,7 @@ static int run_program(struct session *s, struct lab *lab, const struct cmd_args
 		.resolver = lab_node_resolver(lab, name),
 		.ended = on_ended,
 		.ctx = s};
-	loop_signal(s->loop, SIGINT, on_signal, s); /* first: what comes from now on is the program's */
-	loop_signal(s->loop, SIGTERM, on_signal, s);
+	program_signals(s->loop, on_signal, s); /* first: what comes from now on is the program's */
 	int e = program_start(&c, &s->program, err);
 	if (e)
 		return program_failed(e, err);
@@ -100,7 +98,7 @@ static int exec_private(const struct cmd_args *a)
 		return EXIT_USAGE;
 	s.loop = loop_new();
 	if (!s.loop || lab_attach(lab, s.loop) < 0)
-		status = cmd_fail(EXIT_OURS, "cannot run the lab: %s", strerror(errno));
+		status = cmd_fail(EXIT_OURS, "cannot run the lab: %s", lab_attach_error(lab));
 	else
 		status = run_program(&s, lab, a);
 	lab_free(lab);

@@ -23,6 +23,7 @@ struct client {
 	struct client *next;
 	struct program *program;
 	struct lab_job *job;
+	struct lab_dump *dump;
 	char **argv, **envp;
 	char *cwd;
 	int fd;          /* -1: it left */
@@ -157,6 +158,8 @@ int lab_host_signals(void)
 	sigemptyset(&set);
 	sigaddset(&set, SIGINT);
 	sigaddset(&set, SIGTERM);
+	if (program_hangs_up())
+		sigaddset(&set, SIGHUP);
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	return signalfd(-1, &set, SFD_CLOEXEC);
 }
@@ -197,6 +200,8 @@ static void client_free(struct client *c)
 	*p = c->next;
 	client_hang_up(c);
 	lab_job_free(c->job);
+	if (c->dump)
+		lab_dump_stop(c->dump);
 	for (int i = 0; i < 3; i++) {
 		if (c->stdio[i] >= 0)
 			close(c->stdio[i]);
@@ -319,6 +324,28 @@ static bool client_job(struct client *c, const json_t *msg)
 	return c->job != NULL;
 }
 
+/* {"node": "home", or "home:eth1", or nothing: all}, with the descriptor that the capture goes to. True if the client is to stay. */
+static bool client_dump(struct client *c, const json_t *msg)
+{
+	char err[256] = "no descriptor came with it";
+	int fd = c->stdio[0];
+	c->stdio[0] = -1;
+	if (fd >= 0 && !c->job && !c->program && !c->dump) {
+		fcntl(fd, F_SETFL, O_NONBLOCK); /* a pipe of the client's: it shall not hold us up */
+		c->dump = lab_dump_start(c->server->lab, json_string_value(json_object_get(msg, "node")), fd, err);
+	} else if (fd >= 0) {
+		close(fd);
+	}
+	if (!c->dump) {
+		answer_error(c, EXIT_USAGE, err);
+		return false;
+	}
+	json_t *answer = json_pack("{s:b}", "ok", 1);
+	control_send(c->fd, answer, NULL, 0);
+	json_decref(answer);
+	return true;
+}
+
 /* {"link": "r1-r2", "words": [...], "one_way"}: applied in turn. */
 static json_t *link_change(struct lab *lab, const json_t *msg)
 {
@@ -366,6 +393,8 @@ static bool client_request(struct client *c, const json_t *msg)
 		return client_exec(c, msg);
 	if (strcmp(op, "job") == 0)
 		return client_job(c, msg);
+	if (strcmp(op, "dump") == 0)
+		return client_dump(c, msg);
 	if (strcmp(op, "signal") == 0) {
 		if (c->program)
 			program_signal(c->program, (int)json_integer_value(json_object_get(msg, "signo")));
@@ -509,7 +538,7 @@ int lab_host_serve(struct lab *lab, int ready_fd, int64_t for_ns)
 	int status = EXIT_FAILED;
 	s.loop = loop_new();
 	if (!s.loop || lab_attach(lab, s.loop) < 0) {
-		cmd_fail(EXIT_FAILED, "cannot run the lab: %s", strerror(errno));
+		cmd_fail(EXIT_FAILED, "cannot run the lab: %s", lab_attach_error(lab));
 	} else {
 		signal(SIGPIPE, SIG_IGN);
 		lab_host_settle(lab);
@@ -520,6 +549,8 @@ int lab_host_serve(struct lab *lab, int ready_fd, int64_t for_ns)
 		loop_fd_add(s.loop, s.fd, EPOLLIN, on_connection, &s);
 		loop_signal(s.loop, SIGINT, on_signal, &s);
 		loop_signal(s.loop, SIGTERM, on_signal, &s);
+		if (ready_fd < 0 && program_hangs_up())
+			loop_signal(s.loop, SIGHUP, on_signal, &s);
 		if (ready_fd >= 0)
 			go_background(ready_fd);
 		else

@@ -17,7 +17,8 @@ int lab_host_no_node(struct lab *lab, const char *name);
 int lab_host_story_write(struct lab *lab, const char *path);
 /* Wait until one of two descriptors is readable; that one, a first. -1 on error. */
 int lab_host_wait_readable(int a, int b);
-/* From now on SIGINT and SIGTERM are read from the descriptor that this gives, one by one; 0: none could be. */
+/* From now on SIGINT, SIGTERM and, unless it is ignored, SIGHUP are read from the descriptor that this gives, one by one; 0: none could
+ * be. */
 int lab_host_signals(void);
 int lab_host_signal_read(int fd);
 /* Run the lab under its name until told to end, or for so many ns (TIME_NEVER: no limit). ready_fd >= 0: a byte is written there once it

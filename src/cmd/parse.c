@@ -23,6 +23,8 @@ const struct cmd_command *const cmd_table[] = {
 	&cmd_ping,
 	&cmd_trace,
 	&cmd_mail,
+	&cmd_dump,
+	&cmd_extcap,
 	&cmd_drill,
 	&cmd_lab_exec,
 	&cmd_lab_up,
@@ -180,6 +182,19 @@ static bool is_bundle(const char *word)
 	return word[0] == '-' && word[1] != '-' && strlen(word) > 2;
 }
 
+/* A list that comes once more goes on. 0, or -1 after a sentence. */
+static int list_join(struct cmd_args *a, int i, const char *more)
+{
+	char *both;
+	if (asprintf(&both, "%s,%s", a->opt[i], more) < 0)
+		return cmd_fail(-1, "out of memory");
+	free(a->joined[i]);
+	a->opt[i] = a->joined[i] = both;
+	return 0;
+}
+
+static bool is_list(const struct cmd_option *o) { return o->arg && strlen(o->arg) > 4 && strcmp(o->arg + strlen(o->arg) - 4, ",...") == 0; }
+
 /* One option word of `c` (NULL: global). Returns words used, or -1 after a sentence. */
 static int option_take(const struct cmd_command *c, int argc, char **argv, struct cmd_args *a)
 {
@@ -207,9 +222,12 @@ static int option_take(const struct cmd_command *c, int argc, char **argv, struc
 		cmd_fail(EXIT_USAGE, "more than %d options", a->n_seen);
 		return -1;
 	} else {
-		a->opt[i] = arg;
 		a->seen[a->n_seen].opt = i;
 		a->seen[a->n_seen++].arg = arg;
+		if (!a->opt[i] || !is_list(o))
+			a->opt[i] = arg;
+		else if (list_join(a, i, arg) < 0)
+			return -1;
 	}
 	return o->arg && !eq ? 2 : 1;
 }
@@ -268,6 +286,8 @@ static int command_run(const struct cmd_command *c, int argc, char **argv)
 	else
 		status = c->run(&a);
 out:
+	for (size_t i = 0; i < ARRAY_LEN(a.joined); i++)
+		free(a.joined[i]);
 	free(words);
 	return status;
 }

@@ -3,6 +3,7 @@
 #include "cmd/program.h"
 #include <errno.h>
 #include <inttypes.h>
+#include <signal.h>
 #include <stdlib.h>
 
 struct program {
@@ -46,6 +47,26 @@ void program_signal(struct program *p, int signo)
 	door_signal(p->door, signo);
 }
 
+bool program_hangs_up(void)
+{
+	struct sigaction now;
+	return sigaction(SIGHUP, NULL, &now) == 0 && now.sa_handler != SIG_IGN;
+}
+
+void program_signals(struct loop *loop, void (*cb)(void *ctx, int signo), void *ctx)
+{
+	loop_signal(loop, SIGINT, cb, ctx);
+	loop_signal(loop, SIGTERM, cb, ctx);
+	if (program_hangs_up())
+		loop_signal(loop, SIGHUP, cb, ctx);
+}
+
+void program_pass(struct program *p, const struct loop *loop, int signo)
+{
+	if (signo == SIGHUP || !loop_signal_by_terminal(loop))
+		program_signal(p, signo);
+}
+
 void program_free(struct program *p)
 {
 	door_free(p->door);
@@ -86,14 +107,14 @@ static void print_orphans(json_int_t n)
 static void print_left(const json_t *s, const json_t *left)
 {
 	static const char *const kinds[][2] = {{"unix", "unix"}, {"netlink", "netlink"}, {"other", "other families"}};
-	json_int_t kept = 0, refused = number(left, NULL, "inet6_refused");
+	json_int_t kept = 0, refused = number(left, NULL, "inet6_refused"), taken = number(s, "sockets", "taken");
 	const char *between = " (";
 	for (size_t i = 0; i < ARRAY_LEN(kinds); i++)
 		kept += number(left, NULL, kinds[i][0]);
 	fprintf(stderr,
-		"via: %" JSON_INTEGER_FORMAT " sockets taken (%" JSON_INTEGER_FORMAT " UDP), %" JSON_INTEGER_FORMAT
+		"via: %" JSON_INTEGER_FORMAT " socket%s taken (%" JSON_INTEGER_FORMAT " UDP), %" JSON_INTEGER_FORMAT
 		" left to the kernel",
-		number(s, "sockets", "taken"), number(s, "sockets", "taken_udp"), kept);
+		taken, taken == 1 ? "" : "s", number(s, "sockets", "taken_udp"), kept);
 	for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
 		json_int_t n = number(left, NULL, kinds[i][0]);
 		if (n)

@@ -11,6 +11,12 @@ struct program;
 /* Start it. c->ended and c->ctx are the caller's; 0, or -errno after a sentence in err. */
 int program_start(const struct door_config *c, struct program **out, char err[256]);
 void program_signal(struct program *p, int signo);
+/* Does SIGHUP mean the end? Not if it is ignored (nohup). */
+bool program_hangs_up(void);
+/* From now on SIGINT, SIGTERM and, if it means the end, SIGHUP are cb's, to be passed on. */
+void program_signals(struct loop *loop, void (*cb)(void *ctx, int signo), void *ctx);
+/* Pass one on; not what the terminal's keys make: that reaches the whole foreground group, the program too. */
+void program_pass(struct program *p, const struct loop *loop, int signo);
 /* What happened so far: sockets taken and left, bytes, retransmissions. Gives. */
 json_t *program_summary(const struct program *p);
 void program_free(struct program *p);

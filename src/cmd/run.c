@@ -56,8 +56,7 @@ static void on_ended(void *ctx, int status)
 static void on_signal(void *ctx, int signo)
 {
 	struct session *s = ctx;
-	if (!loop_signal_by_terminal(s->edge.loop)) /* a key reaches the whole foreground group, the program too */
-		program_signal(s->program, signo);
+	program_pass(s->program, s->edge.loop, signo);
 }
 
 /* A resolver on this host's 127.0.0.53 that knows the host alone, so that every question is answered at once. */
@@ -108,8 +107,7 @@ static int run_program(struct session *s, const struct cmd_args *a)
 	} else if (resolver_start(s, &c.resolver) < 0) {
 		return cmd_fail(EXIT_OURS, "cannot start the resolver");
 	}
-	loop_signal(s->edge.loop, SIGINT, on_signal, s); /* first: what comes from now on is the program's */
-	loop_signal(s->edge.loop, SIGTERM, on_signal, s);
+	program_signals(s->edge.loop, on_signal, s); /* first: what comes from now on is the program's */
 	int e = program_start(&c, &s->program, err);
 	if (e)
 		return program_failed(e, err);

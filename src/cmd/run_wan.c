@@ -115,8 +115,7 @@ static void on_ended(void *ctx, int status)
 static void on_signal(void *ctx, int signo)
 {
 	struct session *s = ctx;
-	if (!loop_signal_by_terminal(s->loop)) /* a key reaches the whole foreground group, the program too */
-		program_signal(s->program, signo);
+	program_pass(s->program, s->loop, signo);
 }
 
 /* What the gateway could not do, and why. */
@@ -144,8 +143,7 @@ static int run_program(struct session *s, const struct cmd_args *a)
 	struct door_config c = {.loop = s->loop, .node = lab_node(s->lab, "program"), .argv = a->program, .ended = on_ended, .ctx = s};
 	char err[256];
 	via_addr_parse(gw, strlen(gw), &c.resolver);
-	loop_signal(s->loop, SIGINT, on_signal, s); /* first: what comes from now on is the program's */
-	loop_signal(s->loop, SIGTERM, on_signal, s);
+	program_signals(s->loop, on_signal, s); /* first: what comes from now on is the program's */
 	int e = program_start(&c, &s->program, err);
 	if (e)
 		return program_failed(e, err);
@@ -166,7 +164,7 @@ int run_wan(const struct cmd_args *a)
 	int status = EXIT_OURS;
 	s.lab = s.loop ? run_wan_lab(a, &status) : NULL;
 	if (s.lab && lab_attach(s.lab, s.loop) < 0)
-		status = cmd_fail(EXIT_OURS, "cannot start the gateway: %s", strerror(errno));
+		status = cmd_fail(EXIT_OURS, "cannot start the gateway: %s", lab_attach_error(s.lab));
 	else if (s.lab)
 		status = run_program(&s, a);
 	lab_free(s.lab);

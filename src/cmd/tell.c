@@ -2,6 +2,8 @@
 #include "cmd/tell.h"
 #include "cmd/cmd.h"
 #include "cmd/control.h"
+#include <errno.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
@@ -44,6 +46,22 @@ static void on_connection(void *ctx, uint32_t events)
 	close(fd);
 }
 
+/* What those left who could not tidy up (SIGKILL). */
+static void sweep(void)
+{
+	json_t *names = control_names(), *s;
+	size_t i;
+	json_array_foreach(names, i, s) {
+		const char *name = json_string_value(s);
+		char *end, path[108];
+		bool is_run = strncmp(name, TELL_PREFIX, strlen(TELL_PREFIX)) == 0;
+		long pid = is_run ? strtol(name + strlen(TELL_PREFIX), &end, 10) : 0;
+		if (is_run && !*end && pid > 0 && kill((pid_t)pid, 0) < 0 && errno == ESRCH && control_path(name, false, path, sizeof path) == 0)
+			unlink(path);
+	}
+	json_decref(names);
+}
+
 struct tell *tell_start(struct loop *loop, json_t *(*ss)(void *ctx, const char *node), void *ctx)
 {
 	struct tell *t = calloc(1, sizeof *t);
@@ -51,6 +69,7 @@ struct tell *tell_start(struct loop *loop, json_t *(*ss)(void *ctx, const char *
 		return NULL;
 	*t = (struct tell){.loop = loop, .ss = ss, .ctx = ctx};
 	snprintf(t->name, sizeof t->name, TELL_PREFIX "%d", (int)getpid());
+	sweep();
 	t->fd = control_listen(t->name);
 	if (t->fd < 0 || loop_fd_add(loop, t->fd, EPOLLIN, on_connection, t) < 0) {
 		if (t->fd >= 0)

@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -17,7 +18,7 @@ enum { BLOCK_SHB = 0x0a0d0d0a, BLOCK_IDB = 1, BLOCK_EPB = 6, MAGIC = 0x1a2b3c4d 
 enum { OPT_END = 0, OPT_COMMENT = 1, OPT_IF_NAME = 2, OPT_SHB_USERAPPL = 4, OPT_IF_TSRESOL = 9, OPT_EPB_FLAGS = 2 };
 enum { LINKTYPE_ETHERNET = 1, LINKTYPE_RAW = 101 };
 enum { FLAG_INBOUND = 1, FLAG_OUTBOUND = 2 };
-enum { BUF_BYTES = 256 * 1024, IFACES_MAX = 65536, STR_MAX = 1024 };
+enum { BUF_BYTES = 256 * 1024, WAIT_MS = 1000, IFACES_MAX = 65536, STR_MAX = 1024 };
 
 struct pcapng {
 	int fd;
@@ -37,7 +38,10 @@ static void pcapng_write(struct pcapng *w, const uint8_t *p, size_t n)
 {
 	while (n > 0 && w->err == 0) {
 		ssize_t r = write(w->fd, p, n);
-		if (r < 0 && errno != EINTR)
+		bool is_full = r < 0 && errno == EAGAIN;
+		if (is_full && poll(&(struct pollfd){.fd = w->fd, .events = POLLOUT}, 1, WAIT_MS) == 0)
+			w->err = -ETIMEDOUT;
+		else if (r < 0 && !is_full && errno != EINTR)
 			w->err = -errno;
 		if (r > 0) {
 			p += r;
@@ -117,20 +121,23 @@ static void pcapng_section(struct pcapng *w, const char *application)
 	put32(w, total);
 }
 
-struct pcapng *pcapng_open(const char *path, const char *application)
+struct pcapng *pcapng_open_fd(int fd, const char *application)
 {
 	struct pcapng *w = calloc(1, sizeof(*w));
-	if (!w)
-		return NULL;
-	w->fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-	if (w->fd < 0) {
-		int e = errno;
-		free(w);
-		errno = e;
+	if (!w) {
+		close(fd);
+		errno = ENOMEM;
 		return NULL;
 	}
+	w->fd = fd;
 	pcapng_section(w, application);
 	return w;
+}
+
+struct pcapng *pcapng_open(const char *path, const char *application)
+{
+	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+	return fd < 0 ? NULL : pcapng_open_fd(fd, application);
 }
 
 int pcapng_close(struct pcapng *w)

@@ -7,6 +7,8 @@
 struct pcapng;
 /* Create (truncate) the file. NULL with errno. */
 struct pcapng *pcapng_open(const char *path, const char *application);
+/* The same into a descriptor, taken also on failure. If that does not block and is full, writing waits a second for it, then has failed. */
+struct pcapng *pcapng_open_fd(int fd, const char *application);
 int pcapng_close(struct pcapng *w); /* flushes; 0 or -errno of the first failed write */
 /* Write what is buffered. 0 or -errno of the first failed write. */
 int pcapng_flush(struct pcapng *w);

@@ -3,6 +3,7 @@
 #include "lab/capture.h"
 #include "driver/pcapng.h"
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -20,31 +21,36 @@ struct waiting {
 struct capture {
 	struct pcapng *w;
 	struct pktmem *mem;
-	int *iface; /* by end */
+	int *iface; /* by end; -1: not captured */
 	struct waiting *heap;
 	size_t n, cap;
 	uint64_t order;
 	int failed;
 };
 
-struct capture *capture_open(const char *path, struct pktmem *m, int n)
+struct capture *capture_open_fd(int fd, struct pktmem *m, int n)
 {
 	struct capture *c = calloc(1, sizeof *c);
-	if (!c || !(c->iface = calloc((size_t)n + 1, sizeof(int)))) {
+	struct pcapng *w = pcapng_open_fd(fd, "viaduct lab");
+	int *iface = malloc(((size_t)n + 1) * sizeof *iface);
+	if (!c || !w || !iface) {
+		if (w)
+			pcapng_close(w);
+		free(iface);
 		free(c);
 		errno = ENOMEM;
 		return NULL;
 	}
-	c->mem = m;
-	c->w = pcapng_open(path, "viaduct lab");
-	if (!c->w) {
-		int e = errno;
-		free(c->iface);
-		free(c);
-		errno = e;
-		return NULL;
-	}
+	for (int i = 0; i <= n; i++)
+		iface[i] = -1;
+	*c = (struct capture){.w = w, .mem = m, .iface = iface};
 	return c;
+}
+
+struct capture *capture_open(const char *path, struct pktmem *m, int n)
+{
+	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+	return fd < 0 ? NULL : capture_open_fd(fd, m, n);
 }
 
 int capture_iface(struct capture *c, int end, const char *name)
@@ -160,6 +166,8 @@ void capture_flush(struct capture *c, int64_t now)
 
 void capture_add(struct capture *c, const struct link_sent *s)
 {
+	if (c->iface[s->dir->end] < 0)
+		return;
 	struct pkt *copy = pkt_clone(c->mem, s->pkt);
 	if (!copy) {
 		c->failed = -ENOMEM;
@@ -180,6 +188,12 @@ void capture_dropped(struct capture *c, int end, uint64_t id, enum drop why, con
 		w->node = node;
 		return;
 	}
+}
+
+int capture_push(struct capture *c)
+{
+	int rc = pcapng_flush(c->w);
+	return c->failed ? c->failed : rc;
 }
 
 int capture_close(struct capture *c)

@@ -39,6 +39,8 @@ static void on_sent(struct link_env *e, const struct link_sent *s)
 	struct lab *l = (struct lab *)e;
 	if (l->capture)
 		capture_add(l->capture, s);
+	if (l->dumps)
+		lab_dumps_add(l, s);
 	if (l->opts.trace_hash)
 		trace_hash_add(&l->hash, l->mem, s);
 	if (l->story)
@@ -50,15 +52,21 @@ static void on_trace(void *ctx, const struct trace_event *e)
 {
 	struct lab_node *n = ctx;
 	struct lab *l = n->lab;
+	if (!l->capture && !l->dumps)
+		return;
 	if (e->kind == TRACE_RX) {
 		n->rx_id = e->pkt->m.id;
 		n->rx_ifindex = e->ifindex;
 	}
 	if (e->kind != TRACE_DROP || (e->pkt && e->pkt->m.id != n->rx_id))
 		return;
-	for (int k = 0; k < n->t->n_ends; k++)
-		if (l->end_ifindex[n->t->ends[k]] == n->rx_ifindex)
+	for (int k = 0; k < n->t->n_ends; k++) {
+		if (l->end_ifindex[n->t->ends[k]] != n->rx_ifindex)
+			continue;
+		if (l->capture)
 			capture_dropped(l->capture, n->t->ends[k] ^ 1, n->rx_id, (enum drop)e->reason, n->t->name);
+		lab_dumps_dropped(n, n->t->ends[k] ^ 1, (enum drop)e->reason);
+	}
 }
 
 static void on_wake(struct link_env *e, int node, int64_t when)
@@ -175,7 +183,7 @@ static int make_stack(struct lab *l, struct lab_node *n, struct lab_error *err)
 		arena = l->opts.arena_bytes;
 	n->trace = (struct trace){on_trace, n};
 	n->stack = host_stack_new(&(struct host_stack_opts){.name = n->t->name, .arena_bytes = arena, .mem = l->mem, .seed = seed,
-		.now = l->env.now, .forwarding = n->t->kind == TOPO_ROUTER, .trace = l->capture ? &n->trace : NULL});
+		.now = l->env.now, .forwarding = n->t->kind == TOPO_ROUTER, .trace = l->capture || l->opts.real_time ? &n->trace : NULL});
 	if (!n->stack)
 		return fail(l, n->t->mark, err, -errno, "cannot make node", n->t->name);
 	n->hn.stack = n->stack;
@@ -462,6 +470,8 @@ void lab_free(struct lab *l)
 		node_free(&l->nodes[i]);
 	if (l->capture)
 		capture_close(l->capture);
+	while (l->dumps)
+		lab_dump_stop(l->dumps);
 	for (int i = 0; l->links && i < l->topo->n_links; i++)
 		if (l->links[i].dir[0].env)
 			link_fini(&l->links[i]);

@@ -75,6 +75,8 @@ int64_t lab_now(const struct lab *l);
 bool lab_settle(struct lab *l);
 /* Real time: make it a task of the loop. 0, or -errno, in errno too: of interfaces, or ports that a wan node forwards. */
 int lab_attach(struct lab *l, struct loop *loop);
+/* Why it did not, in words, with the port that could not be had; borrowed from l (NULL: there is no lab, errno tells). */
+const char *lab_attach_error(const struct lab *l);
 /* Is something under way, on a link, in a send queue or at a wan node, that may be meant for the outside? Without a wan node: no. */
 bool lab_is_busy(struct lab *l);
 void lab_detach(struct lab *l);
@@ -112,6 +114,15 @@ json_t *stack_sockets(struct via *v, const char *name);
 /* What `via nat` and `via filter` show of a node, or NULL if it is no host or router: {"node", "filter": [{"rule", "packets", "bytes"}],
  * "nat": [the same], "connections": [...]}; rules as iptables-save has them, policies as "-P CHAIN TARGET". Gives. */
 json_t *lab_filter(struct lab *l, const char *node);
+/* Capture while the lab runs, as pcapng into fd (taken, also on failure): what leaves and reaches "NODE" or "NODE:INTERFACE", or NULL:
+ * everything, each frame on the interface it leaves by, with comments as `pcapng` of lab_opts. NULL after a sentence in err. */
+struct lab_dump;
+struct lab_dump *lab_dump_start(struct lab *l, const char *what, int fd, char err[256]);
+void lab_dump_stop(struct lab_dump *d);
+/* A frame (its first n bytes, of len) in tcpdump's words: "IP 10.0.1.1.40326 > 10.0.4.1.80: Flags [S], seq 1, win 64240, ..., length 0".
+ * dlt: 1 Ethernet, 101 IP. */
+#define LAB_FRAME_TEXT 512
+void lab_frame_text(const uint8_t *frame, size_t n, size_t len, int dlt, char out[LAB_FRAME_TEXT]);
 /* The sentence of a drop's name, as in lab_inspect()'s `drops` ("arp.queue_full"); "" if there is none. */
 const char *lab_drop_text(const char *name);
 /* Everything the demo tells: connections, handshakes, per-path counts, ports, drops, ladder events. Gives. */

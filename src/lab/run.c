@@ -80,6 +80,8 @@ static bool run_one(struct lab *l, int64_t until)
 	l->env.now = MAX(l->env.now, when);
 	if (l->capture)
 		capture_flush(l->capture, l->env.now);
+	if (l->dumps)
+		lab_dumps_flush(l, l->env.now, false);
 	if (i < l->topo->n_nodes)
 		lab_node_run(&l->nodes[i]);
 	else
@@ -131,6 +133,8 @@ static int64_t lab_turn(void *ctx, int64_t now)
 	l->env.now = target;
 	if (l->capture)
 		capture_flush(l->capture, target);
+	if (l->dumps)
+		lab_dumps_flush(l, target, true);
 	int64_t next = sched_first(&l->sched, NULL);
 	return next == TIME_NEVER ? TIME_NEVER : next + l->start;
 }
@@ -164,8 +168,14 @@ static void on_tap(void *ctx, uint32_t events)
 	lab_node_touched(ctx);
 }
 
+const char *lab_attach_error(const struct lab *l)
+{
+	return l && l->attach_error[0] ? l->attach_error : strerror(errno);
+}
+
 int lab_attach(struct lab *l, struct loop *loop)
 {
+	l->attach_error[0] = 0;
 	l->loop = loop;
 	l->start = loop_now() - l->env.now;
 	l->task = (struct loop_task){.run = lab_turn, .ctx = l};

@@ -27,7 +27,7 @@ struct lab_node {
 	int64_t spin_at;            /* polled again and again at this time: see run.c */
 	uint32_t spins;
 	struct via *stack;          /* host, router */
-	struct trace trace;         /* what the stack drops, for a capture */
+	struct trace trace;         /* what the stack drops, for captures */
 	uint64_t rx_id;             /* pkt_meta.id of the frame it looks at */
 	int rx_ifindex;
 	struct lab_switch *sw;      /* switch */
@@ -47,6 +47,7 @@ struct lab_route {
 
 struct lab {
 	struct link_env env;        /* first; env.now is the lab's clock */
+	char attach_error[128];     /* of a port that could not be had */
 	struct topo *topo;
 	struct lab_opts opts;
 	uint64_t seed;
@@ -61,6 +62,7 @@ struct lab {
 	struct lab_task *tasks;
 	struct lab_watch *watches;
 	bool is_running;
+	struct lab_dump *dumps;     /* captures while it runs */
 	struct capture *capture;    /* these three: or NULL */
 	struct trace_hash hash;
 	struct story *story;
@@ -83,6 +85,12 @@ void lab_node_run(struct lab_node *n);
 void lab_node_touched(struct host_node *hn);
 /* Under real time and between turns: the lab goes on to the present, and the node's clock with it. */
 void lab_node_present(struct host_node *hn);
+
+/* --- dump.c: as capture.h's functions, for all captures that were begun while the lab runs --- */
+void lab_dumps_add(struct lab *l, const struct link_sent *s);
+void lab_dumps_dropped(struct lab_node *n, int end, enum drop why);
+/* is_all: also into the descriptors. */
+void lab_dumps_flush(struct lab *l, int64_t now, bool is_all);
 
 /* --- routes.c --- */
 /* Give all stacks the routes that the topology asks for as it is now. 0, or the first -errno. */

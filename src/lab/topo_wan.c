@@ -74,6 +74,8 @@ int topo_wan_read(struct yaml_tree *y, const ynode *const val[4], struct topo_wa
 		if (yaml_ip4(y, val[0], "loopback", &addr))
 			return -EINVAL;
 		w->loopback = via_addr_v4(addr);
+		if (via_addr_is_loopback(&w->loopback)) /* that is each host's own, and never gets here */
+			return yaml_fail(y, val[0], "loopback must be an address by which the hosts find the machine's 127.0.0.1, such as 203.0.113.7");
 	}
 	if (val[1] && topo_wan_server(y, val[1], &w->dns))
 		return -EINVAL;

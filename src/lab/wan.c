@@ -15,6 +15,11 @@ static int open_forwards(struct lab *l, int wan)
 		rc = topo_forward_guest(l->topo, wan, f, &to.guest);
 		if (!rc)
 			rc = gate_forward(l->nodes[wan].gate, &to);
+		if (rc) {
+			char addr[VIA_ADDR_STRLEN];
+			snprintf(l->attach_error, sizeof l->attach_error, "%s port %s/%u: %s", f->is_udp ? "UDP" : "TCP",
+				 via_addr_format(&f->host.addr, addr), f->host.port, strerror(-rc));
+		}
 	}
 	return rc;
 }

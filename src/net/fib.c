@@ -549,3 +549,14 @@ void fib_free(struct arena *a, ref_t fib)
 		fib_prefix_free(a, f, prefix_at(a, f->all.head));
 	arena_buf_give(a, fib, sizeof(*f));
 }
+
+uint32_t fib_longest(const struct arena *a, ref_t fib)
+{
+	const struct fib_index *x = index_at(a, arena_at(a, fib));
+	const ref_t *heads = x ? arena_at(a, x->buckets) : NULL;
+	uint32_t most = 0;
+	for (uint32_t i = 0, n = 0; x && i < x->n_buckets; i++, most = MAX(most, n), n = 0)
+		for (ref_t r = heads[i]; r; r = prefix_at(a, r)->hash_next)
+			n++;
+	return most;
+}

@@ -38,4 +38,6 @@ struct fib_cursor {
 };
 /* The same, on from c: rising n cost a step each. */
 bool fib_get_from(const struct arena *a, ref_t fib, struct fib_cursor *c, int n, struct via_addr *dst, uint8_t *plen, struct fib_hop *hop);
+/* Length of the longest hash chain of a table that has one, for tests and metrics. */
+uint32_t fib_longest(const struct arena *a, ref_t fib);
 #endif

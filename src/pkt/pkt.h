@@ -52,6 +52,12 @@ enum pkt_cut {
 	PKT_CUT_ANY,   /* by us and by any router */
 	PKT_CUT_PROBE, /* as NEVER, but only the link limits it, not what was learnt of the path */
 };
+/* What this host hears of a datagram that it sends to a group it is in. */
+enum pkt_loop {
+	PKT_LOOP_TOO,  /* it, as all others */
+	PKT_LOOP_NONE, /* nothing (IP_MULTICAST_LOOP is off) */
+	PKT_LOOP_ONLY, /* it alone: a TTL of 0 (RFC 1112 §6.1) */
+};
 enum pkt_gso { PKT_GSO_NONE, PKT_GSO_TCP4, PKT_GSO_TCP6, PKT_GSO_UDP };
 
 struct pkt_slice {
@@ -80,6 +86,7 @@ struct pkt_meta {
 	uint8_t reordered;     /* a simulated link let it be overtaken */
 	uint8_t cut;           /* enum pkt_cut */
 	uint8_t ip_opts;       /* bytes of IP options in front of the L4 header of a packet that has no IP header yet */
+	uint8_t loop;          /* enum pkt_loop */
 	uint8_t held;          /* why it did not leave before (pkt/held.def): at first, and << 4: in the end; 0: nothing held it */
 	uint32_t held_us;      /* for so long */
 	uint32_t lost_us;      /* a repetition: so long ago, 1 at least, the copy before it was found lost; 0: none was */

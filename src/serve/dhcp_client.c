@@ -124,9 +124,10 @@ static void iface_do(struct serve_dhcp_client *s, struct serve_dhcp_iface *i, st
 {
 	bool again = true, is_conflict;
 	while (again) {
+		const struct via_sockaddr to = dhcp_port_at(i->ifindex, d->to, DHCP_PORT_SERVER);
 		again = false;
 		if (d->len && d->to)
-			dhcp_port_send(&s->port, i->ifindex, d->to, DHCP_PORT_SERVER, d->msg, d->len);
+			dhcp_port_send(&s->port, &to, d->msg, d->len);
 		if (d->act == DHCP_ACT_CHECK)
 			again = lease_check(s, i, &is_conflict);
 		else if (d->act == DHCP_ACT_USE)
@@ -134,7 +135,7 @@ static void iface_do(struct serve_dhcp_client *s, struct serve_dhcp_iface *i, st
 		else if (d->act == DHCP_ACT_DROP)
 			lease_drop(s, i, d->addr);
 		if (d->len && !d->to)
-			dhcp_port_send(&s->port, i->ifindex, 0, DHCP_PORT_SERVER, d->msg, d->len);
+			dhcp_port_send(&s->port, &to, d->msg, d->len);
 		if (again)
 			dhcp_client_checked(&i->engine, is_conflict, now, d);
 	}
@@ -201,7 +202,7 @@ int serve_dhcp_client_start(struct serve_dhcp_client *s, const struct serve_dhcp
 	s->port = (struct dhcp_port){.via = cfg->via, .wake = cfg->wake, .ctx = cfg->ctx};
 	if (cfg->hostname)
 		memcpy(s->hostname, cfg->hostname, strnlen(cfg->hostname, DHCP_NAME_MAX));
-	return dhcp_port_open(&s->port, DHCP_PORT_CLIENT);
+	return dhcp_port_open(&s->port, &(struct via_addr){.b = {[10] = 0xff, [11] = 0xff}}, DHCP_PORT_CLIENT);
 }
 
 int serve_dhcp_client_add(struct serve_dhcp_client *s, struct serve_dhcp_iface *i, int ifindex, uint32_t known, int64_t now)

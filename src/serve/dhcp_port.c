@@ -1,8 +1,6 @@
 /* serve/dhcp_port.c - see dhcp_port.h. RFC 2131 §4.1; RFC 1122 §3.2.1.3. */
 #include "serve/dhcp_port.h"
 
-#include "serve/conns.h"
-
 #include <errno.h>
 #include <sys/socket.h>
 #include <viaduct/stack.h>
@@ -17,18 +15,22 @@ static void dhcp_port_event(struct via_handler *h, struct via *v, via_sock s, ui
 		p->wake(p->ctx);
 }
 
-int dhcp_port_open(struct dhcp_port *p, uint16_t port)
+int dhcp_port_open(struct dhcp_port *p, const struct via_addr *all, uint16_t port)
 {
-	struct via_sockaddr any = {via_addr_v4(0), port};
+	const struct via_sockaddr any = {*all, port};
 	int on = 1;
 	p->handler.event = dhcp_port_event;
 	p->has_mail = false;
-	int err = serve_bind(p->via, VIA_DGRAM, &any, port, &p->handler, &p->sock);
-	if (err) {
-		p->sock = 0;
+	p->sock = 0;
+	int err = via_open(p->via, VIA_DGRAM, via_cookie(&p->handler), &p->sock);
+	if (err)
 		return err;
-	}
-	return via_setsockopt(p->via, p->sock, SOL_SOCKET, SO_BROADCAST, &on, sizeof(on));
+	err = via_bind(p->via, p->sock, &any);
+	if (!err)
+		err = via_setsockopt(p->via, p->sock, SOL_SOCKET, SO_BROADCAST, &on, sizeof(on));
+	if (err)
+		dhcp_port_close(p);
+	return err;
 }
 
 void dhcp_port_close(struct dhcp_port *p)
@@ -54,11 +56,16 @@ int64_t dhcp_port_recv(struct dhcp_port *p, void *buf, uint32_t cap, struct via_
 	return -EAGAIN;
 }
 
-void dhcp_port_send(struct dhcp_port *p, int ifindex, uint32_t to, uint16_t port, const void *msg, uint32_t len)
+struct via_sockaddr dhcp_port_at(int ifindex, uint32_t addr, uint16_t port)
 {
-	struct via_sockaddr dst = {via_addr_v4(to ? to : 0xffffffffu), port};
-	dst.addr.scope = to ? 0 : (uint32_t)ifindex;
-	via_sendto(p->via, p->sock, msg, len, 0, &dst);
+	struct via_sockaddr at = {via_addr_v4(addr ? addr : 0xffffffffu), port};
+	at.addr.scope = addr ? 0 : (uint32_t)ifindex;
+	return at;
+}
+
+void dhcp_port_send(struct dhcp_port *p, const struct via_sockaddr *to, const void *msg, uint32_t len)
+{
+	via_sendto(p->via, p->sock, msg, len, 0, to);
 	p->has_sent = true;
 }
 

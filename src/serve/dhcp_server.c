@@ -7,7 +7,7 @@ int serve_dhcp_server_start(struct serve_dhcp_server *s, struct via *via, void (
 {
 	memset(s, 0, sizeof(*s));
 	s->port = (struct dhcp_port){.via = via, .wake = wake, .ctx = ctx};
-	return dhcp_port_open(&s->port, DHCP_PORT_SERVER);
+	return dhcp_port_open(&s->port, &(struct via_addr){.b = {[10] = 0xff, [11] = 0xff}}, DHCP_PORT_SERVER);
 }
 
 int serve_dhcp_server_add(struct serve_dhcp_server *s, struct serve_dhcp_subnet *n, int ifindex, const struct dhcp_server_config *cfg)
@@ -26,11 +26,11 @@ static void send_to_mac(struct serve_dhcp_server *s, const struct serve_dhcp_sub
 {
 	struct via_change known = {.kind = VIA_NEIGH_SET, .ifindex = n->ifindex, .addr = via_addr_v4(r->addr)};
 	memcpy(known.mac, r->mac, 6);
-	if (via_configure(s->port.via, &known)) { /* no room for it: everybody may hear it */
-		dhcp_port_send(&s->port, n->ifindex, 0, r->port, r->msg, r->len);
+	bool is_known = via_configure(s->port.via, &known) == 0; /* no room for it: everybody may hear it */
+	const struct via_sockaddr to = dhcp_port_at(n->ifindex, is_known ? r->addr : 0, r->port);
+	dhcp_port_send(&s->port, &to, r->msg, r->len);
+	if (!is_known)
 		return;
-	}
-	dhcp_port_send(&s->port, n->ifindex, r->addr, r->port, r->msg, r->len);
 	memset(known.mac, 0, 6);
 	via_configure(s->port.via, &known);
 }
@@ -38,10 +38,11 @@ static void send_to_mac(struct serve_dhcp_server *s, const struct serve_dhcp_sub
 static void send_reply(struct serve_dhcp_server *s, const struct serve_dhcp_subnet *n, const struct dhcp_reply *r)
 {
 	static const uint8_t none[6];
+	const struct via_sockaddr to = dhcp_port_at(n->ifindex, r->way == DHCP_TO_ADDR ? r->addr : 0, r->port);
 	if (r->way == DHCP_TO_MAC && !(r->mac[0] & 1) && memcmp(r->mac, none, 6) != 0)
 		send_to_mac(s, n, r);
 	else
-		dhcp_port_send(&s->port, n->ifindex, r->way == DHCP_TO_ADDR ? r->addr : 0, r->port, r->msg, r->len);
+		dhcp_port_send(&s->port, &to, r->msg, r->len);
 }
 
 void serve_dhcp_server_tick(struct serve_dhcp_server *s, int64_t now)

@@ -183,6 +183,14 @@ static bool dgram_is_refused(const struct sock_env *env, const struct endpoint *
 	return env->ops->path_at(env->ctx, path)->is_broadcast && !(ep->flags & EPF_BROADCAST);
 }
 
+/* What it sends from: one that is bound to a group has no address of its own (Linux: inet_saddr). */
+static struct via_addr dgram_source(const struct endpoint *ep)
+{
+	if (!via_addr_is_multicast(&ep->local))
+		return ep->local;
+	return via_addr_is_v4(&ep->local) ? via_addr_v4(0) : (struct via_addr){.scope = 0};
+}
+
 int dgram_connect(struct sock_env *env, struct endpoint *ep, const struct via_sockaddr *remote)
 {
 	if (via_addr_is_any(&remote->addr) && !remote->port) {
@@ -191,8 +199,10 @@ int dgram_connect(struct sock_env *env, struct endpoint *ep, const struct via_so
 	}
 	struct via_addr dst = addr_or_loopback(&remote->addr);
 	ep_adopt(ep, &dst);
+	group_scope(env, ep, &dst);
+	const struct via_addr from = dgram_source(ep);
 	ref_t path;
-	int e = env->ops->path_get(env->ctx, &ep->local, &dst, &path);
+	int e = env->ops->path_get(env->ctx, &from, &dst, &path);
 	if (e)
 		return e;
 	struct via_addr local = env->ops->path_at(env->ctx, path)->local;
@@ -230,8 +240,10 @@ int dgram_route(struct sock_env *env, struct endpoint *ep, const struct via_sock
 	if (ep->type == VIA_DGRAM && !dst->port)
 		return -EINVAL;
 	ep_adopt(ep, &dst->addr);
+	group_scope(env, ep, &dst->addr);
+	const struct via_addr from = as_other ? src->addr : dgram_source(ep);
 	ref_t path;
-	int e = env->ops->path_get(env->ctx, as_other ? &src->addr : &ep->local, &dst->addr, &path);
+	int e = env->ops->path_get(env->ctx, &from, &dst->addr, &path);
 	if (e)
 		return e;
 	src->addr = env->ops->path_at(env->ctx, path)->local;
@@ -266,7 +278,12 @@ int dgram_tx(struct sock_env *env, struct endpoint *ep, struct pkt *p, const str
 {
 	const struct ep_opts *o = ep_opts_of(env, ep);
 	p->m.cut = (uint8_t)dgram_cut(o->mtu_discover);
-	int32_t ttl = via_addr_is_multicast(dst) ? o->mcast_ttl : o->ttl;
+	bool to_group = via_addr_is_multicast(dst);
+	int32_t ttl = to_group ? o->mcast_ttl : o->ttl;
+	if (to_group)
+		p->m.loop = !ttl ? PKT_LOOP_ONLY : ep->flags & EPF_NO_MCAST_LOOP ? PKT_LOOP_NONE : PKT_LOOP_TOO;
+	if (to_group && !ttl)
+		ttl = 1; /* 0 would be the default */
 	int e = env->ops->tx_datagram(env->ctx, p, ep_proto(ep), src, dst, ttl < 0 ? 0 : (uint8_t)ttl, (uint8_t)o->tos);
 	/* A full queue below is a loss like any other unless the user wants to know (Linux: udp_send_skb). */
 	if (e == -EAGAIN || e == -ENOBUFS || e == -ENOMEM)

@@ -38,6 +38,7 @@ int sock_init(struct sock_env *env, const uint8_t seed[32])
 	t->key_port = prf_derive(seed, "sock.port");
 	t->key_auto = prf_derive(seed, "sock.auto");
 	t->random.key = prf_derive(seed, "sock.random");
+	groups_pool_init(env);
 	t->gone_at = INT64_MIN;
 	t->rmem_max = t->wmem_max = SOCK_BUF_MAX;
 	t->slots = arena_buf_take(a, SOCK_SLOTS_MIN * sizeof(struct sock_slot));
@@ -164,6 +165,7 @@ void ep_free(struct sock_env *env, struct endpoint *ep)
 		t->catch_all[ep->type] = 0;
 	port_release(env, ep);
 	pktq_clear(env->mem, &ep->q);
+	groups_release(env, ep);
 	if (ep->opts)
 		pool_give(env->arena, &t->opts, ep->opts);
 	pool_give(env->arena, &t->eps, ep_ref(env, ep));

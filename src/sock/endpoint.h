@@ -52,6 +52,8 @@ struct ep_opts {
 	int32_t ttl;              /* -1: default */
 	int32_t tos, mtu_discover, mcast_ttl;
 	uint32_t mcast_if;        /* IPv4, network byte order as given */
+	uint32_t mcast_ifindex, mcast_ifindex6; /* datagrams to groups leave by it; 0: not said */
+	ref_t members;            /* groups it is in (groups.c) */
 	int32_t maxseg, keepidle, keepintvl, keepcnt, syncnt, user_timeout_ms, notsent_lowat, defer_accept;
 	int32_t linger2;          /* seconds; 0: default, -1: none */
 	int32_t fastopen, fastopen_connect, fastopen_no_cookie;
@@ -107,7 +109,7 @@ struct sock_slot {
 
 /* All of sock/'s state, in the arena. */
 struct sock_tab {
-	struct pool eps, uses, opts;
+	struct pool eps, uses, opts, members;
 	ref_t slots;
 	uint32_t n_slots, free_slot, n_live, gen;
 	uint32_t rmem_max, wmem_max; /* most that SO_RCVBUF and SO_SNDBUF may ask for (net.core.rmem_max, wmem_max) */
@@ -205,6 +207,13 @@ void ep_unqueue(struct sock_env *env, struct endpoint *ep);
 /* --- options.c --- */
 void ep_tcp_opts(const struct sock_env *env, const struct endpoint *ep, struct tcp_opts *o);
 uint32_t ep_rcvbuf(const struct sock_env *env, const struct endpoint *ep); /* bytes, as SO_RCVBUF tells */
+
+/* --- groups.c --- */
+void groups_pool_init(struct sock_env *env);
+/* The endpoint leaves all its groups. */
+void groups_release(struct sock_env *env, struct endpoint *ep);
+/* A group that does not say its interface gets the socket's. */
+void group_scope(const struct sock_env *env, const struct endpoint *ep, struct via_addr *to);
 
 /* --- sock_tcp.c --- */
 int stream_connect(struct sock_env *env, struct endpoint *ep, const struct via_sockaddr *remote);

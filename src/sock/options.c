@@ -3,7 +3,7 @@
  * Most options are rows of a table: a boolean is a bit of the endpoint's flags, a number is a field of struct ep_opts with
  * its range. What is odd has code in options_odd.c. Some numbers are stored for the caller and mean nothing to the stack, which
  * never blocks: SO_RCVTIMEO, SO_SNDTIMEO, SO_PRIORITY, IP_PKTINFO, TCP_INQ and their kind (ancillary data is made by the doors
- * from what recvfrom tells), SO_ZEROCOPY.
+ * from what recvfrom tells), SO_ZEROCOPY. Joining groups is groups.c's.
  * Names not in the table are -ENOPROTOOPT. */
 #include "sock/options.h"
 
@@ -75,6 +75,17 @@ static const struct opt table[] = {
 	NUM(IPPROTO_IP, IP_MTU_DISCOVER, OPT_ALL, mtu_discover, 0, 5),
 	ODD(IPPROTO_IP, IP_MULTICAST_TTL, OPT_ALL),
 	ODD(IPPROTO_IP, IP_MULTICAST_IF, OPT_ALL),
+	ODD(IPPROTO_IP, IP_ADD_MEMBERSHIP, OPT_MCAST),
+	ODD(IPPROTO_IP, IP_DROP_MEMBERSHIP, OPT_MCAST),
+	ODD(IPPROTO_IP, MCAST_JOIN_GROUP, OPT_MCAST),
+	ODD(IPPROTO_IP, MCAST_LEAVE_GROUP, OPT_MCAST),
+	ODD(IPPROTO_IPV6, IPV6_JOIN_GROUP, OPT_MCAST),
+	ODD(IPPROTO_IPV6, IPV6_LEAVE_GROUP, OPT_MCAST),
+	ODD(IPPROTO_IPV6, MCAST_JOIN_GROUP, OPT_MCAST),
+	ODD(IPPROTO_IPV6, MCAST_LEAVE_GROUP, OPT_MCAST),
+	ODD(IPPROTO_IPV6, IPV6_MULTICAST_IF, OPT_MCAST),
+	ODD(IPPROTO_IPV6, IPV6_MULTICAST_HOPS, OPT_MCAST),
+	ODD(IPPROTO_IPV6, IPV6_MULTICAST_LOOP, OPT_MCAST),
 	ODD(IPPROTO_IP, IP_TTL, OPT_ALL),
 	ODD(IPPROTO_IP, IP_TOS, OPT_ALL),
 	ODD(IPPROTO_IP, IP_MTU, OPT_ALL | OPT_READ_ONLY),
@@ -210,8 +221,8 @@ int opt_give_int(const struct opt *o, void *val, uint32_t *len, int32_t v)
 /* Levels of this type of socket. getsockopt() at another one is -EOPNOTSUPP in Linux, setsockopt() -ENOPROTOOPT. */
 static bool level_has(const struct endpoint *ep, int level)
 {
-	return level == SOL_SOCKET || level == IPPROTO_IP || (level == IPPROTO_TCP && ep->type == VIA_STREAM) ||
-	       (level == IPPROTO_UDP && ep->type == VIA_DGRAM);
+	return level == SOL_SOCKET || level == IPPROTO_IP || (level == IPPROTO_IPV6 && ep->flags & EPF_V6) ||
+	       (level == IPPROTO_TCP && ep->type == VIA_STREAM) || (level == IPPROTO_UDP && ep->type == VIA_DGRAM);
 }
 
 int sock_getopt(struct sock_env *env, via_sock s, int level, int name, void *val, uint32_t *len)

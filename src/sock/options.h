@@ -7,6 +7,7 @@
 enum opt_kind { OPT_BOOL, OPT_BIT, OPT_NUM, OPT_ODD }; /* BIT: a boolean that is 0 or 1 and nothing else */
 enum {
 	OPT_STREAM = 1 << VIA_STREAM, OPT_ALL = 1 << VIA_STREAM | 1 << VIA_DGRAM | 1 << VIA_PING,
+	OPT_MCAST = 1 << VIA_DGRAM | 1 << VIA_PING,
 	OPT_READ_ONLY = 1 << 7, /* setting it is -ENOPROTOOPT */
 };
 
@@ -21,6 +22,8 @@ struct opt {
 
 /* After how many time-outs `s` seconds are over, s as getsockopt(TCP_DEFER_ACCEPT) tells it. */
 uint8_t opt_defer_count(int32_t s);
+/* Join and leave groups. */
+int group_option_set(struct sock_env *env, struct endpoint *ep, const struct opt *o, const void *val, uint32_t len);
 int opt_num_set(struct sock_env *env, struct endpoint *ep, size_t off, int32_t v);
 int opt_give(void *val, uint32_t *len, const void *v, uint32_t n);
 int opt_give_int(const struct opt *o, void *val, uint32_t *len, int32_t v);

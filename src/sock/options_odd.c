@@ -234,12 +234,39 @@ static int mcast_if_set(struct sock_env *env, struct endpoint *ep, const void *v
 		return -EINVAL;
 	memcpy(b, val, MIN(len, sizeof(b)));
 	const uint8_t *ip = len >= 8 ? b + 4 : b;
+	int32_t ifindex;
+	memcpy(&ifindex, b + 8, sizeof(ifindex)); /* 0 unless it is an ip_mreqn */
 	struct via_addr a = via_addr_v4((uint32_t)ip[0] << 24 | (uint32_t)ip[1] << 16 | (uint32_t)ip[2] << 8 | ip[3]);
 	if (!via_addr_is_any(&a) && !env->ops->addr_is_ours(env->ctx, &a))
 		return -EADDRNOTAVAIL;
 	int32_t v;
 	memcpy(&v, ip, sizeof(v));
-	return SET(mcast_if, v);
+	if (!ifindex && !via_addr_is_any(&a))
+		ifindex = (int32_t)env->ops->addr_iface(env->ctx, &a);
+	int e = SET(mcast_ifindex, ifindex);
+	return e ? e : SET(mcast_if, v);
+}
+
+static void mcast_loop_set(struct endpoint *ep, int32_t v)
+{
+	ep->flags = v ? ep->flags & ~(uint32_t)EPF_NO_MCAST_LOOP : ep->flags | EPF_NO_MCAST_LOOP;
+}
+
+static int ip6_set(struct sock_env *env, struct endpoint *ep, const struct opt *o, int32_t v, const void *val, uint32_t len)
+{
+	switch (o->name) {
+	case IPV6_MULTICAST_IF:
+		return v < 0 ? -ENODEV : SET(mcast_ifindex6, v);
+	case IPV6_MULTICAST_HOPS:
+		return v < -1 || v > 255 ? -EINVAL : SET(mcast_ttl, v == -1 ? 1 : v);
+	case IPV6_MULTICAST_LOOP:
+		if (v < 0 || v > 1)
+			return -EINVAL;
+		mcast_loop_set(ep, v);
+		return 0;
+	default:
+		return group_option_set(env, ep, o, val, len);
+	}
 }
 
 static int ip_set(struct sock_env *env, struct endpoint *ep, int name, int32_t v, const void *val, uint32_t len)
@@ -258,7 +285,7 @@ static int ip_set(struct sock_env *env, struct endpoint *ep, int name, int32_t v
 	case IP_MULTICAST_LOOP:
 		if (len < 1)
 			return -EINVAL;
-		ep->flags = v ? ep->flags & ~(uint32_t)EPF_NO_MCAST_LOOP : ep->flags | EPF_NO_MCAST_LOOP;
+		mcast_loop_set(ep, v);
 		return 0;
 	case IP_MULTICAST_IF:
 		return mcast_if_set(env, ep, val, len);
@@ -273,6 +300,10 @@ int opt_odd_set(struct sock_env *env, struct endpoint *ep, const struct opt *o, 
 		return socket_set(env, ep, o->name, v, val, len);
 	if (o->level == IPPROTO_TCP)
 		return tcp_set(env, ep, o->name, v, val, len);
+	if (o->level == IPPROTO_IPV6)
+		return ip6_set(env, ep, o, v, val, len);
+	if (o->name == IP_ADD_MEMBERSHIP || o->name == IP_DROP_MEMBERSHIP || o->name == MCAST_JOIN_GROUP || o->name == MCAST_LEAVE_GROUP)
+		return group_option_set(env, ep, o, val, len);
 	return ip_set(env, ep, o->name, v, val, len);
 }
 
@@ -428,11 +459,28 @@ static int ip_get(struct sock_env *env, struct endpoint *ep, const struct opt *o
 	}
 }
 
+static int ip6_get(struct sock_env *env, struct endpoint *ep, const struct opt *o, void *val, uint32_t *len)
+{
+	const struct ep_opts *v = ep_opts_of(env, ep);
+	switch (o->name) {
+	case IPV6_MULTICAST_IF:
+		return opt_give_int(o, val, len, (int32_t)v->mcast_ifindex6);
+	case IPV6_MULTICAST_HOPS:
+		return opt_give_int(o, val, len, v->mcast_ttl);
+	case IPV6_MULTICAST_LOOP:
+		return opt_give_int(o, val, len, !(ep->flags & EPF_NO_MCAST_LOOP));
+	default:
+		return -ENOPROTOOPT;
+	}
+}
+
 int opt_odd_get(struct sock_env *env, struct endpoint *ep, const struct opt *o, void *val, uint32_t *len)
 {
 	if (o->level == SOL_SOCKET)
 		return socket_get(env, ep, o, val, len);
 	if (o->level == IPPROTO_TCP)
 		return tcp_get(env, ep, o, val, len);
+	if (o->level == IPPROTO_IPV6)
+		return ip6_get(env, ep, o, val, len);
 	return ip_get(env, ep, o, val, len);
 }

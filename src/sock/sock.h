@@ -24,6 +24,12 @@ struct sock_ops {
 	 * 0, -ENETUNREACH, -EMSGSIZE, -ENOBUFS, -EACCES. */
 	int (*tx_datagram)(void *ctx, struct pkt *p, uint8_t proto, const struct via_addr *local,
 			   const struct via_addr *remote, uint8_t ttl, uint8_t tos);
+	/* Join a group on an interface, and leave it under the id that was given: 0, -ENODEV, -ENOBUFS. */
+	int (*group_join)(void *ctx, uint32_t ifindex, const struct via_addr *group, uint32_t *id);
+	void (*group_leave)(void *ctx, uint32_t ifindex, const struct via_addr *group, uint32_t id);
+	/* The interface of a group when nobody says which; of an address of ours. 0: none. */
+	uint32_t (*group_iface)(void *ctx, const struct via_addr *group);
+	uint32_t (*addr_iface)(void *ctx, const struct via_addr *addr);
 };
 
 /* Process-local. */

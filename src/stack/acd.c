@@ -173,6 +173,8 @@ void acd_fires(struct via *v, ref_t timer)
 	enum acd_action what = acd_timeout(c, prf_next(&st->acd_random), v->now, &next);
 	if (next != TIME_NEVER)
 		wheel_arm(v->arena, &st->wheel, timer, next);
+	if (what == ACD_PROBE && !is_v4)
+		mcast_follow(v); /* its solicited-node group first (RFC 4862 §5.4.2) */
 	if (what == ACD_PROBE || what == ACD_ANNOUNCE)
 		acd_send(v, c, what == ACD_PROBE);
 	else if (what == ACD_CLAIM)

@@ -333,6 +333,7 @@ static int config_setting(struct via *v, const struct via_change *c)
 	case VIA_SET_FORWARDING:
 		st->forwarding = c->value != 0;
 		nd_forwarding(v);
+		mcast_follow_changes(v);
 		return 0;
 	case VIA_SET_TTL:
 		if (c->value < 1 || c->value > 255)

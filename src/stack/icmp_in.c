@@ -8,6 +8,7 @@
 
 #include "base/csum.h"
 #include "wire/addr.h"
+#include "wire/mld.h"
 
 /* A request for an echo to many is answered in IPv6, by one of our own addresses (RFC 4443 §4.2), not in IPv4 (RFC 1122 §3.2.2.6).
  * p is ours to keep. */
@@ -62,6 +63,8 @@ static enum drop icmp_other(struct via *v, const struct pkt *p, const struct ip_
 	struct icmp_quote q;
 	if (h->is_v6 && ih->type >= ND_RS && ih->type <= ND_REDIRECT)
 		return nd_arrives(v, p, h);
+	if (h->is_v6 && mld_is(ih->type))
+		return mcast_arrives(v, p, h);
 	if (h->is_v6 ? !icmp6_is_error(ih->type) : !icmp4_is_error(ih->type))
 		return DROP_ICMP_TYPE;
 	uint32_t n = pkt_copy_out(v->mem, p, ICMP4_HLEN, bytes, sizeof(bytes));

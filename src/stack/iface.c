@@ -38,8 +38,10 @@ static bool is_solicited(const struct via *v, uint32_t ifindex, const struct via
 bool stack_group_is_ours(const struct via *v, uint32_t ifindex, const struct via_addr *group)
 {
 	static const uint8_t zeros[13];
-	if (group->b[0] != 0xff)
-		return false;
+	if (groups_has(v->arena, &v->st->groups, ifindex, group))
+		return true;
+	if (via_addr_is_v4(group))
+		return via_addr_to_v4(group) == 0xe0000001;
 	bool is_near = (group->b[1] == 1 || group->b[1] == 2 || group->b[1] == 5) && memcmp(group->b + 2, zeros, 13) == 0;
 	if (is_near && group->b[15] == 1 && group->b[1] != 5)
 		return true;
@@ -67,6 +69,7 @@ void stack_changed(struct via *v)
 	for (ref_t r = path_next(v, &bucket, 0); r; r = path_next(v, &bucket, r))
 		if (path_refresh(v, path_at(v, r)))
 			tcp_path_changed(&v->tcp, r);
+	mcast_follow_changes(v);
 }
 
 int iface_new(struct via *v, const char *name, struct iface **out)
@@ -138,6 +141,7 @@ int via_iface_remove(struct via *v, int ifindex)
 	iface_flush(v, i);
 	nd_remove(v, i);
 	acd_forget_iface(v, (uint16_t)ifindex);
+	mcast_forget(v, (uint16_t)ifindex);
 	fib_del_ifindex(v->arena, st->fib, (uint16_t)ifindex);
 	for (uint32_t n = st->addrs.n; n-- > 0;) {
 		const struct addr_entry *e = addrs_get(v->arena, &st->addrs, n);
@@ -167,6 +171,8 @@ void iface_set_up(struct via *v, struct iface *i, bool up)
 	}
 	nd_updown(v, i);
 	stack_changed(v);
+	if (i->up)
+		mcast_up(v, i->ifindex);
 	for (uint32_t n = 0; n < st->addrs.n && i->up; n++) {
 		const struct addr_entry *e = addrs_get(v->arena, &st->addrs, n);
 		if (e->ifindex == i->ifindex)

@@ -81,6 +81,7 @@ bool via_counter_get(struct via *v, int n, const char **name, uint64_t *value)
 		[COUNT_FRAG_MADE] = "frag.made", [COUNT_ND_IN] = "nd.in", [COUNT_ND_OUT] = "nd.out",
 		[COUNT_ND_CONFLICTS] = "nd.conflicts", [COUNT_ND_DISAGREE] = "nd.ra_disagree", [COUNT_NEIGH_EVICTED] = "neigh.evicted",
 		[COUNT_PATHS_EVICTED] = "path.evicted", [COUNT_PATHS_REFUSED] = "path.refused",
+		[COUNT_GROUP_IN] = "group.in", [COUNT_GROUP_OUT] = "group.out",
 		[COUNT_CT_OPENED] = "ct.opened", [COUNT_CT_EVICTED] = "ct.evicted", [COUNT_CT_REFUSED] = "ct.refused",
 	};
 	static const char *const tcp_names[TCP_COUNTS] = {

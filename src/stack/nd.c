@@ -41,7 +41,7 @@ void nd_send(struct via *v, struct iface *i, const struct via_addr *src, const s
 	if (!p)
 		return;
 	v->st->counts[COUNT_ND_OUT]++;
-	if (!mac && eth_group6(group, dst))
+	if (!mac && eth_group(group, dst))
 		mac = group;
 	if (!mac) {
 		const struct via_addr to = addr_on_link(dst, i->ifindex);

@@ -57,6 +57,28 @@ static int op_tx_datagram(void *ctx, struct pkt *p, uint8_t proto, const struct 
 	return tx_datagram(ctx, p, proto, local, remote, ttl, tos, true); /* SO_BROADCAST is sock/'s to ask for */
 }
 
+static int op_group_join(void *ctx, uint32_t ifindex, const struct via_addr *group, uint32_t *id)
+{
+	return mcast_join(ctx, ifindex, group, id);
+}
+
+static void op_group_leave(void *ctx, uint32_t ifindex, const struct via_addr *group, uint32_t id)
+{
+	mcast_leave(ctx, ifindex, group, id);
+}
+
+static uint32_t op_group_iface(void *ctx, const struct via_addr *group)
+{
+	return mcast_iface(ctx, group);
+}
+
+static uint32_t op_addr_iface(void *ctx, const struct via_addr *addr)
+{
+	const struct via *v = ctx;
+	const struct addr_entry *e = addrs_find(v->arena, &v->st->addrs, addr);
+	return e ? e->ifindex : 0;
+}
+
 static uint32_t op_tx_room(void *ctx, ref_t path)
 {
 	return tx_room(ctx, path_at(ctx, path));
@@ -110,5 +132,6 @@ const struct tcp_ops stack_tcp_ops = {
 
 const struct sock_ops stack_sock_ops = {
 	.path_get = op_path_get, .path_drop = op_path_drop, .path_at = op_path_at, .addr_is_ours = op_addr_is_ours,
-	.tx_datagram = op_tx_datagram,
+	.tx_datagram = op_tx_datagram, .group_join = op_group_join, .group_leave = op_group_leave, .group_iface = op_group_iface,
+	.addr_iface = op_addr_iface,
 };

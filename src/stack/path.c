@@ -124,11 +124,6 @@ static void path_link(struct via *v, struct path *pa)
 	pa->p.mtu = iface_mtu(i, pa->p.ip_hlen == IP6_HLEN);
 }
 
-static bool is_group6(const struct via_addr *a)
-{
-	return a->b[0] == 0xff;
-}
-
 /* Is `a` a neighbour by interface ifindex? remote: what it is the way to; an IPv6 router may say of that that it is (RFC 4861 §8.3). */
 static bool path_is_neighbour(const struct via *v, const struct via_addr *a, uint16_t ifindex, const struct via_addr *remote)
 {
@@ -189,7 +184,7 @@ bool path_refresh(struct via *v, struct path *pa)
 		pa->p.is_onlink = true;
 	} else if (is_limited_broadcast(&pa->p.remote)) {
 		path_limited_broadcast(v, pa);
-	} else if (pa->p.remote.scope || is_group6(&pa->p.remote)) {
+	} else if (pa->p.remote.scope || via_addr_is_multicast(&pa->p.remote)) {
 		path_link(v, pa);
 	} else {
 		path_route(v, pa);
@@ -235,7 +230,7 @@ static int path_source(struct via *v, const struct via_addr *remote, struct via_
 	else if (fib_lookup(v->arena, st->fib, remote, 0, st->down, &hop))
 		e = addrs_source(v->arena, &st->addrs, hop.ifindex,
 				 by_gateway && !via_addr_is_any(&hop.gateway) ? &hop.gateway : remote);
-	else if (!is_limited_broadcast(remote) && !is_group6(remote)) /* needs no route: without one our first address speaks */
+	else if (!is_limited_broadcast(remote) && !via_addr_is_multicast(remote)) /* needs no route: without one our first address speaks */
 		return -ENETUNREACH;
 	if (hop.type != FIB_UNICAST)
 		return path_no_way(hop.type);
@@ -326,7 +321,7 @@ static int path_scope(struct via_addr *from, struct via_addr *to)
 		return -ENETUNREACH;
 	uint32_t scope = to_link && to->scope ? to->scope : from_link ? from->scope : 0;
 	from->scope = from_link ? (from->scope ? from->scope : scope) : 0;
-	to->scope = to_link ? scope : is_limited_broadcast(to) ? to->scope : 0;
+	to->scope = to_link ? scope : is_limited_broadcast(to) || via_addr_is_multicast(to) ? to->scope : 0; /* they may say the way, too */
 	return (to_link && !scope) || (from_link && to_link && from->scope != to->scope) ? -EINVAL : 0;
 }
 

@@ -86,6 +86,9 @@ static int poll_timers(struct via *v, int budget)
 		case WHEEL_CT:
 			filter_timeout(v, r);
 			break;
+		case WHEEL_GROUPS:
+			mcast_timeout(v, r);
+			break;
 		case WHEEL_STACK:
 			path_timeout(v, r);
 			break;

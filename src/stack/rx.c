@@ -10,6 +10,7 @@
 
 #include "net/ip_input.h"
 #include "wire/dhcp.h"
+#include "wire/igmp.h"
 #include "wire/tcp.h"
 #include "wire/udp.h"
 
@@ -159,6 +160,12 @@ static enum drop rx_transport(struct via *v, struct pkt *p, const struct ip_hdr 
 	*taken = false;
 	if (ip_is_icmp(h))
 		return icmp_arrives(v, p, h, to_broadcast);
+	if (h->proto == IPPROTO_N_IGMP && !h->is_v6) {
+		why = mcast_arrives(v, p, h);
+		if (!why)
+			pkt_free(v->mem, p);
+		return why;
+	}
 	switch (h->proto) {
 	case IPPROTO_N_TCP:
 		if (to_broadcast || p->m.ether_mcast)

@@ -68,6 +68,7 @@ static int stack_tables(struct via *v, const struct via_config *cfg)
 	st->ext6 = (struct ext6_limits){EXT6_HEADERS_DEFAULT, EXT6_OPTIONS_DEFAULT};
 	pool_init(v->arena, &st->acd_pool, "acd", sizeof(struct acd), ACD_MAX);
 	st->acd_random.key = prf_derive(cfg->seed, "acd");
+	mcast_init(v, prf_derive(cfg->seed, "group"));
 	st->filter_key = prf_derive(cfg->seed, "filter");
 	st->ct_max = CT_MAX_DEFAULT;
 	pool_init(v->arena, &st->nd_pool, "nd", sizeof(struct nd_iface), VIA_IFACES_MAX);
@@ -149,6 +150,7 @@ void via_fini(struct via *v)
 	reasm_fini(&re, &st->reasm);
 	acd_forget_iface(v, 0);
 	filter_end(v);
+	mcast_fini(v);
 	for (uint32_t i = 0; i < st->iface_end; i++)
 		if (iface_at(v, i))
 			ifq_clear(v, iface_at(v, i));

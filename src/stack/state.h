@@ -10,6 +10,7 @@
 #include "net/addrs.h"
 #include "net/frag4.h"
 #include "net/frag6.h"
+#include "net/groups.h"
 #include "net/icmp.h"
 #include "stack/hook.h"
 #include "stack/via.h"
@@ -84,6 +85,7 @@ enum stack_count {
 	COUNT_TCP_IN, COUNT_TCP_OUT, COUNT_TCP_RST_OUT, COUNT_UDP_IN, COUNT_UDP_OUT,
 	COUNT_ARP_CONFLICTS, COUNT_REASM_JOINED, COUNT_REASM_WHOLE, COUNT_FRAG_CUT, COUNT_FRAG_MADE, COUNT_ND_IN, COUNT_ND_OUT,
 	COUNT_ND_CONFLICTS, COUNT_ND_DISAGREE, COUNT_NEIGH_EVICTED, COUNT_PATHS_EVICTED, COUNT_PATHS_REFUSED,
+	COUNT_GROUP_IN, COUNT_GROUP_OUT,
 	COUNT_CT_OPENED, COUNT_CT_EVICTED, COUNT_CT_REFUSED, /* as enum ct_count */
 	COUNT_STACK
 };
@@ -126,6 +128,8 @@ struct via_state {
 	uint64_t drops[DROP_COUNT];
 	struct icmp_limit icmp;
 	struct reasm reasm;
+	struct groups groups;
+	uint64_t groups_seen;     /* what mcast_follow_changes() saw last */
 	struct frag4_ids frag_ids;
 	struct frag6_ids frag6_ids;
 	struct ext6_limits ext6;  /* VIA_SET_IP6_HEADERS, VIA_SET_IP6_OPTIONS */
@@ -168,8 +172,8 @@ void stack_enter(struct via *v, int64_t now); /* every entry from outside: the t
 bool stack_addr_is_ours(const struct via *v, const struct via_addr *a); /* 127/8 included */
 /* The same, or VIA_SET_ANY_ADDRESS makes it so. */
 bool stack_addr_is_taken(const struct via *v, const struct via_addr *a);
-/* Does this stack take what is sent to that group on an interface? IPv6: all nodes, all routers if it is one, solicited nodes that have
- * an address of ours (RFC 4291 §2.8). */
+/* Does this stack take what is sent to that group on an interface? What was joined there, and all hosts. IPv6: all nodes, all routers if
+ * it is one, solicited nodes that have an address of ours (RFC 4291 §2.8). */
 bool stack_group_is_ours(const struct via *v, uint32_t ifindex, const struct via_addr *group);
 void stack_announce(struct via *v, const struct iface *i, const struct via_addr *a);
 /* The configuration changed: every path is looked at again, and TCP told. */
@@ -276,6 +280,24 @@ bool addr_prefix_is_used(const struct via *v, int ifindex, const struct via_addr
 void ip_options_pass(struct via *v, struct pkt *p, uint16_t out, const struct via_addr *next);
 /* p, which begins at its L4 header, becomes an answer from `here`: the options it takes along are put in front (m.ip_opts). */
 void ip_options_turn(struct via *v, struct pkt *p, uint32_t here);
+
+/* mcast.c */
+void mcast_init(struct via *v, struct prf_key key);
+void mcast_fini(struct via *v);
+/* Look again which groups the stack itself wants; the same if addresses or forwarding have changed since. */
+void mcast_follow(struct via *v);
+void mcast_follow_changes(struct via *v);
+/* The interface came up: tell everybody anew. It is gone. */
+void mcast_up(struct via *v, uint16_t ifindex);
+void mcast_forget(struct via *v, uint16_t ifindex);
+void mcast_timeout(struct via *v, ref_t timer);
+/* A socket joins, or leaves what it joined under that id. 0, -ENODEV, -ENOBUFS. */
+int mcast_join(struct via *v, uint32_t ifindex, const struct via_addr *group, uint32_t *id);
+void mcast_leave(struct via *v, uint32_t ifindex, const struct via_addr *group, uint32_t id);
+/* The interface of a group when nobody says which: its route's, else the first that is up; 0: none. */
+uint32_t mcast_iface(struct via *v, const struct via_addr *group);
+/* IGMP or MLD: p begins at its header; MLD's checksum is known to be right. p stays the caller's. */
+enum drop mcast_arrives(struct via *v, const struct pkt *p, const struct ip_hdr *h);
 
 /* redirect.c */
 /* p, which came by interface m.ifindex, goes on by `hop`: if its sender could have sent it there itself, it is told. */

@@ -149,7 +149,7 @@ void tx_neighbour(struct via *v, struct iface *i, const struct via_addr *next, s
 		tx_enqueue(v, i, p);
 		return;
 	}
-	if (!eth_group6(group, next)) {
+	if (!eth_group(group, next)) {
 		ref_t r = tx_resolve(v, i, next, p);
 		if (!r)
 			return;
@@ -205,15 +205,25 @@ static void tx_route(struct via *v, struct pkt *p, struct path *pa)
 	tx_frame(v, i, pa->l2, p);
 }
 
+/* Do we hear what p says to many? Its sender may not want that of a group. */
+static bool tx_is_looped(const struct via *v, const struct pkt *p, const struct path *pa)
+{
+	return !pa->p.is_multicast || (p->m.loop != PKT_LOOP_NONE && stack_group_is_ours(v, pa->hop.ifindex, &pa->p.remote));
+}
+
 /* To everybody on the link, and to ourselves (Linux: ip_mc_output). */
 static void tx_broadcast(struct via *v, struct pkt *p, struct path *pa)
 {
 	static const uint8_t everybody[6] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
 	struct iface *i = iface_at(v, pa->hop.ifindex);
-	struct pkt *copy = pkt_clone(v->mem, p);
+	struct pkt *copy = tx_is_looped(v, p, pa) ? pkt_clone(v->mem, p) : NULL;
 	uint8_t l2[ETH_HLEN];
 	if (copy)
 		tx_loopback(v, copy, pa->hop.ifindex);
+	if (p->m.loop == PKT_LOOP_ONLY) {
+		pkt_free(v->mem, p);
+		return;
+	}
 	if (i->l2 == VIA_L2_NONE || pa->p.is_multicast) {
 		tx_neighbour(v, i, &pa->p.remote, p);
 		return;
@@ -333,7 +343,7 @@ int tx_datagram(struct via *v, struct pkt *p, uint8_t proto, const struct via_ad
 	bool is_v6 = pa->p.ip_hlen == IP6_HLEN;
 	uint32_t whole = p->len + pa->p.ip_hlen, more = is_v6 ? FRAG6_HLEN : 0, limit = tx_limit(p, pa);
 	uint32_t n = whole <= limit ? 1 : frag4_count(whole + more, pa->p.ip_hlen + more + p->m.ip_opts, limit);
-	if ((via_addr_is_multicast(remote) && !is_v6) || (pa->p.is_broadcast && !may_broadcast))
+	if (pa->p.is_broadcast && !may_broadcast)
 		err = -EACCES;
 	else if (!is_v6 && via_addr_is_any(&pa->p.local) && !tx_may_be_nobody(p, proto))
 		err = -EADDRNOTAVAIL;

@@ -194,7 +194,7 @@ bool dns_zone_owns(const struct arena *a, const struct dns_zone *z, const uint8_
 	if (is_reverse(&q))
 		return (reverse4(q.name, &addr) || reverse6(q.name, &addr)) && dns_ptr_find(a, z, &addr);
 	bool below = k && n >= k && strcmp(q.name + n - k, z->suffix) == 0 && (n == k || q.name[n - k - 1] == '.');
-	return below || dns_host_of(a, z, q.name) || n == 0 || strchr(q.name, '?');
+	return below || dns_host_of(a, z, q.name) || n == 0 || memchr(q.name, '?', n);
 }
 
 size_t dns_serve(const struct arena *a, const struct dns_zone *z, const uint8_t *query, size_t len, uint8_t *out, size_t cap, bool is_tcp)

@@ -32,6 +32,7 @@ enum tcp_state {
 enum {
 	WHEEL_TCP_CONN = 1, WHEEL_TCP_SYNRCVD = 2, WHEEL_TCP_TIMEWAIT = 3,
 	WHEEL_NEIGH = 16, WHEEL_STACK = 17, WHEEL_SOCK = 18, WHEEL_REASM = 19, WHEEL_ACD = 20, WHEEL_ND = 21, WHEEL_CT = 22,
+	WHEEL_GROUPS = 23,
 };
 
 /* First member of tcp_conn, tcp_synrcvd and tcp_timewait. node.timer.kind tells which. */

@@ -32,8 +32,14 @@ void eth_emit(uint8_t out[ETH_HLEN], const uint8_t dst[6], const uint8_t src[6],
 	put_be16(out + 12, type);
 }
 
-bool eth_group6(uint8_t mac[6], const struct via_addr *dst)
+bool eth_group(uint8_t mac[6], const struct via_addr *dst)
 {
+	if (via_addr_is_v4(dst)) {
+		put_be32(mac, 0x01005e00);
+		mac[3] = dst->b[13] & 0x7f;
+		memcpy(mac + 4, dst->b + 14, 2);
+		return dst->b[12] >> 4 == 0xe;
+	}
 	mac[0] = mac[1] = 0x33;
 	memcpy(mac + 2, dst->b + 12, 4);
 	return dst->b[0] == 0xff;

@@ -23,7 +23,7 @@ static inline bool eth_has_more_tags(const struct eth_hdr *h)
 int eth_parse(const uint8_t *p, size_t len, struct eth_hdr *h);
 /* Writes 14 bytes, untagged. */
 void eth_emit(uint8_t out[ETH_HLEN], const uint8_t dst[6], const uint8_t src[6], uint16_t type);
-/* The MAC that an IPv6 group is sent to (RFC 2464 §7); false: dst is no such group. */
-bool eth_group6(uint8_t mac[6], const struct via_addr *dst);
+/* The MAC that a group is sent to (RFC 1112 §6.4, RFC 2464 §7); false: dst is no group. */
+bool eth_group(uint8_t mac[6], const struct via_addr *dst);
 static inline bool mac_is_multicast(const uint8_t m[6]) { return m[0] & 1; } /* broadcast included */
 #endif

@@ -538,7 +538,18 @@ def cases_of_forwards():
         s.bind(("127.0.0.1", port))
         s.listen(1)
         r = via("true", options=["-t", f"{port}:80"])
-        case("a port that is taken", r.returncode == 125 and "Address already in use" in r.stderr, r)
+        case("a port that is taken is named", r.returncode == 125 and f"TCP port 127.0.0.1/{port}: Address already in use" in r.stderr, r)
+    ports = [free_port(), free_port()]
+    with subprocess.Popen([VIA, "-q", "run", "-t", f"{ports[0]}:80", "-t", f"{ports[1]}:81", "--", "sh", "-c", "echo up; exec sleep 20"],
+                          stdout=subprocess.PIPE) as p:
+        p.stdout.readline()
+        for port in ports:
+            with socket.create_connection(("127.0.0.1", port), timeout=10):
+                pass
+        p.terminate()
+    case("-t more than once", True)
+    r = via("true", options=["--host-loopback", "127.0.0.1"])
+    case("the machine's loopback cannot be found by a host's own", r.returncode == 125 and "203.0.113.7" in r.stderr, r)
     r = via("true", options=["-t", "80:http"])
     case("a forward that is none", r.returncode == 125 and "must be HOSTPORT:PORT" in r.stderr, r)
     p = subprocess.Popen([VIA, "-q", "run", "-t", f"{port}", "--", "sleep", "20"])
@@ -638,8 +649,48 @@ def cases_of_ends():
                        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=30, check=False)
     case("a connection after a rest is begun now, not when the rest began", r.stdout == "hello\n" and
          json.loads(r.stderr)["retransmissions"] == 0, r)
+    r = subprocess.run([VIA, "run", "--", sys.executable, "-c", "import socket; socket.socket()"], stderr=subprocess.PIPE, text=True,
+                       timeout=30, check=False)
+    case("one socket is one", r.stderr.startswith("via: 1 socket taken (0 UDP)"), r.stderr)
     r = via("sh", "-c", "exit 7")
     case("the program's exit status is ours", r.returncode == 7, r)
+
+
+def cases_of_signals():
+    """SIGHUP ends the program and leaves nothing, unless it was ignored (nohup); who was killed is swept away by the next one."""
+    with tempfile.TemporaryDirectory() as run_dir:
+        env = dict(os.environ, XDG_RUNTIME_DIR=run_dir)
+
+        def start(*program, **kw):
+            program = program or ("sh", "-c", "echo up; exec sleep 50")
+            p = subprocess.Popen([VIA, "-q", "run", "--", *program], stdout=subprocess.PIPE, env=env, text=True, **kw)
+            p.stdout.readline()
+            for _ in range(100):
+                if left():
+                    break
+                time.sleep(0.05)
+            return p
+
+        def left():
+            return [f for _, _, files in os.walk(run_dir) for f in files]
+
+        p = start()
+        before = left()
+        p.send_signal(signal.SIGHUP)
+        case("SIGHUP ends the program, and nothing is left", p.wait(10) == 129 and len(before) == 1 and not left(), p, before, left())
+        p = start(sys.executable, "-c", "import signal, time; signal.signal(1, signal.SIG_DFL); print('up', flush=True); time.sleep(50)",
+                  preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN))
+        p.send_signal(signal.SIGHUP)
+        time.sleep(0.2)
+        alive = p.poll() is None
+        p.terminate()
+        case("under nohup it does not", alive and p.wait(10) == 143, alive, p)
+        p = start()
+        p.kill()
+        p.wait(10)
+        before = left()
+        subprocess.run([VIA, "-q", "run", "--", "true"], env=env, timeout=20, check=False)
+        case("what a killed one left goes with the next one", len(before) == 1 and not left(), before, left())
 
 
 INSIDE = {"up": inside_up, "down": inside_down, "connect": inside_connect, "reset": inside_reset, "resets": inside_resets,
@@ -655,7 +706,8 @@ def main():
         return
     os.environ.pop("http_proxy", None)
     for cases in (cases_of_bytes, cases_of_pressure, cases_of_errors, cases_of_datagrams, cases_of_names, cases_of_spaces,
-                  cases_of_forwards, cases_of_labs, cases_of_many, cases_of_want, cases_of_ends):
+                  cases_of_forwards, cases_of_labs, cases_of_many, cases_of_want, cases_of_ends,
+                  cases_of_signals):
         try:
             cases()
         except (OSError, subprocess.SubprocessError, ValueError) as e:

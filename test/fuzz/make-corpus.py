@@ -51,6 +51,9 @@ EHLO_ALL = b"220-a\r\n220 b\r\n250-h\r\n250-SIZE 1000\r\n250-PIPELINING\r\n250 8
 HTTP_11 = b" HTTP/1.1\r\nHost: a\r\n"
 
 
+DHCP6_REPLY = bytes.fromhex("07000000" "0001000a00030001020000000001" "0002000a00030001020000000009")
+
+
 def nd(kind, body, opts=b"", how=0):
     """How it came (bit 0: from ::, bit 1: to a unicast address), then the message."""
     return bytes([how, kind, 0, 0, 0]) + body + opts
@@ -116,11 +119,23 @@ CORPUS = {
         b"\0" + dhcp(1, 3, b"", 0, 0x0A000065), b"\0" + dhcp(1, 7, SERVER_ID, 0, 0x0A000064),
         b"\2" + dhcp(2, 2, bytes.fromhex("340103") + SERVER_ID, 0x0A000064, 0, b"\x33\4\0\0\0\5\xff", b"\x79\x05\0\x0a\0\0\1\xff"),
     ],
+    "dhcp6": [
+        b"\0" + DHCP6_REPLY + bytes.fromhex("00170010" "20010db8000000000000000000000053" "0020000400000384" "0053000400000e10"),
+        b"\1" + bytes.fromhex("0b123456" "0001000a00030001020000000001" "0006000400170020" "000800020000"),
+        b"\1" + bytes.fromhex("0b123456" "0002000a00030001020000000009"), b"\1" + bytes.fromhex("0b123456" "0003000400000000"),
+    ],
     "nd": [
         nd(133, bytes(4), b"\1\1" + LLA), nd(133, bytes(4), b"", 1),
         nd(134, bytes.fromhex("40c80708000075300000038b"[:24]), b"\1\1" + LLA + b"\5\1\0\0\0\0\5\xdc" + PIO + PIO),
         nd(135, bytes(4) + G1, b"\1\1" + LLA + b"\x0e\1noncex"), nd(136, b"\xe0\0\0\0" + G1, b"\2\1" + LLA, 2),
         nd(137, bytes(4) + LL1 + G1, b"\2\1" + LLA + b"\4\3" + bytes(22)), nd(135, bytes(4) + G1, b"\1\0" + LLA),
+    ],
+    "group": [
+        bytes.fromhex("11640000" "e1010203"), bytes.fromhex("11000000" "00000000"), bytes.fromhex("16000000" "e1010203"),
+        bytes.fromhex("11640000" "e1010203" "027d0002" "0a000001" "0a000002"), bytes.fromhex("119f0000" "00000000" "0aff0000"),
+        bytes.fromhex("82000000" "27100000") + bytes(16), bytes.fromhex("82000000" "90000000") + G1 + bytes.fromhex("027d0001") + LL1,
+        bytes.fromhex("83000000" "00000000" "ff02") + bytes(13) + b"\x16", bytes.fromhex("8f000000" "00000000"),
+        bytes.fromhex("82000000" "90000000" "ff05") + bytes(13) + b"\2" + bytes.fromhex("0a8f0001") + LL1,
     ],
     "dns": queries,
     "dns_ask": [

@@ -10,7 +10,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 src=$here/../../src
 out=$build/fuzz
 cc=${FUZZ_CC:-clang-14}
-targets='eth arp ip4 frag icmp4 icmp4_quote nd udp tcp addr dhcp dns dns_ask dns_serve http smtp smtp_client drill'
+targets='eth arp ip4 frag icmp4 icmp4_quote nd group udp tcp addr dhcp dhcp6 dns dns_ask dns_serve http smtp smtp_client drill'
 flags="-std=gnu11 -D_GNU_SOURCE -g -O1 -fno-omit-frame-pointer -fno-strict-aliasing -I$build/src/see/test"
 san='-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined'
 mkdir -p "$out/obj"

@@ -73,7 +73,7 @@ in_ns 5 ip link set tap1 up
 # ---- dnsmasq gives, a lab host asks ----
 ip netns exec "$ns" dnsmasq --keep-in-foreground --conf-file=/dev/null --bind-interfaces --except-interface=lo --pid-file= --user=root \
 	--interface=tap0 --dhcp-range=10.88.0.50,10.88.0.99,255.255.255.0,2m --interface=tap2 \
-	--dhcp-range=10.87.0.50,10.87.0.99,255.255.255.0,2m --dhcp-authoritative --dhcp-leasefile="$dir/leases" \
+	--dhcp-range=10.87.0.50,10.87.0.99,255.255.255.0,2m --dhcp-authoritative --no-ping --dhcp-leasefile="$dir/leases" \
 	--dhcp-option=option:mtu,1400 --no-resolv --no-hosts --address=/kernel.test/10.88.0.1 --log-dhcp --log-facility=- \
 	> "$dir/dnsmasq.log" 2>&1 &
 ip netns exec "$ns" python3 -m http.server -d "$dir/www" -b 10.88.0.1 8000 > /dev/null 2>&1 &

@@ -1,12 +1,16 @@
-/* nd_peer.c - our side of nd_tap.sh: a stack on a TAP that configures itself by IPv6 (host), or is a router that advertises (router).
+/* nd_peer.c - our side of nd_tap.sh and mcast_tap.sh: a stack on a TAP that configures itself by IPv6 (host), or is a
+ * router that advertises (router).
  *
  *   nd-peer host TAP
  *   nd-peer router TAP ADDRESS       advertises the /64 of ADDRESS, which it has itself
  *
  * It answers TCP on port 7 with what it was sent, and takes one command a line, each of which prints one line: "addr" the first address
  * from a prefix, "router" the default router, "ping ADDR", "tcp ADDR PORT" (a megabyte there and back, compared), "probe ADDR" (is it
- * taken?), "stop" (advertise no more). Ends with its input. */
+ * taken?), "stop" (advertise no more); "ip4 ADDR" (have it, /24), "join GROUP PORT" and "leave GROUP" (one socket for all), "heard" (the
+ * next datagram it got), "say GROUP PORT TEXT". Ends with its input. */
+#include <arpa/inet.h>
 #include <errno.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,7 +26,7 @@ enum { ECHO_PORT = 7, CONNS = 8, BULK = 1 << 20 };
 
 static struct via *v;
 static int ifindex, tap;
-static via_sock listener, conns[CONNS];
+static via_sock listener, conns[CONNS], groups;
 
 static struct via_addr addr_of(const char *text)
 {
@@ -157,10 +161,76 @@ static void probe(const char *text)
 	puts(state == VIA_ACD_CONFLICT ? "taken" : state == VIA_ACD_IN_USE ? "free" : "unknown");
 }
 
+static void ip4(const char *text)
+{
+	struct via_change c = {.kind = VIA_ADDR_ADD, .ifindex = ifindex, .addr = addr_of(text), .plen = 24};
+	puts(via_configure(v, &c) ? "failed" : "ok");
+}
+
+/* port 0: leave. */
+static void join(const char *text, int port)
+{
+	struct via_sockaddr at = {.port = (uint16_t)port};
+	const struct via_addr g = addr_of(text);
+	struct ip_mreqn m4 = {.imr_multiaddr.s_addr = via_addr_is_v4(&g) ? htonl(via_addr_to_v4(&g)) : 0, .imr_ifindex = ifindex};
+	struct ipv6_mreq m6 = {.ipv6mr_interface = (unsigned)ifindex};
+	memcpy(&m6.ipv6mr_multiaddr, g.b, 16);
+	if (!groups && (via_open(v, VIA_DGRAM, 0, &groups) || via_bind(v, groups, &at)))
+		puts("failed");
+	else if (via_addr_is_v4(&g))
+		puts(via_setsockopt(v, groups, IPPROTO_IP, port ? IP_ADD_MEMBERSHIP : IP_DROP_MEMBERSHIP, &m4, sizeof(m4)) ? "failed" : "ok");
+	else
+		puts(via_setsockopt(v, groups, IPPROTO_IPV6, port ? IPV6_JOIN_GROUP : IPV6_LEAVE_GROUP, &m6, sizeof(m6)) ? "failed" : "ok");
+}
+
+static void heard(void)
+{
+	char text[100] = "nothing";
+	int64_t end = loop_now() + 3 * NS_PER_S, n = -1;
+	while (groups && n < 0 && loop_now() < end) {
+		turn(20);
+		n = via_recv(v, groups, text, sizeof(text) - 1, 0);
+	}
+	text[n > 0 ? n : (int64_t)strlen("nothing")] = 0;
+	puts(text);
+}
+
+static void say(const char *text, int port, const char *what)
+{
+	struct via_sockaddr to = {.addr = addr_of(text), .port = (uint16_t)port};
+	int name = via_addr_is_v4(&to.addr) ? IP_MULTICAST_IF : IPV6_MULTICAST_IF;
+	struct ip_mreqn m4 = {.imr_ifindex = ifindex};
+	int err = via_addr_is_v4(&to.addr) ? via_setsockopt(v, groups, IPPROTO_IP, name, &m4, sizeof(m4))
+					   : via_setsockopt(v, groups, IPPROTO_IPV6, name, &ifindex, sizeof(ifindex));
+	puts(err || via_sendto(v, groups, what, (uint32_t)strlen(what), 0, &to) < 0 ? "failed" : "ok");
+}
+
+/* Of groups; false: it is none of these. */
+static bool group_command(const char *what, const char *arg, const char *port)
+{
+	if (strcmp(what, "heard") == 0)
+		heard();
+	else if (arg && strcmp(what, "ip4") == 0)
+		ip4(arg);
+	else if (arg && strcmp(what, "leave") == 0)
+		join(arg, 0);
+	else if (arg && port && strcmp(what, "join") == 0)
+		join(arg, atoi(port));
+	else if (arg && port && strcmp(what, "say") == 0)
+		say(arg, atoi(port), strtok(NULL, "\n"));
+	else
+		return false;
+	return true;
+}
+
 static void command(char *line)
 {
 	const char *what = strtok(line, " \n"), *arg = strtok(NULL, " \n"), *port = strtok(NULL, " \n");
 	via_poll(v, loop_now(), 256); /* its clock stood still */
+	if (what && group_command(what, arg, port)) {
+		fflush(stdout);
+		return;
+	}
 	if (what && strcmp(what, "addr") == 0)
 		say_addr();
 	else if (what && strcmp(what, "router") == 0)

@@ -1,4 +1,4 @@
-/* test/unit/ip6_wire.h - a host and its wire: hand-made IPv6 packets go in, all that it sends is kept. */
+/* test/unit/ip6_wire.h - a host and its wire: hand-made IPv6 packets go in, all that it sends is kept, but for reports of groups. */
 #ifndef UNIT_IP6_WIRE_H
 #define UNIT_IP6_WIRE_H
 
@@ -27,6 +27,8 @@ static inline void wire6_emit(void *ctx, const struct trace_event *e)
 {
 	struct wire6 *w = ctx;
 	w->before.emit(w->before.ctx, e);
+	if (e->kind == TRACE_TX && e->pkt->m.why == WHY_GROUP) /* what it is asked for and when is not what these tests are about */
+		return;
 	if (e->kind != TRACE_TX || strcmp(e->stack, "host") != 0 || e->pkt->m.l3 <= e->pkt->m.l2 || w->n >= SENT_MAX)
 		return;
 	uint32_t off = (uint32_t)(e->pkt->m.l3 - e->pkt->head);
@@ -72,7 +74,7 @@ static inline void wire6_inject(struct wire6 *w, const uint8_t *ip, uint32_t n)
 	uint8_t mac[6];
 	if (n >= IP6_HLEN)
 		memcpy(dst.b, ip + 24, 16);
-	if (!eth_group6(mac, &dst))
+	if (!eth_group(mac, &dst))
 		memcpy(mac, iface_at(w->v, 2)->mac, 6);
 	eth_emit(pkt_put(p, ETH_HLEN), mac, from, ETHERTYPE_IP6);
 	assert_int_equal(pkt_append(&w->t->mem, p, ip, n), 0);

@@ -97,7 +97,7 @@ static inline void nd_inject_packet(struct nd_world *w, const uint8_t mac[6], st
 {
 	struct pkt *p = pkt_new(&w->t->mem, PKT_HEADROOM);
 	uint8_t to[6];
-	if (!eth_group6(to, &dst))
+	if (!eth_group(to, &dst))
 		memcpy(to, iface_at(w->a, (uint32_t)w->ifindex)->mac, 6);
 	struct ip6_hdr h = {.next = next, .hops = hops, .payload_len = (uint16_t)n, .src = src, .dst = dst};
 	eth_emit(pkt_put(p, ETH_HLEN), to, mac, ETHERTYPE_IP6);

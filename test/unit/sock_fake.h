@@ -98,9 +98,14 @@ static inline int fake_tx_datagram(void *ctx, struct pkt *p, uint8_t proto, cons
 	return 0;
 }
 
+static uint32_t fake_addr_iface(void *ctx, const struct via_addr *addr)
+{
+	return 2;
+}
+
 static const struct sock_ops fake_ops = {
 	.path_get = fake_path_get, .path_drop = fake_path_drop, .path_at = fake_path_at, .addr_is_ours = fake_is_ours,
-	.tx_datagram = fake_tx_datagram,
+	.tx_datagram = fake_tx_datagram, .addr_iface = fake_addr_iface,
 };
 
 static inline struct fake *fake_new(size_t arena_bytes)

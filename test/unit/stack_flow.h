@@ -16,10 +16,12 @@ struct flow {
 	bool closed, done;
 };
 
-static inline struct flow flow_open(struct net *t, struct via *from, struct via *to, uint32_t addr, uint16_t port, uint64_t total)
+static inline struct flow flow_open_at(struct net *t, struct via *from, struct via *to, struct via_sockaddr at, uint64_t total)
 {
 	struct flow f = {.from = from, .to = to, .total = total};
-	struct via_sockaddr any = net_at(0, port), at = net_at(addr, port), peer;
+	struct via_sockaddr any = {.port = at.port}, peer;
+	if (via_addr_is_v4(&at.addr))
+		any.addr = via_addr_v4(0);
 	via_sock l = net_open(to, VIA_STREAM);
 	assert_int_equal(via_bind(to, l, &any), 0);
 	assert_int_equal(via_listen(to, l, 16), 0);
@@ -30,6 +32,11 @@ static inline struct flow flow_open(struct net *t, struct via *from, struct via 
 	assert_int_equal(via_accept(to, l, 0, &f.in, &peer), 0);
 	assert_int_equal(via_close(to, l), 0);
 	return f;
+}
+
+static inline struct flow flow_open(struct net *t, struct via *from, struct via *to, uint32_t addr, uint16_t port, uint64_t total)
+{
+	return flow_open_at(t, from, to, net_at(addr, port), total);
 }
 
 /* What a program would do now. */

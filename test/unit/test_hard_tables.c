@@ -154,6 +154,20 @@ static void req_HARD_06__fragments(void **state)
 	}
 }
 
+static void req_HARD_06__routes(void **state)
+{
+	for (int shape = 0; shape < SHAPES; shape++) {
+		struct world_t w = begin(0);
+		for (uint32_t i = 0; i < MANY; i++) {
+			struct via_change c = {.kind = VIA_ROUTE_ADD, .ifindex = w.one, .addr = addr_of(shape, i), .gateway = via_addr_v4(0)};
+			c.plen = via_addr_is_v4(&c.addr) ? 32 : 128;
+			assert_int_equal(via_configure(w.v, &c), 0);
+		}
+		assert_in_range(fib_longest(w.v->arena, w.v->st->fib), 2, SHORT);
+		net_free(w.t);
+	}
+}
+
 static void req_HARD_06__bridge(void **state)
 {
 	for (int shape = 0; shape < 3; shape++) {
@@ -428,7 +442,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(req_HARD_06__neighbours), cmocka_unit_test(req_HARD_06__paths), cmocka_unit_test(req_HARD_06__sockets),
-		cmocka_unit_test(req_HARD_06__fragments), cmocka_unit_test(req_HARD_06__bridge),
+		cmocka_unit_test(req_HARD_06__fragments), cmocka_unit_test(req_HARD_06__routes), cmocka_unit_test(req_HARD_06__bridge),
 		cmocka_unit_test(req_HARD_06__names), cmocka_unit_test(req_HARD_06__gateway_flows),
 		cmocka_unit_test(req_HARD_06__keys_are_of_the_seed), cmocka_unit_test(req_HARD_06__a_chain_known_is_no_chain_elsewhere),
 		cmocka_unit_test(req_HARD_08__path_mtus_at_the_cap), cmocka_unit_test(req_HARD_08__paths_at_the_cap),

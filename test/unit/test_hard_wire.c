@@ -18,7 +18,8 @@
 
 enum { OPEN = 80, PORT = 7, ID = 77 };
 
-/* A host with one interface, a socket at UDP port 7 and a listener at 80 of all addresses; all that it sends is counted. */
+/* A host with one interface, a socket at UDP port 7 and a listener at 80 of all addresses; all that it sends is counted but reports of
+ * groups. */
 struct world {
 	struct net *t;
 	struct via *v;
@@ -38,6 +39,8 @@ static void on_trace(void *ctx, const struct trace_event *e)
 	struct world *w = ctx;
 	uint8_t b[1600];
 	w->before.emit(w->before.ctx, e);
+	if (e->kind == TRACE_TX && e->pkt->m.why == WHY_GROUP)
+		return;
 	if (e->kind != TRACE_TX || strcmp(e->stack, "host") != 0 || e->pkt->m.l3 <= e->pkt->m.l2)
 		return;
 	uint32_t n = pkt_copy_out(&w->t->mem, e->pkt, (uint32_t)(e->pkt->m.l3 - e->pkt->head), b, sizeof(b));

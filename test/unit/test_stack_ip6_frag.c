@@ -6,6 +6,7 @@
 #include <cmocka.h>
 
 #include "ip6_wire.h"
+#include "stack_flow.h"
 
 #define ALL 2008u /* bytes of a UDP datagram, header included */
 
@@ -228,6 +229,32 @@ static void req_IP6_014__sources_cut_and_ids_tell_nothing(void **state)
 	wire6_free(w);
 }
 
+/* Two hosts on a link of 1280 bytes, the least there may be: a megabyte by TCP each way, and the largest datagram, which is put together
+ * from 1280-byte pieces. */
+static void req_IP6_008__links_of_1280_bytes(void **state)
+{
+	struct net *t = net_new();
+	struct via *a = net_stack(t, "a", false), *b = net_stack(t, "b", false);
+	static uint8_t out[65527], in[65536];
+	int ia, ib;
+	net_link(t, a, b, 256, 1280, 0, 0, &ia, &ib);
+	assert_int_equal(net_addr6(a, ia, "2001:db8::1", 64), 0);
+	assert_int_equal(net_addr6(b, ib, "2001:db8::2", 64), 0);
+	const struct via_sockaddr to_a = {.addr = net_name("2001:db8::1"), .port = 80}, to_b = {.addr = net_name("2001:db8::2"), .port = 80};
+	struct flow f[] = {flow_open_at(t, a, b, to_b, 1 << 20), flow_open_at(t, b, a, to_a, 1 << 20)};
+	flow_finish(t, f, 2, 60 * NS_PER_S);
+	for (size_t i = 0; i < sizeof(out); i++)
+		out[i] = byte_at(i);
+	via_sock s = net_open(a, VIA_DGRAM), r = net_open(b, VIA_DGRAM);
+	assert_int_equal(via_bind(b, r, &to_b), 0);
+	assert_int_equal(via_sendto(a, s, out, sizeof(out), 0, &to_b), sizeof(out));
+	assert_true(net_run(t, t->now + NS_PER_S));
+	assert_int_equal(via_recv(b, r, in, sizeof(in), 0), sizeof(out));
+	assert_memory_equal(in, out, sizeof(out));
+	assert_true(net_counter(b, "frag.joined") > 50);
+	net_free(t);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -235,6 +262,7 @@ int main(void)
 		cmocka_unit_test(req_IP6_010__bad_lengths), cmocka_unit_test(req_IP6_011__overlaps),
 		cmocka_unit_test(req_IP6_012__first_fragment_holds_all_headers), cmocka_unit_test(req_IP6_013__atomic_fragments),
 		cmocka_unit_test(fragment__among_other_headers), cmocka_unit_test(req_IP6_014__sources_cut_and_ids_tell_nothing),
+		cmocka_unit_test(req_IP6_008__links_of_1280_bytes),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -204,6 +204,38 @@ static void req_IC6_005__unreachable_codes_reach_the_transport(void **state)
 	wire6_free(r);
 }
 
+/* What a router says of routes that lead nowhere by somebody's will, and of a neighbour that does not answer. */
+static void req_IC6_005__codes_that_a_router_sends(void **state)
+{
+	static const struct { const char *to; enum via_route_type type; uint8_t code; } c[] = {
+		{"2001:db8:a::1", VIA_ROUTE_PROHIBIT, ICMP6_PROHIBITED}, {"2001:db8:b::1", VIA_ROUTE_UNREACHABLE, ICMP6_REJECT_ROUTE},
+		{"2001:db8:1::77", VIA_ROUTE_UNICAST, ICMP6_NO_ADDRESS}, {"2001:db8:c::1", VIA_ROUTE_BLACKHOLE, 0},
+	};
+	struct wire6 *r = wire6_new(true);
+	uint8_t out[200], body[100];
+	for (size_t i = 0; i < ARRAY_LEN(c); i++) {
+		struct via_change add = {.kind = VIA_ROUTE_ADD, .addr = net_name(c[i].to), .plen = 128, .gateway = net_name("::"),
+					 .route_type = c[i].type};
+		if (c[i].type != VIA_ROUTE_UNICAST)
+			assert_int_equal(via_configure(r->v, &add), 0);
+		wire6_clear(r);
+		wire6_inject(r, out, ip6_make(out, IPPROTO_N_UDP, PEER, c[i].to, body, udp_make(body, PEER, c[i].to, 10)));
+		assert_true(net_run(r->t, r->t->now + 5 * NS_PER_S)); /* three questions, a second apart */
+		uint32_t errors = 0;
+		for (uint32_t k = 0; k < r->n; k++) {
+			const uint8_t *m = r->sent[k] + IP6_HLEN;
+			if (r->sent[k][6] != IPPROTO_N_ICMP6 || m[0] != ICMP6_UNREACH)
+				continue;
+			const struct via_addr peer = net_name(PEER);
+			assert_int_equal(m[1], c[i].code);
+			assert_memory_equal(r->sent[k] + 24, peer.b, 16);
+			errors++;
+		}
+		assert_int_equal(errors, c[i].type != VIA_ROUTE_BLACKHOLE);
+	}
+	wire6_free(r);
+}
+
 static void req_PM_002__too_big_below_1280(void **state)
 {
 	struct wire6 *w = wire6_new(false);
@@ -344,7 +376,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(req_IC6_001__checksum_and_unknown_types), cmocka_unit_test(req_IC6_002__no_error_about_these),
 		cmocka_unit_test(req_IC6_003__quotes_1280_and_is_limited), cmocka_unit_test(req_IC6_004__echo_to_one_and_to_many),
-		cmocka_unit_test(req_IC6_005__unreachable_codes_reach_the_transport), cmocka_unit_test(req_PM_002__too_big_below_1280),
+		cmocka_unit_test(req_IC6_005__unreachable_codes_reach_the_transport),
+		cmocka_unit_test(req_IC6_005__codes_that_a_router_sends), cmocka_unit_test(req_PM_002__too_big_below_1280),
 		cmocka_unit_test(req_PM_007__router_says_too_big_with_the_mtu), cmocka_unit_test(req_IP6_016__flow_labels),
 		cmocka_unit_test(req_TCP_010__no_mss_means_1220), cmocka_unit_test(req_TCP_002__checksum_in_ipv6_of_odd_lengths),
 	};
