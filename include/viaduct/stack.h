@@ -37,6 +37,10 @@ VIA_API void via_fini(struct via *v);
 /* Borrow a driver as interface `name` (copied, at most 15 bytes). Returns the index (>= 2), or -errno. */
 VIA_API int via_iface_add(struct via *v, struct via_driver *d, const char *name);
 VIA_API int via_iface_remove(struct via *v, int ifindex);
+/* VLAN `vid` (1 to 4094, 802.1Q) of the Ethernet interface `parent` as an interface of its own, such as eth0.10: with the parent's MAC
+ * address and MTU, up when that is, gone when that goes. Its index, -ENODEV (parent), -EINVAL, -EEXIST (name, or VLAN), -ENOSPC,
+ * -ENOMEM. */
+VIA_API int via_vlan_add(struct via *v, int parent, uint16_t vid, const char *name);
 /* The driver's up flag changed: link down flushes neighbours and takes its routes out of use. */
 VIA_API void via_iface_updown(struct via *v, int ifindex);
 
@@ -169,6 +173,8 @@ struct via_iface_info {
 	uint32_t mtu;
 	bool up;
 	uint64_t rx_packets, rx_bytes, tx_packets, tx_bytes, rx_dropped, tx_dropped;
+	uint16_t vlan; /* not 0: that VLAN of interface `parent` */
+	int parent;
 };
 /* VIA_ADDR_PROBE: as VIA_ADDR_ADD, but the address is used only once three ARP probes, five to seven seconds, found nobody who has
  * it (RFC 5227); an IPv6 address after VIA_SET_DAD_TRANSMITS solicitations (RFC 4862). What became of it; VIA_ADDR_DEL forgets it. One in

@@ -91,7 +91,9 @@ static json_t *address_of(const json_t *f, const char *prefix)
 static json_t *interface_of(const json_t *f, bool with_addresses, bool with_stats)
 {
 	bool up = json_is_true(json_object_get(f, "up"));
-	json_t *addresses, *one, *o = json_pack("{s:I, s:s, s:o, s:I, s:s, s:s}", "ifindex", (json_int_t)int_of(f, "index"), "ifname",
+	const json_t *parent = json_object_get(json_object_get(f, "vlan"), "parent");
+	json_t *addresses, *one, *o = json_pack("{s:I, s:O*, s:s, s:o, s:I, s:s, s:s}", "ifindex", (json_int_t)int_of(f, "index"), "link",
+						parent, "ifname",
 						text_of(f, "name"), "flags", flags_of(f), "mtu", (json_int_t)int_of(f, "mtu"), "qdisc",
 						is_loopback(f) ? "noqueue" : "fq", "operstate", is_loopback(f) ? "UNKNOWN" : up ? "UP" : "DOWN");
 	size_t i;
@@ -136,7 +138,8 @@ static void print_interface(const json_t *o)
 {
 	const json_t *flag, *a;
 	size_t i;
-	printf("%" PRId64 ": %s: <", int_of(o, "ifindex"), text_of(o, "ifname"));
+	const char *link = text_of(o, "link");
+	printf("%" PRId64 ": %s%s%s: <", int_of(o, "ifindex"), text_of(o, "ifname"), link[0] ? "@" : "", link);
 	json_array_foreach(json_object_get(o, "flags"), i, flag)
 		printf("%s%s", i ? "," : "", json_string_value(flag));
 	printf("> mtu %" PRId64 " qdisc %s state %s %sgroup default qlen 1000\n", int_of(o, "mtu"), text_of(o, "qdisc"),

@@ -5,16 +5,21 @@
 #include "wire/eth.h"
 #include "wire/ip4.h"
 
-static bool is_ip4(const struct pkt *p)
+/* Where the IPv4 packet in p begins, behind its Ethernet header and tag; 0: it is none. */
+static uint32_t ip4_at(const struct pkt *p)
 {
-	return p->head_len >= ETH_HLEN && p->len > ETH_HLEN && get_be16(p->linear + p->head + 12) == ETHERTYPE_IP4;
+	struct eth_hdr h;
+	if (eth_parse(p->linear + p->head, p->head_len, &h) || h.type != ETHERTYPE_IP4 || p->len <= h.hlen)
+		return 0;
+	return h.hlen;
 }
 
 bool flip_draw(struct flip *f, struct rng *r, const struct pkt *p)
 {
-	if (!is_ip4(p))
+	uint32_t at = ip4_at(p);
+	if (!at)
 		return false;
-	*f = (struct flip){.off = ETH_HLEN + (uint32_t)rng_below(r, p->len - ETH_HLEN)};
+	*f = (struct flip){.off = at + (uint32_t)rng_below(r, p->len - at)};
 	f->bit = (unsigned)rng_below(r, 8);
 	return true;
 }
@@ -22,11 +27,12 @@ bool flip_draw(struct flip *f, struct rng *r, const struct pkt *p)
 /* Where p's transport part begins, its end, and its checksum field (0: it has none). False: none that we know. */
 static bool find_transport(const struct pkt *p, uint32_t *at, uint32_t *end, uint32_t *csum)
 {
-	const uint8_t *ip = p->linear + p->head + ETH_HLEN;
-	if (!is_ip4(p) || p->head_len < ETH_HLEN + IP4_HLEN || get_be16(ip + 6) & (IP4_MF | 0x1fff))
+	uint32_t l3 = ip4_at(p);
+	const uint8_t *ip = p->linear + p->head + l3;
+	if (!l3 || p->head_len < l3 + IP4_HLEN || get_be16(ip + 6) & (IP4_MF | 0x1fff))
 		return false;
-	*at = ETH_HLEN + (ip[0] & 15u) * 4;
-	*end = ETH_HLEN + get_be16(ip + 2);
+	*at = l3 + (ip[0] & 15u) * 4;
+	*end = l3 + get_be16(ip + 2);
 	*csum = *at + (ip[9] == IPPROTO_N_TCP ? 16 : 6);
 	if ((ip[9] != IPPROTO_N_TCP && ip[9] != IPPROTO_N_UDP) || *csum + 2 > p->head_len || *end > p->len || *csum + 2 > *end)
 		return false;

@@ -33,10 +33,19 @@ static json_t *addresses_json(struct via *v, int ifindex)
 	return all;
 }
 
+static const char *iface_name(struct via *v, int ifindex, struct via_iface_info *f)
+{
+	f->size = sizeof *f;
+	for (int i = 0; via_iface_get(v, i, f); i++)
+		if (f->ifindex == ifindex)
+			return f->name;
+	return "";
+}
+
 static json_t *interfaces_json(struct via *v)
 {
 	json_t *all = json_array();
-	struct via_iface_info f = {.size = sizeof f};
+	struct via_iface_info f = {.size = sizeof f}, parent;
 	for (int i = 0; via_iface_get(v, i, &f); i++) {
 		json_t *o = json_pack("{s:s, s:i, s:I, s:b, s:o}", "name", f.name, "index", f.ifindex, "mtu", (json_int_t)f.mtu,
 				      "up", (int)f.up, "addresses", addresses_json(v, f.ifindex));
@@ -47,18 +56,11 @@ static json_t *interfaces_json(struct via *v)
 		json_object_set_new(o, "tx_bytes", json_integer((json_int_t)f.tx_bytes));
 		json_object_set_new(o, "rx_dropped", json_integer((json_int_t)f.rx_dropped));
 		json_object_set_new(o, "tx_dropped", json_integer((json_int_t)f.tx_dropped));
+		if (f.vlan)
+			json_object_set_new(o, "vlan", json_pack("{s:i, s:s}", "id", f.vlan, "parent", iface_name(v, f.parent, &parent)));
 		json_array_append_new(all, o);
 	}
 	return all;
-}
-
-static const char *iface_name(struct via *v, int ifindex, struct via_iface_info *f)
-{
-	f->size = sizeof *f;
-	for (int i = 0; via_iface_get(v, i, f); i++)
-		if (f->ifindex == ifindex)
-			return f->name;
-	return "";
 }
 
 static json_t *routes_json(struct via *v)
@@ -107,12 +109,23 @@ static const char *next_drop(struct via *v, int *at, uint64_t *count)
 	return NULL;
 }
 
-static json_t *drops_json(struct via *v)
+/* The same of a node, which may be a switch. */
+static const char *next_node_drop(const struct lab_node *n, int *at, uint64_t *count)
+{
+	if (n->stack)
+		return next_drop(n->stack, at, count);
+	for (int d = (*at)++; n->sw && d < DROP_COUNT; d = (*at)++)
+		if ((*count = lab_switch_drops(n->sw)[d]) != 0)
+			return drop_name((enum drop)d);
+	return NULL;
+}
+
+static json_t *drops_json(const struct lab_node *n)
 {
 	json_t *o = json_object();
 	const char *name;
 	uint64_t count;
-	for (int at = 0; (name = next_drop(v, &at, &count));)
+	for (int at = 0; (name = next_node_drop(n, &at, &count));)
 		json_object_set_new(o, name, json_integer((json_int_t)count));
 	return o;
 }
@@ -123,7 +136,7 @@ json_t *lab_drops(struct lab *l)
 	const char *name;
 	uint64_t count;
 	for (int i = 0; i < l->topo->n_nodes; i++)
-		for (int at = 0; l->nodes[i].stack && (name = next_drop(l->nodes[i].stack, &at, &count));)
+		for (int at = 0; (name = next_node_drop(&l->nodes[i], &at, &count));)
 			json_array_append_new(all, json_pack("{s:s, s:s, s:I}", "node", l->nodes[i].t->name, "name", name,
 				"count", (json_int_t)count));
 	return all;
@@ -160,7 +173,7 @@ static json_t *node_json(const struct lab_node *n)
 	json_object_set_new(o, "routes", n->stack ? routes_json(n->stack) : json_array());
 	json_object_set_new(o, "neighbours", n->stack ? neighbours_json(n->stack) : json_array());
 	json_object_set_new(o, "services", services_json(n->t));
-	json_object_set_new(o, "drops", n->stack ? drops_json(n->stack) : json_object());
+	json_object_set_new(o, "drops", drops_json(n));
 	return o;
 }
 

@@ -88,7 +88,7 @@ static int start_observers(struct lab *l, struct lab_error *err)
 		return capture_fail(l, err, -errno);
 	for (int i = 0; i < t->n_nodes; i++)
 		for (int k = 0; k < t->nodes[i].n_ends; k++) {
-			int e = t->nodes[i].ends[k], rc = capture_iface(l->capture, e, l->end_names[e]);
+			int e = t->nodes[i].ends[k], rc = t->ends[e].vlan ? 0 : capture_iface(l->capture, e, l->end_names[e]);
 			if (rc)
 				return capture_fail(l, err, rc);
 		}
@@ -126,19 +126,30 @@ static void make_link(struct lab *l, int i)
 
 /* --- stacks --- */
 
+/* The interface of end e, or the VLAN interface that it is, which takes what all links of its VLAN carry. Its index or -errno. */
+static int add_interface(struct lab *l, struct lab_node *n, int e)
+{
+	const struct topo_end *end = &l->topo->ends[e];
+	if (!end->vlan)
+		return lab_port(l, e)->ifindex = via_iface_add(n->stack, &lab_port(l, e)->d, end->ifname);
+	int rc = via_vlan_add(n->stack, l->end_ifindex[end->parent], end->vlan, end->ifname);
+	uint32_t mtu = MIN(l->topo->domains[end->domain].mtu, l->topo->links[end->parent / 2].mtu);
+	if (rc > 0)
+		via_configure(n->stack, &(struct via_change){.kind = VIA_SET, .setting = VIA_SET_IFACE_MTU, .ifindex = rc, .value = mtu});
+	return rc;
+}
+
 static int add_interfaces(struct lab *l, struct lab_node *n, struct lab_error *err)
 {
 	const struct topo *t = l->topo;
 	for (int k = 0; k < n->t->n_ends; k++) {
-		int e = n->t->ends[k];
-		struct link_port *p = lab_port(l, e);
-		int rc = via_iface_add(n->stack, &p->d, t->ends[e].ifname);
+		int e = n->t->ends[k], rc = add_interface(l, n, e);
 		if (rc < 0)
 			return fail(l, t->ends[e].mark, err, rc, "cannot add interface", l->end_names[e]);
-		p->ifindex = l->end_ifindex[e] = rc;
-		if (t->ends[e].asks_dhcp) /* dhcp.c */
+		l->end_ifindex[e] = rc;
+		if (!t->ends[e].addr.set) /* it comes by DHCP (dhcp.c), or only its VLANs have any */
 			continue;
-		rc = via_configure(n->stack, &(struct via_change){.kind = VIA_ADDR_ADD, .ifindex = p->ifindex,
+		rc = via_configure(n->stack, &(struct via_change){.kind = VIA_ADDR_ADD, .ifindex = rc,
 			.addr = via_addr_v4(t->ends[e].addr.addr), .plen = t->ends[e].addr.plen});
 		if (rc)
 			return fail(l, t->ends[e].mark, err, rc, "cannot give an address to", l->end_names[e]);
@@ -188,7 +199,17 @@ static int make_switch(struct lab *l, struct lab_node *n, struct lab_error *err)
 	for (int k = 0; k < n->t->n_ends; k++)
 		ports[k] = lab_port(l, n->t->ends[k]);
 	n->sw = lab_switch_new(&l->env, ports, n->t->n_ends, lab_seed(l, "switch", n->t->name));
-	return n->sw ? 0 : fail(l, n->t->mark, err, -errno, "cannot make node", n->t->name);
+	int rc = n->sw ? 0 : -errno;
+	for (int v = 0; v < l->topo->n_vids && n->t->n_ports && !rc; v++) {
+		uint64_t tagged = 0, untagged = 0;
+		for (int k = 0; k < n->t->n_ends; k++) {
+			const struct topo_end *e = &l->topo->ends[n->t->ends[k]];
+			tagged |= (e->tagged >> v & 1) << k;
+			untagged |= (uint64_t)(e->access == l->topo->vids[v]) << k;
+		}
+		rc = lab_switch_vlan(n->sw, l->topo->vids[v], tagged, untagged);
+	}
+	return rc ? fail(l, n->t->mark, err, rc, "cannot make node", n->t->name) : 0;
 }
 
 static int make_tap(struct lab *l, struct lab_node *n, struct lab_error *err)
@@ -302,7 +323,7 @@ static int start_services(struct lab *l, struct lab_node *n, struct lab_error *e
 static bool allocate(struct lab *l)
 {
 	const struct topo *t = l->topo;
-	size_t nodes = (size_t)t->n_nodes, ends = 2 * (size_t)t->n_links;
+	size_t nodes = (size_t)t->n_nodes, ends = (size_t)t->n_ends;
 	l->nodes = calloc(nodes + 1, sizeof *l->nodes);
 	l->links = calloc((size_t)t->n_links + 1, sizeof *l->links);
 	l->end_names = calloc(ends + 1, sizeof *l->end_names);
@@ -320,7 +341,7 @@ static int build(struct lab *l, struct lab_error *err)
 	if (!allocate(l))
 		return topo_fail(err, t->file, (struct topo_mark){0, 0}, "no memory for this lab");
 	l->env = (struct link_env){.mem = l->mem, .whole_frames = l->opts.pcapng || l->opts.story, .wake = on_wake, .sent = on_sent};
-	for (int e = 0; e < 2 * t->n_links; e++)
+	for (int e = 0; e < t->n_ends; e++)
 		topo_end_name(t, e, l->end_names[e]);
 	int rc = start_observers(l, err);
 	for (int i = 0; i < t->n_links && !rc; i++)

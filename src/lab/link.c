@@ -199,7 +199,8 @@ int link_send(struct link_port *port, struct pkt **pkts, int n, int64_t now)
 void link_pass(struct link_port *port, struct pkt *p, int64_t now)
 {
 	struct link_dir *d = port->out;
-	bool too_long = p->len > port->d.mtu + ETH_HLEN;
+	bool is_tagged = p->head_len >= ETH_HLEN && get_be16(pkt_data(p) + 12) == ETHERTYPE_VLAN; /* its four bytes are not the MTU's */
+	bool too_long = p->len > port->d.mtu + ETH_HLEN + (is_tagged ? 4 : 0);
 	if (!too_long && link_send(port, &p, 1, now) == 1)
 		return;
 	if (too_long)

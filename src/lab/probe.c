@@ -75,14 +75,14 @@ static bool read_ip6(const uint8_t *b, size_t n, size_t len, struct seen *s)
 
 static bool read_frame(const struct pktmem *m, const struct pkt *p, struct seen *s)
 {
-	enum { MOST = ETH_HLEN + IP6_HLEN + ICMP6_HLEN + IP6_HLEN + 64 }; /* IPv4 with options in both headers needs less */
+	enum { MOST = ETH_HLEN + 4 + IP6_HLEN + ICMP6_HLEN + IP6_HLEN + 64 }; /* IPv4 with options in both headers needs less */
 	uint8_t b[MOST];
 	struct eth_hdr eth;
 	uint32_t n = pkt_copy_out(m, p, 0, b, MIN(p->len, MOST));
 	if (eth_parse(b, n, &eth))
 		return false;
-	return eth.type == ETHERTYPE_IP4 ? read_ip4(b + ETH_HLEN, n - ETH_HLEN, p->len - ETH_HLEN, s) :
-	       eth.type == ETHERTYPE_IP6 ? read_ip6(b + ETH_HLEN, n - ETH_HLEN, p->len - ETH_HLEN, s) :
+	return eth.type == ETHERTYPE_IP4 ? read_ip4(b + eth.hlen, n - eth.hlen, p->len - eth.hlen, s) :
+	       eth.type == ETHERTYPE_IP6 ? read_ip6(b + eth.hlen, n - eth.hlen, p->len - eth.hlen, s) :
 					   false;
 }
 
@@ -323,9 +323,10 @@ int probe_target(const struct lab *l, const char *word, int family, struct via_a
 	snprintf(name, sizeof name, "%.*s", (int)(len - suffix), word);
 	int i = topo_node_find(l->topo, name);
 	const struct topo_node *n = i >= 0 ? &l->topo->nodes[i] : NULL;
-	if (!n || !n->n_ends || n->kind == TOPO_SWITCH)
-		return -EINVAL;
-	return (family != 6 && lab_end_addr(&l->nodes[i], 0, out)) || (family != 4 && lab_ip6_end_addr(&l->nodes[i], 0, out)) ? 0 : -EINVAL;
+	for (int k = 0; n && k < n->n_ends && n->kind != TOPO_SWITCH; k++)
+		if ((family != 6 && lab_end_addr(&l->nodes[i], k, out)) || (family != 4 && lab_ip6_end_addr(&l->nodes[i], k, out)))
+			return 0;
+	return -EINVAL;
 }
 
 const char *probe_name(const struct lab *l, const struct via_addr *a)

@@ -24,7 +24,7 @@ static const char *node_name(const struct story *s, int node)
 /* The node that has an address, or NULL. */
 static const char *owner_name(const struct story *s, uint32_t ip)
 {
-	for (int e = 0; e < 2 * s->t->n_links; e++)
+	for (int e = 0; e < s->t->n_ends; e++)
 		if (s->t->ends[e].addr.set && s->t->ends[e].addr.addr == ip)
 			return node_name(s, s->t->ends[e].node);
 	return NULL;
@@ -59,6 +59,8 @@ static json_t *interfaces_json(const struct story *s, struct story_count *total)
 	for (int i = 0; i < s->t->n_nodes; i++)
 		for (int k = 0; k < s->t->nodes[i].n_ends; k++) {
 			int e = s->t->nodes[i].ends[k];
+			if (s->t->ends[e].vlan)
+				continue; /* its frames leave by its parent */
 			char name[TOPO_END_NAME], address[VIA_ADDR_STRLEN + 4] = "", text[VIA_ADDR_STRLEN];
 			const struct topo_prefix *p = &s->t->ends[e].addr;
 			struct via_addr a = via_addr_v4(p->addr);

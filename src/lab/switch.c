@@ -1,6 +1,7 @@
 /* lab/switch.c - see switch.h. A frame that a full link refuses, or that is longer than its MTU, is dropped there. */
 #include "lab/switch.h"
 #include "host/map.h"
+#include "link/vlan.h"
 #include <errno.h>
 #include <stdlib.h>
 
@@ -11,6 +12,7 @@ struct lab_switch {
 	struct host_map map;
 	struct arena *arena;
 	struct bridge bridge;
+	uint64_t drops[DROP_COUNT];
 };
 
 struct lab_switch *lab_switch_new(struct link_env *env, struct link_port **ports, int n, uint64_t seed)
@@ -47,24 +49,52 @@ void lab_switch_free(struct lab_switch *s)
 	free(s);
 }
 
+int lab_switch_vlan(struct lab_switch *s, uint16_t vid, uint64_t tagged, uint64_t untagged)
+{
+	return bridge_vlan_add(&s->bridge, &(struct bridge_vlan){vid, tagged, untagged});
+}
+
+const uint64_t *lab_switch_drops(const struct lab_switch *s)
+{
+	return s->drops;
+}
+
+/* Give p, which came with header h, the tag that it leaves with. False: there is no room for it. */
+static bool retag(struct pkt *p, const struct eth_hdr *h, uint16_t vid, bool untagged)
+{
+	if (!vid || (untagged && !h->tagged))
+		return true;
+	if (untagged)
+		vlan_pop(p);
+	else if (h->tagged)
+		vlan_set(p, vid);
+	else
+		return vlan_push(p, vid);
+	return true;
+}
+
 /* Takes p. */
 static void forward(struct lab_switch *s, int port, struct pkt *p)
 {
 	struct eth_hdr h;
-	uint64_t out = 0;
-	if (pkt_pullup(s->env->mem, p, MIN(p->len, ETH_HLEN + 4)) == 0 && eth_parse(pkt_data(p), p->head_len, &h) == 0)
-		bridge_input(&s->bridge, s->arena, port, &h, s->env->now, &out);
-	while (out) {
-		int to = __builtin_ctzll(out);
-		out &= out - 1;
-		struct pkt *copy = out ? pkt_clone(s->env->mem, p) : p;
-		if (!out)
+	struct bridge_way w = {.drop = DROP_ETH_SHORT};
+	if (pkt_pullup(s->env->mem, p, MIN(p->len, ETH_HLEN + VLAN_TAG_LEN)) == 0 && eth_parse(pkt_data(p), p->head_len, &h) == 0)
+		bridge_input(&s->bridge, s->arena, port, &h, s->env->now, &w);
+	s->drops[w.drop] += w.drop != DROP_NONE;
+	while (w.out) {
+		int to = __builtin_ctzll(w.out);
+		w.out &= w.out - 1;
+		struct pkt *copy = w.out ? pkt_clone(s->env->mem, p) : p;
+		if (!w.out)
 			p = NULL;
-		if (copy)
+		if (copy && retag(copy, &h, w.vid, w.untagged >> to & 1)) {
 			link_pass(s->ports[to], copy, s->env->now);
+		} else {
+			s->drops[DROP_NO_MEMORY]++;
+			pkt_free(s->env->mem, copy);
+		}
 	}
-	if (p)
-		pkt_free(s->env->mem, p);
+	pkt_free(s->env->mem, p);
 }
 
 int64_t lab_switch_run(struct lab_switch *s)

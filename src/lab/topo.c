@@ -1,6 +1,6 @@
 /* lab/topo.c - subnets and addresses.
  *
- * Link ends that meet at a switch, or at the two ends of one link, share a subnet. Its prefix is the one of the addresses
+ * Link ends that meet at a switch, or at the two ends of one link, share a subnet (topo_domain.c). Its prefix is the one of the addresses
  * given in it, else its links' `subnet`, else the next free 10.x.y.0/24, counted in the order of the links. Ends without
  * an address get the lowest free host numbers, in the order of the links. */
 #include "lab/topo.h"
@@ -64,6 +64,15 @@ void topo_end_name(const struct topo *t, int end, char out[TOPO_END_NAME])
 	snprintf(out, TOPO_END_NAME, "%s:%s", t->nodes[t->ends[end].node].name, t->ends[end].ifname);
 }
 
+const struct topo_prefix *topo_node_addr(const struct topo *t, int node)
+{
+	const struct topo_node *n = &t->nodes[node];
+	for (int e = 0; e < n->n_ends; e++)
+		if (t->ends[n->ends[e]].addr.set)
+			return &t->ends[n->ends[e]].addr;
+	return NULL;
+}
+
 void topo_free(struct topo *t)
 {
 	if (!t)
@@ -84,6 +93,8 @@ void topo_free(struct topo *t)
 		}
 		free(n->sysctls);
 		free(n->rules);
+		free(n->vlans);
+		free(n->ports);
 		free(n->routes);
 		free(n->ends);
 		free(n->name);
@@ -105,65 +116,6 @@ static uint32_t mask_of(uint8_t plen)
 	return plen ? UINT32_MAX << (32 - plen) : 0;
 }
 
-/* --- which ends share a subnet --- */
-
-static int find_root(int *up, int i)
-{
-	while (up[i] != i)
-		i = up[i] = up[up[i]];
-	return i;
-}
-
-static int add_to_domain(struct topo_domain *d, int end)
-{
-	if ((d->n_ends & (d->n_ends + 1)) == 0) {
-		int *more = realloc(d->ends, (size_t)(2 * d->n_ends + 2) * sizeof *more);
-		if (!more)
-			return -ENOMEM;
-		d->ends = more;
-	}
-	d->ends[d->n_ends++] = end;
-	return 0;
-}
-
-/* Union of links at switches; domains are numbered by their first link. */
-static int make_domains(struct topo *t)
-{
-	int *up = malloc(((size_t)t->n_links + 1) * sizeof *up), *number = malloc(((size_t)t->n_links + 1) * sizeof *number);
-	int rc = up && number ? 0 : -ENOMEM;
-	t->domains = calloc((size_t)t->n_links + 1, sizeof *t->domains);
-	if (!t->domains)
-		rc = -ENOMEM;
-	for (int i = 0; i < t->n_links && !rc; i++) {
-		up[i] = i;
-		number[i] = -1;
-	}
-	for (int n = 0; n < t->n_nodes && !rc; n++)
-		if (t->nodes[n].kind == TOPO_SWITCH)
-			for (int e = 1; e < t->nodes[n].n_ends; e++)
-				up[find_root(up, t->nodes[n].ends[e] / 2)] = find_root(up, t->nodes[n].ends[0] / 2);
-	for (int e = 0; e < 2 * t->n_links && !rc; e++) {
-		int root = find_root(up, e / 2);
-		if (number[root] < 0)
-			number[root] = t->n_domains++;
-		t->ends[e].domain = -1;
-		if (t->nodes[t->ends[e].node].kind == TOPO_SWITCH)
-			continue;
-		t->ends[e].domain = number[root];
-		rc = add_to_domain(&t->domains[number[root]], e);
-	}
-	for (int i = 0; i < t->n_links && !rc; i++) { /* a subnet given on any of its links */
-		struct topo_domain *d = &t->domains[number[find_root(up, i)]];
-		if (t->links[i].subnet.set && !d->plen) {
-			d->plen = t->links[i].subnet.plen;
-			d->net = t->links[i].subnet.addr & mask_of(d->plen);
-		}
-	}
-	free(up);
-	free(number);
-	return rc;
-}
-
 /* --- numbers --- */
 
 /* `address` of a node is that of its only link. */
@@ -173,10 +125,10 @@ static int place_node_addresses(struct topo *t, struct lab_error *err)
 		struct topo_node *n = &t->nodes[i];
 		if (!n->address.set && !n->asks_dhcp)
 			continue;
-		if (n->n_ends != 1)
+		if (n->n_ends - n->n_vlans != 1)
 			return topo_fail(err, t->file, n->address_mark,
 				"'address' is for a node with one link, but '%s' has %d; give addresses on the links (ipv4)",
-					 n->name, n->n_ends);
+					 n->name, n->n_ends - n->n_vlans);
 		struct topo_end *e = &t->ends[n->ends[0]];
 		if (e->addr.set || e->asks_dhcp)
 			return topo_fail(err, t->file, n->address_mark, "node '%s' has an address here and another on its link", n->name);
@@ -284,6 +236,15 @@ static bool next_subnet(struct numbering *u, uint32_t *net)
 	return false;
 }
 
+/* Somebody in it wants an address. */
+static bool is_wanted(const struct topo *t, const struct topo_domain *d)
+{
+	bool wanted = false;
+	for (int i = 0; i < d->n_ends; i++)
+		wanted |= !t->ends[d->ends[i]].is_bare;
+	return wanted;
+}
+
 /* Subnets without a prefix get one. */
 static int number_domains(struct topo *t, struct lab_error *err)
 {
@@ -295,7 +256,7 @@ static int number_domains(struct topo *t, struct lab_error *err)
 	if (!full)
 		qsort(u.given, (size_t)u.n, sizeof(struct topo_domain *), net_cmp);
 	for (int i = 0; i < t->n_domains && !full; i++)
-		if (!t->domains[i].plen && !(full = !next_subnet(&u, &t->domains[i].net)))
+		if (!t->domains[i].plen && is_wanted(t, &t->domains[i]) && !(full = !next_subnet(&u, &t->domains[i].net)))
 			t->domains[i].plen = 24;
 	free(u.given);
 	return full ? topo_fail(err, t->file, (struct topo_mark){0, 0}, "no 10.x.y.0/24 is left for %d subnets", t->n_domains) : 0;
@@ -314,7 +275,7 @@ static int number_ends(struct topo *t, struct topo_domain *d, struct lab_error *
 	qsort(used, (size_t)n, sizeof *used, addr_cmp);
 	for (int i = 0; i < d->n_ends; i++) {
 		struct topo_end *e = &t->ends[d->ends[i]];
-		if (e->addr.set || e->asks_dhcp)
+		if (e->addr.set || e->asks_dhcp || e->is_bare)
 			continue;
 		for (uint32_t past;; next++) {
 			if (topo_dhcp_is_given(t, d, next, &past))
@@ -357,10 +318,10 @@ static int check_switches(const struct topo *t, struct lab_error *err)
 		const struct topo_node *x = &t->nodes[a->node], *y = &t->nodes[b->node];
 		if (x->kind != TOPO_SWITCH || y->kind != TOPO_SWITCH)
 			continue;
-		if (find_root(up, a->node) == find_root(up, b->node))
+		if (topo_root(up, a->node) == topo_root(up, b->node))
 			rc = topo_fail(err, t->file, a->mark, "this link closes a ring of switches ('%s' and '%s' are joined already)",
 				x->name, y->name);
-		up[find_root(up, a->node)] = find_root(up, b->node);
+		up[topo_root(up, a->node)] = topo_root(up, b->node);
 	}
 	free(up);
 	return rc;
@@ -415,7 +376,10 @@ int topo_address(struct topo *t, struct lab_error *err)
 		rc = check_switches(t, err);
 	if (rc)
 		return rc;
-	if (make_domains(t))
+	rc = topo_vlan_place(t, err);
+	if (rc)
+		return rc;
+	if (topo_domains(t))
 		return topo_fail(err, t->file, (struct topo_mark){0, 0}, "no memory");
 	rc = place_node_addresses(t, err);
 	for (int i = 0; i < t->n_domains && !rc; i++)

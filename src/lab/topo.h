@@ -92,6 +92,28 @@ struct topo_rule {
 	struct topo_mark mark;
 };
 
+#define TOPO_VLANS_MAX 64 /* different ones in a lab */
+
+/* A VLAN interface of a host or router: "eth1.10". */
+struct topo_vlan {
+	char ifname[16];
+	uint16_t vid;
+	struct topo_prefix addr;
+	bool asks_dhcp;
+	struct topo_mark mark;
+};
+
+/* What a switch does at a port: frames of VLAN `access` leave it untagged, and those that come so are of it; those of `vids`, or of all
+ * VLANs, are tagged. */
+struct topo_port {
+	char ifname[16];
+	uint16_t access; /* 0: none */
+	bool has_all;
+	uint16_t vids[TOPO_VLANS_MAX];
+	int n_vids;
+	struct topo_mark mark;
+};
+
 /* A port of the machine's that leads to one of a node. */
 struct topo_forward {
 	bool is_udp;
@@ -126,15 +148,24 @@ struct topo_node {
 	int n_sysctls;
 	struct topo_rule *rules; /* in the file's order, those of the NAT first */
 	int n_rules;
+	struct topo_vlan *vlans;
+	int n_vlans;
+	struct topo_port *ports; /* of a switch; none: it minds no VLANs */
+	int n_ports;
 	char tap[16];
 	struct topo_wan wan;
 	int *ends; /* indices of topo.ends, in the order of the links */
 	int n_ends;
 };
 
-/* One end of a link; the ends of link i are 2i and 2i+1. */
+/* One end of a link; the ends of link i are 2i and 2i+1. Behind those of all links come VLAN interfaces, ends of their parent's link. */
 struct topo_end {
 	int node;
+	uint16_t vlan;      /* not 0: that VLAN of end `parent` */
+	int parent;
+	bool is_bare;       /* carries VLANs and has no address of its own */
+	uint16_t access;    /* at a switch: as in struct topo_port; tagged: bits by topo.vids */
+	uint64_t tagged;
 	int domain; /* -1 at a switch */
 	char ifname[16];
 	struct topo_prefix addr; /* not set at a switch, nor where it comes by DHCP */
@@ -158,6 +189,7 @@ struct topo_domain {
 	uint32_t net;
 	uint8_t plen;
 	struct topo_prefix6 net6; /* not set: no IPv6 there */
+	uint32_t mtu; /* the smallest of its links' */
 	int *ends;
 	int n_ends;
 };
@@ -172,6 +204,9 @@ struct topo {
 	int *name_slots; /* topo_name_add()'s */
 	uint32_t n_name_slots;
 	struct topo_end *ends;
+	int n_ends; /* two for each link, and VLAN interfaces */
+	uint16_t vids[TOPO_VLANS_MAX]; /* all that are named */
+	int n_vids;
 	struct topo_link *links;
 	int n_links;
 	struct topo_domain *domains;
@@ -195,6 +230,18 @@ int topo_node_find(const struct topo *t, const char *name); /* index or -1 */
 int topo_name_add(struct topo *t, int node);
 /* Subnets and addresses. 0 or -EINVAL with *err. */
 int topo_address(struct topo *t, struct lab_error *err);
+/* The link that an end, or a VLAN interface, is at. */
+static inline int topo_end_link(const struct topo *t, int end) { return (t->ends[end].vlan ? t->ends[end].parent : end) / 2; }
+/* The first address of a node, or NULL. */
+const struct topo_prefix *topo_node_addr(const struct topo *t, int node);
+/* --- topo_vlan.c --- */
+/* What files say of VLANs is put where it belongs: interfaces become ends, ports know what they tag. 0 or -EINVAL with *err. */
+int topo_vlan_place(struct topo *t, struct lab_error *err);
+/* --- topo_domain.c --- */
+/* Which ends share a subnet: t->domains, and `domain` of ends. 0 or -ENOMEM. */
+int topo_domains(struct topo *t);
+/* The root of i in a forest of links upwards. */
+int topo_root(int *up, int i);
 /* Where forward f of node `wan` leads. 0, or -EINVAL: no such node or address, or it has none. */
 int topo_forward_guest(const struct topo *t, int wan, const struct topo_forward *f, struct via_sockaddr *out);
 /* --- topo_dns.c --- */

@@ -183,8 +183,9 @@ static void name_servers(const struct topo *t, int node, uint32_t own, struct to
 	}
 	for (int i = 0; i < t->n_nodes && !p->n_dns; i++) {
 		const struct topo_node *n = &t->nodes[i];
-		if (has_dns(n) && n->n_ends && t->ends[n->ends[0]].addr.set)
-			p->dns[p->n_dns++] = t->ends[n->ends[0]].addr.addr;
+		const struct topo_prefix *a = has_dns(n) ? topo_node_addr(t, i) : NULL;
+		if (a)
+			p->dns[p->n_dns++] = a->addr;
 	}
 }
 

@@ -230,12 +230,11 @@ static int find_inner(const struct topo *t, struct topo_rule *r, struct lab_erro
 	int i = topo_node_find(t, r->inner);
 	if (i < 0)
 		return topo_fail(err, t->file, r->mark, "forward: there is no node '%s'", r->inner);
-	for (int e = 0; e < t->nodes[i].n_ends; e++)
-		if (t->ends[t->nodes[i].ends[e]].addr.set) {
-			r->nat.inner = via_addr_v4(t->ends[t->nodes[i].ends[e]].addr.addr);
-			return 0;
-		}
-	return topo_fail(err, t->file, r->mark, "forward: node '%s' has no address that is known beforehand", r->inner);
+	const struct topo_prefix *p = topo_node_addr(t, i);
+	if (!p)
+		return topo_fail(err, t->file, r->mark, "forward: node '%s' has no address that is known beforehand", r->inner);
+	r->nat.inner = via_addr_v4(p->addr);
+	return 0;
 }
 
 static int check_forward(const struct topo *t, const struct topo_node *n, struct topo_rule *r, struct lab_error *err)

@@ -99,7 +99,7 @@ static int check_given(const struct topo *t, struct topo_domain *d, struct lab_e
 		topo_end_name(t, d->ends[i], name);
 		if (!e->addr6.plen)
 			continue;
-		if (t->links[d->ends[i] / 2].mtu < MTU_LEAST)
+		if (t->links[topo_end_link(t, d->ends[i])].mtu < MTU_LEAST)
 			return topo_fail(err, t->file, e->mark, "the link of '%s' has an mtu of less than %d, too little for IPv6", name, MTU_LEAST);
 		if (!d->net6.plen)
 			d->net6 = (struct topo_prefix6){addr_mask(&e->addr6.addr, e->addr6.plen), e->addr6.plen};
@@ -174,7 +174,7 @@ static bool wants_prefix(const struct topo *t, const struct topo_domain *d)
 	bool has_stack = false;
 	for (int i = 0; i < d->n_ends; i++) {
 		has_stack |= has_stack6(t, d->ends[i]);
-		if (t->links[d->ends[i] / 2].mtu < MTU_LEAST)
+		if (t->links[topo_end_link(t, d->ends[i])].mtu < MTU_LEAST)
 			return false;
 	}
 	return has_stack && !d->net6.plen;

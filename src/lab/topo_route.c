@@ -101,7 +101,9 @@ static int new_hop(struct search *s, int from, int to)
 static bool is_down(const struct search *s, int end)
 {
 	const struct topo *t = s->t;
-	return t->links[end / 2].is_down || (s->is_v6 ? !topo_ip6_is_on(t, end) : t->ends[end].asks_dhcp);
+	if (t->links[topo_end_link(t, end)].is_down || t->ends[end].is_bare)
+		return true;
+	return s->is_v6 ? !topo_ip6_is_on(t, end) : t->ends[end].asks_dhcp;
 }
 
 /* The subnets that this layer's nodes reach first. */

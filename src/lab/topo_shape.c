@@ -92,7 +92,7 @@ static void make_link(struct maker *m, int a, int b)
 	make_end(m, 2 * t->n_links, a);
 	make_end(m, 2 * t->n_links + 1, b);
 	if (!m->rc)
-		t->n_links++;
+		t->n_ends = 2 * ++t->n_links;
 }
 
 /* n hosts at a router. */

@@ -91,13 +91,11 @@ int topo_forward_guest(const struct topo *t, int wan, const struct topo_forward 
 	out->port = f->port;
 	if (f->guest[0] && node < 0)
 		return via_addr_parse(f->guest, strlen(f->guest), &out->addr);
-	int end = -1;
-	if (node >= 0 && t->nodes[node].n_ends)
-		end = t->nodes[node].ends[0];
-	else if (node < 0 && t->nodes[wan].n_ends)
-		end = t->nodes[wan].ends[0] ^ 1;
-	if (end < 0 || !t->ends[end].addr.set)
+	const struct topo_prefix *p = node >= 0 ? topo_node_addr(t, node) : NULL;
+	if (node < 0 && t->nodes[wan].n_ends)
+		p = &t->ends[t->nodes[wan].ends[0] ^ 1].addr;
+	if (!p || !p->set)
 		return -EINVAL;
-	out->addr = via_addr_v4(t->ends[end].addr.addr);
+	out->addr = via_addr_v4(p->addr);
 	return 0;
 }

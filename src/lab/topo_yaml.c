@@ -169,16 +169,16 @@ static int read_services(struct yaml_tree *y, const ynode *n, struct topo_node *
 }
 
 enum { NODE_KIND, NODE_ADDRESS, NODE_MTU, NODE_ROUTES, NODE_SERVICES, NODE_TAP, NODE_LOOPBACK, NODE_DNS, NODE_TCP, NODE_UDP, NODE_ICMP,
-	NODE_SYSCTL, NODE_NAT, NODE_FILTER };
+	NODE_SYSCTL, NODE_NAT, NODE_FILTER, NODE_VLANS, NODE_PORTS };
 static const char *const node_keys[] = {[NODE_KIND] = "kind", [NODE_ADDRESS] = "address", [NODE_MTU] = "mtu",
 	[NODE_ROUTES] = "routes", [NODE_SERVICES] = "services", [NODE_TAP] = "tap",
 	[NODE_LOOPBACK] = "loopback", [NODE_DNS] = "dns", [NODE_TCP] = "tcp", [NODE_UDP] = "udp",
-	[NODE_ICMP] = "icmp", [NODE_SYSCTL] = "sysctl", [NODE_NAT] = "nat", [NODE_FILTER] = "filter", NULL};
+	[NODE_ICMP] = "icmp", [NODE_SYSCTL] = "sysctl", [NODE_NAT] = "nat", [NODE_FILTER] = "filter",
+	[NODE_VLANS] = "vlans", [NODE_PORTS] = "ports", NULL};
 
 #define NODE_OF_WAN (1u << NODE_LOOPBACK | 1u << NODE_DNS | 1u << NODE_TCP | 1u << NODE_UDP)
 
-/* "10.0.1.2/24", or "dhcp": it comes from a server. */
-static int read_address(struct yaml_tree *y, const ynode *n, const char *what, enum topo_kind kind, struct topo_prefix *p, bool *asks_dhcp)
+int topo_read_address(struct yaml_tree *y, const ynode *n, const char *what, enum topo_kind kind, struct topo_prefix *p, bool *asks_dhcp)
 {
 	const char *s;
 	if (yaml_text(y, n, what, &s))
@@ -193,9 +193,9 @@ static int read_address(struct yaml_tree *y, const ynode *n, const char *what, e
 static int check_node_keys(struct yaml_tree *y, const struct topo_node *node, const struct yaml_map *m)
 {
 	static const unsigned fits[] = {
-		[TOPO_HOST] = ~(1u << NODE_TAP | 1u << NODE_NAT | NODE_OF_WAN),
-		[TOPO_ROUTER] = ~(1u << NODE_TAP | NODE_OF_WAN),
-		[TOPO_SWITCH] = 1u << NODE_KIND | 1u << NODE_MTU,
+		[TOPO_HOST] = ~(1u << NODE_TAP | 1u << NODE_NAT | 1u << NODE_PORTS | NODE_OF_WAN),
+		[TOPO_ROUTER] = ~(1u << NODE_TAP | 1u << NODE_PORTS | NODE_OF_WAN),
+		[TOPO_SWITCH] = 1u << NODE_KIND | 1u << NODE_MTU | 1u << NODE_PORTS,
 		[TOPO_TAP] = 1u << NODE_KIND | 1u << NODE_MTU | 1u << NODE_TAP | 1u << NODE_ADDRESS,
 		[TOPO_WAN] = 1u << NODE_KIND | 1u << NODE_MTU | 1u << NODE_ADDRESS | 1u << NODE_ROUTES | NODE_OF_WAN,
 	};
@@ -220,7 +220,7 @@ static int read_node(struct yaml_tree *y, const ynode *key, const ynode *n, stru
 		return -EINVAL;
 	if (m.val[NODE_ADDRESS]) {
 		node->address_mark = yaml_mark(m.val[NODE_ADDRESS]);
-		if (read_address(y, m.val[NODE_ADDRESS], "address", node->kind, &node->address, &node->asks_dhcp))
+		if (topo_read_address(y, m.val[NODE_ADDRESS], "address", node->kind, &node->address, &node->asks_dhcp))
 			return -EINVAL;
 	}
 	if (m.val[NODE_MTU] && yaml_uint(y, m.val[NODE_MTU], "mtu", 68, 65535, &mtu))
@@ -235,6 +235,10 @@ static int read_node(struct yaml_tree *y, const ynode *key, const ynode *n, stru
 	if (m.val[NODE_NAT] && topo_nat_read(y, m.val[NODE_NAT], node))
 		return -EINVAL;
 	if (m.val[NODE_FILTER] && topo_filter_read(y, m.val[NODE_FILTER], node))
+		return -EINVAL;
+	if (m.val[NODE_VLANS] && topo_vlans_read(y, m.val[NODE_VLANS], node))
+		return -EINVAL;
+	if (m.val[NODE_PORTS] && topo_ports_read(y, m.val[NODE_PORTS], node))
 		return -EINVAL;
 	if (m.val[NODE_SERVICES] && read_services(y, m.val[NODE_SERVICES], node))
 		return -EINVAL;
@@ -449,7 +453,7 @@ static int read_link_ipv4(struct yaml_tree *y, const ynode *n, struct topo *t, i
 		if (t->nodes[e->node].kind == TOPO_SWITCH)
 			return yaml_fail(y, item[s], "the port of a switch has no address; write ~");
 		e->mark = yaml_mark(item[s]);
-		if (read_address(y, item[s], "ipv4", t->nodes[e->node].kind, &e->addr, &e->asks_dhcp))
+		if (topo_read_address(y, item[s], "ipv4", t->nodes[e->node].kind, &e->addr, &e->asks_dhcp))
 			return -EINVAL;
 	}
 	return 0;
@@ -544,7 +548,9 @@ static int read_topology(struct yaml_tree *y, const ynode *root, struct topo *t)
 		return yaml_fail(y, m.val[2], "the topology has no 'nodes'");
 	if (read_nodes(y, topology.val[0], t))
 		return -EINVAL;
-	return topology.val[1] ? read_links(y, topology.val[1], t) : 0;
+	int rc = topology.val[1] ? read_links(y, topology.val[1], t) : 0;
+	t->n_ends = 2 * t->n_links;
+	return rc;
 }
 
 struct topo *topo_parse(const char *text, size_t len, const char *file, struct lab_error *err)

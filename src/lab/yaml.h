@@ -60,7 +60,13 @@ int topo_sysctls(struct yaml_tree *y, const ynode *n, struct topo_node *node);
 int topo_nat_read(struct yaml_tree *y, const ynode *n, struct topo_node *node);
 int topo_filter_read(struct yaml_tree *y, const ynode *n, struct topo_node *node);
 
+/* --- topo_vlan.c: the values of a host's or router's key vlans, of a switch's ports --- */
+int topo_vlans_read(struct yaml_tree *y, const ynode *n, struct topo_node *node);
+int topo_ports_read(struct yaml_tree *y, const ynode *n, struct topo_node *node);
+
 /* --- topo_yaml.c --- */
+/* "10.0.1.2/24", or "dhcp": it comes from a server. 0 or -EINVAL with the tree's error. */
+int topo_read_address(struct yaml_tree *y, const ynode *n, const char *what, enum topo_kind kind, struct topo_prefix *p, bool *asks_dhcp);
 /* The plain keys of impairments, over what *i holds. 0 or -EINVAL with the tree's error. */
 int topo_impair(struct yaml_tree *y, const ynode *n, struct lab_impair *i);
 

@@ -1,6 +1,8 @@
 /* link/bridge.c - learning, flooding, ageing (IEEE 802.1D-2004 §7.7 to §7.9, §7.12.6). See bridge.h. */
 #include "link/bridge.h"
 
+#include "link/vlan.h"
+
 #include <errno.h>
 
 enum { BUCKETS = 256 };
@@ -9,6 +11,7 @@ struct bridge_mac {
 	struct list_link link;
 	ref_t hash_next;
 	uint8_t mac[6];
+	uint16_t vid;
 	uint8_t port;
 	int64_t seen;
 };
@@ -28,16 +31,19 @@ int bridge_init(struct bridge *b, struct arena *a, struct prf_key key, uint64_t 
 	return 0;
 }
 
-static ref_t *bridge_bucket(const struct bridge *b, const struct arena *a, const uint8_t mac[6])
+static ref_t *bridge_bucket(const struct bridge *b, const struct arena *a, uint16_t vid, const uint8_t mac[6])
 {
-	return (ref_t *)arena_at(a, b->buckets) + (siphash_1_3(b->key, mac, 6) & (BUCKETS - 1));
+	uint8_t key[8];
+	memcpy(key, mac, 6);
+	put_be16(key + 6, vid);
+	return (ref_t *)arena_at(a, b->buckets) + (siphash_1_3(b->key, key, sizeof key) & (BUCKETS - 1));
 }
 
-static struct bridge_mac *bridge_find(const struct bridge *b, const struct arena *a, const uint8_t mac[6])
+static struct bridge_mac *bridge_find(const struct bridge *b, const struct arena *a, uint16_t vid, const uint8_t mac[6])
 {
-	for (ref_t r = *bridge_bucket(b, a, mac); r;) {
+	for (ref_t r = *bridge_bucket(b, a, vid, mac); r;) {
 		struct bridge_mac *m = arena_at(a, r);
-		if (memcmp(m->mac, mac, 6) == 0)
+		if (m->vid == vid && memcmp(m->mac, mac, 6) == 0)
 			return m;
 		r = m->hash_next;
 	}
@@ -47,7 +53,7 @@ static struct bridge_mac *bridge_find(const struct bridge *b, const struct arena
 static void bridge_forget(struct bridge *b, struct arena *a, ref_t r)
 {
 	struct bridge_mac *m = arena_at(a, r);
-	ref_t *at = bridge_bucket(b, a, m->mac);
+	ref_t *at = bridge_bucket(b, a, m->vid, m->mac);
 	while (*at != r)
 		at = &((struct bridge_mac *)arena_at(a, *at))->hash_next;
 	*at = m->hash_next;
@@ -60,9 +66,9 @@ static bool bridge_is_aged(const struct bridge_mac *m, int64_t now)
 	return now - m->seen >= BRIDGE_AGE_NS;
 }
 
-static void bridge_learn(struct bridge *b, struct arena *a, int port, const uint8_t mac[6], int64_t now)
+static void bridge_learn(struct bridge *b, struct arena *a, int port, uint16_t vid, const uint8_t mac[6], int64_t now)
 {
-	struct bridge_mac *m = bridge_find(b, a, mac);
+	struct bridge_mac *m = bridge_find(b, a, vid, mac);
 	ref_t r;
 	if (m) {
 		r = arena_ref(a, m);
@@ -73,9 +79,10 @@ static void bridge_learn(struct bridge *b, struct arena *a, int port, const uint
 		r = pool_take(a, &b->pool);
 		if (!r)
 			return;
-		ref_t *at = bridge_bucket(b, a, mac);
+		ref_t *at = bridge_bucket(b, a, vid, mac);
 		m = arena_at(a, r);
 		memcpy(m->mac, mac, 6);
+		m->vid = vid;
 		m->hash_next = *at;
 		*at = r;
 	}
@@ -84,9 +91,9 @@ static void bridge_learn(struct bridge *b, struct arena *a, int port, const uint
 	list_push_tail(a, &b->by_age, r, LINK_OFF);
 }
 
-int bridge_lookup(const struct bridge *b, const struct arena *a, const uint8_t mac[6], int64_t now)
+int bridge_lookup(const struct bridge *b, const struct arena *a, uint16_t vid, const uint8_t mac[6], int64_t now)
 {
-	const struct bridge_mac *m = bridge_find(b, a, mac);
+	const struct bridge_mac *m = bridge_find(b, a, vid, mac);
 	return m && !bridge_is_aged(m, now) ? m->port : -1;
 }
 
@@ -97,18 +104,53 @@ static bool bridge_is_link_local(const uint8_t mac[6])
 	return memcmp(mac, group, 5) == 0 && mac[5] < 0x10;
 }
 
-int bridge_input(struct bridge *b, struct arena *a, int port, const struct eth_hdr *h, int64_t now, uint64_t *out)
+int bridge_vlan_add(struct bridge *b, const struct bridge_vlan *v)
 {
+	if (!v->vid || v->vid > VLAN_ID_MAX || (v->tagged & v->untagged))
+		return -EINVAL;
+	for (uint32_t i = 0; i < b->n_vlans; i++)
+		if (b->vlans[i].vid == v->vid || (b->vlans[i].untagged & v->untagged))
+			return -EINVAL;
+	if (b->n_vlans == BRIDGE_VLANS_MAX)
+		return -ENOSPC;
+	b->vlans[b->n_vlans++] = *v;
+	return 0;
+}
+
+/* The VLAN of a frame that came by port `in`, a bit; NULL: none that the port has. */
+static const struct bridge_vlan *bridge_classify(const struct bridge *b, uint64_t in, uint16_t vid)
+{
+	for (uint32_t i = 0; i < b->n_vlans; i++) {
+		const struct bridge_vlan *v = &b->vlans[i];
+		if (vid ? v->vid == vid && ((v->tagged | v->untagged) & in) : (v->untagged & in) != 0)
+			return v;
+	}
+	return NULL;
+}
+
+int bridge_input(struct bridge *b, struct arena *a, int port, const struct eth_hdr *h, int64_t now, struct bridge_way *w)
+{
+	const struct bridge_vlan *v = NULL;
 	uint64_t in = UINT64_C(1) << port;
-	*out = 0;
+	*w = (struct bridge_way){0};
+	if (b->n_vlans) {
+		v = bridge_classify(b, in, h->vlan);
+		w->drop = eth_has_more_tags(h) ? DROP_ETH_TAGS : v ? DROP_NONE : DROP_ETH_VLAN;
+		if (w->drop)
+			return 0;
+		w->vid = v->vid;
+		w->untagged = v->untagged;
+	}
 	if (mac_is_multicast(h->src))
 		return 0;
-	bridge_learn(b, a, port, h->src, now);
+	bridge_learn(b, a, port, w->vid, h->src, now);
 	if (bridge_is_link_local(h->dst))
 		return 0;
-	int to = mac_is_multicast(h->dst) ? -1 : bridge_lookup(b, a, h->dst, now);
-	*out = (to < 0 ? b->ports : UINT64_C(1) << to) & ~in;
-	return __builtin_popcountll(*out);
+	int to = mac_is_multicast(h->dst) ? -1 : bridge_lookup(b, a, w->vid, h->dst, now);
+	uint64_t all = v ? (v->tagged | v->untagged) & b->ports : b->ports;
+	w->out = (to < 0 ? all : all & UINT64_C(1) << to) & ~in;
+	w->untagged &= w->out;
+	return __builtin_popcountll(w->out);
 }
 
 void bridge_port_flush(struct bridge *b, struct arena *a, int port)

@@ -318,7 +318,7 @@ static int config_iface_mtu(struct via *v, const struct via_change *c)
 	struct iface *i = c->ifindex > IFINDEX_LO ? iface_at(v, (uint32_t)c->ifindex) : NULL;
 	if (!i)
 		return -ENODEV;
-	uint32_t most = MIN(v->drivers[c->ifindex]->mtu, 65535u);
+	uint32_t most = MIN(v->drivers[iface_lower(v, i)->ifindex]->mtu, 65535u);
 	if (c->value < 0 || c->value > most || (c->value && c->value < 68) || (c->value && c->value < IP6_MTU_MIN && i->nd))
 		return -EINVAL;
 	i->mtu = c->value ? (uint32_t)c->value : most;

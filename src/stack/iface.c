@@ -72,12 +72,12 @@ void stack_changed(struct via *v)
 	mcast_follow_changes(v);
 }
 
-int via_iface_add(struct via *v, struct via_driver *d, const char *name)
+int iface_new(struct via *v, const char *name, struct iface **out)
 {
 	struct via_state *st = v->st;
 	size_t len = strnlen(name, sizeof(((struct iface *)0)->name));
 	uint32_t ifindex = 0;
-	if (len == 0 || len > 15 || d->mtu < 68)
+	if (len == 0 || len > 15)
 		return -EINVAL;
 	for (uint32_t i = VIA_IFACES_MAX; i-- > IFINDEX_LO;) {
 		if (iface_at(v, i) && strcmp(iface_at(v, i)->name, name) == 0)
@@ -90,22 +90,33 @@ int via_iface_add(struct via *v, struct via_driver *d, const char *name)
 	ref_t r = pool_take(v->arena, &st->iface_pool);
 	if (!r)
 		return -ENOMEM;
-	struct iface *i = arena_at(v->arena, r);
-	memcpy(i->name, name, len);
+	*out = arena_at(v->arena, r);
+	memcpy((*out)->name, name, len);
+	(*out)->ifindex = (uint16_t)ifindex;
+	st->ifaces[ifindex] = r;
+	st->iface_end = MAX(st->iface_end, ifindex + 1);
+	return (int)ifindex;
+}
+
+int via_iface_add(struct via *v, struct via_driver *d, const char *name)
+{
+	struct iface *i;
+	if (d->mtu < 68)
+		return -EINVAL;
+	int ifindex = iface_new(v, name, &i);
+	if (ifindex < 0)
+		return ifindex;
 	memcpy(i->mac, d->mac, 6);
-	i->ifindex = (uint16_t)ifindex;
 	i->l2 = (uint8_t)d->l2;
 	i->mtu = MIN(d->mtu, 65535u);
 	i->up = d->up;
-	st->ifaces[ifindex] = r;
-	st->iface_end = MAX(st->iface_end, ifindex + 1);
 	if (!d->up)
-		st->down |= UINT64_C(1) << ifindex;
+		v->st->down |= UINT64_C(1) << ifindex;
 	v->drivers[ifindex] = d;
 	d->mem = v->mem;
 	filter_ifaces(v);
 	stack_changed(v);
-	return (int)ifindex;
+	return ifindex;
 }
 
 /* Neighbours and queued packets of an interface that is of no use now. */
@@ -126,6 +137,7 @@ int via_iface_remove(struct via *v, int ifindex)
 	struct iface *i = ifindex > IFINDEX_LO ? iface_at(v, (uint32_t)ifindex) : NULL;
 	if (!i)
 		return -ENODEV;
+	vlan_remove_all(v, i);
 	iface_flush(v, i);
 	nd_remove(v, i);
 	acd_forget_iface(v, (uint16_t)ifindex);
@@ -147,17 +159,14 @@ int via_iface_remove(struct via *v, int ifindex)
 	return 0;
 }
 
-void via_iface_updown(struct via *v, int ifindex)
+void iface_set_up(struct via *v, struct iface *i, bool up)
 {
 	struct via_state *st = v->st;
-	struct iface *i = ifindex > IFINDEX_LO ? iface_at(v, (uint32_t)ifindex) : NULL;
-	if (!i || !v->drivers[ifindex] || i->up == v->drivers[ifindex]->up)
-		return;
-	i->up = v->drivers[ifindex]->up;
-	if (i->up) {
-		st->down &= ~(UINT64_C(1) << ifindex);
+	i->up = up;
+	if (up) {
+		st->down &= ~(UINT64_C(1) << i->ifindex);
 	} else {
-		st->down |= UINT64_C(1) << ifindex;
+		st->down |= UINT64_C(1) << i->ifindex;
 		iface_flush(v, i);
 	}
 	nd_updown(v, i);
@@ -166,7 +175,16 @@ void via_iface_updown(struct via *v, int ifindex)
 		mcast_up(v, i->ifindex);
 	for (uint32_t n = 0; n < st->addrs.n && i->up; n++) {
 		const struct addr_entry *e = addrs_get(v->arena, &st->addrs, n);
-		if (e->ifindex == ifindex)
+		if (e->ifindex == i->ifindex)
 			stack_announce(v, i, &e->addr);
 	}
+}
+
+void via_iface_updown(struct via *v, int ifindex)
+{
+	struct iface *i = ifindex > IFINDEX_LO ? iface_at(v, (uint32_t)ifindex) : NULL;
+	if (!i || !v->drivers[ifindex] || i->up == v->drivers[ifindex]->up)
+		return;
+	iface_set_up(v, i, v->drivers[ifindex]->up);
+	vlan_updown(v, i);
 }

@@ -3,23 +3,33 @@
  * Packets are queued framed, by flow hash, and taken in turns by deficit round robin (Shreedhar, Varghese 1995) with one
  * superframe per turn, so a bulk flow cannot starve another. Taken packets are staged: superframes the driver does not
  * carry are cut, partial checksums it does not finish are finished, and the stage is offered in order. What the driver
- * does not take stays staged. When it takes a packet, its connection learns that it was sent. */
+ * does not take stays staged. When it takes a packet, its connection learns that it was sent. A VLAN's frames are tagged here and wait at
+ * its parent. */
 #include "stack/state.h"
 
+#include "link/vlan.h"
 #include "net/gso.h"
 
 enum { BURST = 32, STAGE_MIN = 16 };
 
 enum drop ifq_push(struct via *v, struct iface *i, struct pkt *p, bool limited)
 {
-	struct ifq *q = &i->q;
+	struct iface *lower = iface_lower(v, i);
+	struct ifq *q = &lower->q;
 	uint32_t n_max = limited ? IFQ_PACKETS_MAX : 2 * IFQ_PACKETS_MAX;
-	if (!i->up)
+	if (!i->up || !lower->up)
 		return DROP_IF_DOWN;
 	if (q->n >= n_max || q->bytes + p->len > (limited ? IFQ_BYTES_MAX : 2 * IFQ_BYTES_MAX))
 		return DROP_IF_QUEUE_FULL;
+	if (i->vlan) {
+		if (!vlan_push(p, i->vlan))
+			return DROP_NO_MEMORY;
+		p->m.l2 = p->head;
+		i->tx_packets += p->m.gso_size ? p->m.gso_segs : 1;
+		i->tx_bytes += p->len;
+	}
 	uint32_t f = p->m.flow_hash % IFQ_FLOWS;
-	p->m.ifindex = i->ifindex;
+	p->m.ifindex = lower->ifindex;
 	pktq_push(v->mem, &q->flow[f], p);
 	if (!(q->busy >> f & 1)) {
 		q->busy |= UINT32_C(1) << f;
@@ -173,7 +183,7 @@ static void ifq_feed(struct via *v, struct iface *i)
 	bool all = i->q.starves_all;
 	i->q.starved = i->q.starves_all = false;
 	for (uint32_t n = IFINDEX_LO; n < v->st->iface_end; n++)
-		if (n == i->ifindex || all)
+		if (n == i->ifindex || all || (iface_at(v, n) && iface_at(v, n)->parent == i->ifindex))
 			tcp_tx_room(&v->tcp, (uint16_t)n);
 }
 

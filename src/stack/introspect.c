@@ -12,7 +12,8 @@ bool via_iface_get(struct via *v, int n, struct via_iface_info *out)
 		uint32_t size = out->size;
 		*out = (struct via_iface_info){.size = size, .ifindex = i->ifindex, .l2 = (enum via_l2)i->l2, .mtu = i->mtu, .up = i->up,
 					       .rx_packets = i->rx_packets, .rx_bytes = i->rx_bytes, .tx_packets = i->tx_packets,
-					       .tx_bytes = i->tx_bytes, .rx_dropped = i->rx_dropped, .tx_dropped = i->tx_dropped};
+					       .tx_bytes = i->tx_bytes, .rx_dropped = i->rx_dropped, .tx_dropped = i->tx_dropped,
+					       .vlan = i->vlan, .parent = i->parent};
 		memcpy(out->name, i->name, sizeof(out->name));
 		memcpy(out->mac, i->mac, 6);
 		return true;

@@ -18,16 +18,34 @@ enum rx_way { RX_LOCAL, RX_LOCAL_BROADCAST, RX_FORWARD, RX_NOWHERE };
 
 /* ---- link ---- */
 
-/* Take the Ethernet header off. *type is what follows. */
-static enum drop rx_ether(struct via *v, const struct iface *in, struct pkt *p, uint16_t *type)
+/* The frame is tagged: *in becomes the interface of its VLAN. A tag that says no more than a priority changes nothing. */
+static enum drop rx_vlan(struct via *v, struct iface **in, struct pkt *p, const struct eth_hdr *h)
+{
+	if (eth_has_more_tags(h))
+		return DROP_ETH_TAGS;
+	struct iface *i = h->vlan ? vlan_find(v, *in, h->vlan) : *in;
+	if (!i)
+		return DROP_ETH_VLAN;
+	if (i == *in)
+		return DROP_NONE;
+	i->rx_packets += p->m.gso_size ? p->m.gso_segs : 1;
+	i->rx_bytes += p->len;
+	p->m.ifindex = i->ifindex;
+	*in = i;
+	return i->up ? DROP_NONE : DROP_IF_DOWN;
+}
+
+/* Take the Ethernet header off. *type is what follows, *in the interface that it is for: a VLAN's, if it has a tag. */
+static enum drop rx_ether(struct via *v, struct iface **in, struct pkt *p, uint16_t *type)
 {
 	struct eth_hdr h;
 	if (p->len < ETH_HLEN || pkt_pullup(v->mem, p, MIN(p->len, ETH_HLEN + 4)) || eth_parse(pkt_data(p), p->head_len, &h))
 		return DROP_ETH_SHORT;
-	if (h.vlan)
-		return DROP_ETH_VLAN;
+	enum drop why = h.tagged || h.type == ETHERTYPE_SVLAN ? rx_vlan(v, in, p, &h) : DROP_NONE;
+	if (why)
+		return why;
 	p->m.ether_mcast = mac_is_multicast(h.dst);
-	if (!p->m.ether_mcast && memcmp(h.dst, in->mac, 6) != 0)
+	if (!p->m.ether_mcast && memcmp(h.dst, (*in)->mac, 6) != 0)
 		return DROP_ETH_OTHER;
 	if (mac_is_multicast(h.src))
 		return DROP_ETH_OTHER;
@@ -214,7 +232,7 @@ void rx_packet(struct via *v, struct iface *in, struct pkt *p)
 {
 	struct via_state *st = v->st;
 	uint16_t type = 0;
-	uint32_t zone = in->ifindex == IFINDEX_LO ? p->mark : in->ifindex;
+	uint32_t zone;
 	struct ip_hdr h;
 	enum rx_way way;
 	enum drop why;
@@ -228,10 +246,11 @@ void rx_packet(struct via *v, struct iface *in, struct pkt *p)
 	if (!in->up)
 		goto drop;
 	if (in->l2 == VIA_L2_ETHER) {
-		why = rx_ether(v, in, p, &type);
+		why = rx_ether(v, &in, p, &type);
 		if (why)
 			goto drop;
 	}
+	zone = in->ifindex == IFINDEX_LO ? p->mark : in->ifindex;
 	if (type == ETHERTYPE_ARP) {
 		why = rx_arp(v, in, p);
 		if (why)

@@ -51,6 +51,7 @@ struct ifq {
 struct iface {
 	char name[16];
 	uint16_t ifindex;
+	uint16_t vlan, parent; /* not 0: a VLAN of interface `parent`, whose driver carries it (vlan.c) */
 	uint8_t l2; /* enum via_l2 */
 	uint8_t mac[6];
 	bool up;
@@ -149,6 +150,8 @@ static inline struct iface *iface_at(const struct via *v, uint32_t ifindex)
 {
 	return ifindex < VIA_IFACES_MAX && v->st->ifaces[ifindex] ? arena_at(v->arena, v->st->ifaces[ifindex]) : NULL;
 }
+/* The interface whose driver and queue carry i's frames: a VLAN's parent, else i. */
+static inline struct iface *iface_lower(const struct via *v, struct iface *i) { return i->vlan ? iface_at(v, i->parent) : i; }
 /* Bytes of the largest packet of a family that the interface takes. */
 static inline uint32_t iface_mtu(const struct iface *i, bool is_v6) { return is_v6 && i->mtu6 ? MIN(i->mtu6, i->mtu) : i->mtu; }
 static inline struct path *path_at(const struct via *v, ref_t r) { return arena_at(v->arena, r); }
@@ -175,6 +178,17 @@ bool stack_group_is_ours(const struct via *v, uint32_t ifindex, const struct via
 void stack_announce(struct via *v, const struct iface *i, const struct via_addr *a);
 /* The configuration changed: every path is looked at again, and TCP told. */
 void stack_changed(struct via *v);
+/* A place for a new interface, in *out. Its ifindex, or -EINVAL (name), -EEXIST, -ENOSPC, -ENOMEM. */
+int iface_new(struct via *v, const char *name, struct iface **out);
+/* It is up, or down, from now on. */
+void iface_set_up(struct via *v, struct iface *i, bool up);
+
+/* vlan.c */
+/* The interface of VLAN `vid` on `parent`, or NULL. */
+struct iface *vlan_find(const struct via *v, const struct iface *parent, uint16_t vid);
+/* The parent goes, or went up or down. */
+void vlan_remove_all(struct via *v, const struct iface *parent);
+void vlan_updown(struct via *v, const struct iface *parent);
 
 /* path.c: one path per (local, remote); a get is a count. local may be any. 0, -ENETUNREACH, -EADDRNOTAVAIL, -ENOMEM. */
 int path_init(struct via *v);

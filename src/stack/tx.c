@@ -339,7 +339,7 @@ int tx_datagram(struct via *v, struct pkt *p, uint8_t proto, const struct via_ad
 		return err;
 	}
 	struct path *pa = path_at(v, path);
-	struct iface *i = iface_at(v, pa->p.ifindex);
+	const struct ifq *q = &iface_lower(v, iface_at(v, pa->p.ifindex))->q;
 	bool is_v6 = pa->p.ip_hlen == IP6_HLEN;
 	uint32_t whole = p->len + pa->p.ip_hlen, more = is_v6 ? FRAG6_HLEN : 0, limit = tx_limit(p, pa);
 	uint32_t n = whole <= limit ? 1 : frag4_count(whole + more, pa->p.ip_hlen + more + p->m.ip_opts, limit);
@@ -349,7 +349,7 @@ int tx_datagram(struct via *v, struct pkt *p, uint8_t proto, const struct via_ad
 		err = -EADDRNOTAVAIL;
 	else if ((is_v6 ? p->len : whole) > 65535 || (n > 1 && !tx_may_cut(p, pa)))
 		err = -EMSGSIZE;
-	else if (i->q.n + n > IFQ_PACKETS_MAX || i->q.bytes + p->len + n * 64 > IFQ_BYTES_MAX) /* all of its fragments, or none */
+	else if (q->n + n > IFQ_PACKETS_MAX || q->bytes + p->len + n * 64 > IFQ_BYTES_MAX) /* all of its fragments, or none */
 		err = -ENOBUFS;
 	p->m.ifindex = pa->p.ifindex;
 	if (err == -ENOBUFS)
@@ -480,7 +480,7 @@ static uint32_t tx_room_multi(struct via *v, struct path *pa)
 	uint32_t room = IFQ_LOCAL_BYTES;
 	const struct hop_set *set = fib_match(v->arena, st->fib, &pa->p.remote, st->down);
 	for (int k = 0; set && k < set->n; k++) {
-		struct ifq *q = &iface_at(v, set->hop[k].ifindex)->q;
+		struct ifq *q = &iface_lower(v, iface_at(v, set->hop[k].ifindex))->q;
 		room = MIN(room, q->bytes < IFQ_LOCAL_BYTES ? IFQ_LOCAL_BYTES - q->bytes : 0);
 		q->starved = q->starves_all = q->starved || q->bytes >= IFQ_LOCAL_BYTES;
 	}
@@ -495,6 +495,7 @@ uint32_t tx_room(struct via *v, struct path *pa)
 		return IFQ_LOCAL_BYTES; /* it is dropped here, and the retransmission timer tries again */
 	if (pa->is_multi)
 		return tx_room_multi(v, pa);
+	i = iface_lower(v, i);
 	uint32_t used = pa->p.is_loopback ? st->loopq.bytes : i->q.bytes;
 	uint32_t max = pa->p.is_loopback ? LOOPQ_BYTES_MAX / 4 : IFQ_LOCAL_BYTES;
 	if (used < max)

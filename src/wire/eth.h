@@ -5,7 +5,7 @@
 #include <viaduct/types.h>
 
 #define ETH_HLEN 14u
-enum { ETHERTYPE_IP4 = 0x0800, ETHERTYPE_ARP = 0x0806, ETHERTYPE_VLAN = 0x8100, ETHERTYPE_IP6 = 0x86dd };
+enum { ETHERTYPE_IP4 = 0x0800, ETHERTYPE_ARP = 0x0806, ETHERTYPE_VLAN = 0x8100, ETHERTYPE_SVLAN = 0x88a8, ETHERTYPE_IP6 = 0x86dd };
 
 struct eth_hdr {
 	uint8_t dst[6], src[6];
@@ -14,6 +14,11 @@ struct eth_hdr {
 	uint8_t hlen;   /* 14 or 18 */
 	bool tagged;
 };
+/* A second tag follows, or a provider's (802.1ad) comes first: nobody here looks behind it. */
+static inline bool eth_has_more_tags(const struct eth_hdr *h)
+{
+	return h->type == ETHERTYPE_SVLAN || (h->tagged && h->type == ETHERTYPE_VLAN);
+}
 /* 0 or -EINVAL (short). */
 int eth_parse(const uint8_t *p, size_t len, struct eth_hdr *h);
 /* Writes 14 bytes, untagged. */

@@ -3,6 +3,7 @@
 #include "test/sim/sim.h"
 
 #include "lab/job.h"
+#include "wire/eth.h"
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 
@@ -204,17 +205,22 @@ static bool has_heard(void *ctx)
 	return ((struct heard *)ctx)->is_over;
 }
 
-static struct heard ping(struct lab *l, int bytes)
+static struct heard ping_from(struct lab *l, const char *node, const char *to, int bytes)
 {
 	char err[256];
 	struct heard h = {0};
-	json_t *what = json_pack("{s:s, s:s, s:s, s:i, s:I, s:i, s:I, s:i}", "job", "ping", "node", "home", "to", "far", "count", 3,
+	json_t *what = json_pack("{s:s, s:s, s:s, s:i, s:I, s:i, s:I, s:i}", "job", "ping", "node", node, "to", to, "count", 3,
 				 "interval_ns", (json_int_t)NS_PER_S, "bytes", bytes, "wait_ns", (json_int_t)NS_PER_S, "discover", IP_PMTUDISC_DO);
 	struct lab_job *j = lab_job_new(l, what, on_message, &h, err);
 	json_decref(what);
 	lab_run(l, lab_now(l) + 100 * NS_PER_S, has_heard, &h);
 	lab_job_free(j);
 	return h;
+}
+
+static struct heard ping(struct lab *l, int bytes)
+{
+	return ping_from(l, "home", "far", bytes);
 }
 
 static bool black_hole(void)
@@ -348,10 +354,94 @@ static bool home(void)
 	return good;
 }
 
+/* --- campus-vlan.yaml --- */
+
+/* What leaves by each end: tags, broadcasts, the longest. */
+struct ear {
+	void (*next)(struct link_env *e, const struct link_sent *s);
+	struct {
+		uint64_t n, untagged, shouts, longest;
+		uint64_t tagged[4096];
+	} by[32];
+};
+static struct ear ear;
+
+static void on_frame(struct link_env *e, const struct link_sent *s)
+{
+	uint8_t b[18];
+	struct eth_hdr h;
+	if (s->dir->end < 32 && eth_parse(b, pkt_copy_out(e->mem, s->pkt, 0, b, sizeof b), &h) == 0) {
+		ear.by[s->dir->end].n++;
+		ear.by[s->dir->end].untagged += !h.tagged;
+		ear.by[s->dir->end].tagged[h.vlan]++;
+		ear.by[s->dir->end].shouts += mac_is_multicast(h.dst);
+		ear.by[s->dir->end].longest = MAX(ear.by[s->dir->end].longest, s->pkt->len);
+	}
+	if (ear.next)
+		ear.next(e, s);
+}
+
+static int end_named(struct lab *l, const char *name)
+{
+	for (int e = 0; e < l->topo->n_ends; e++)
+		if (strcmp(l->end_names[e], name) == 0)
+			return e;
+	return -1;
+}
+
+static struct lab *campus_new(void)
+{
+	struct lab *l = example("campus-vlan", false);
+	memset(&ear, 0, sizeof ear);
+	ear.next = l->env.sent;
+	l->env.sent = on_frame;
+	return l;
+}
+
+static bool campus_stream(const char *from, const char *to, uint16_t port)
+{
+	struct lab *l = campus_new();
+	struct sim_run r;
+	sim_run_start(&r, l, from, to, port, 2, 100000, 400000, 1);
+	bool over = run_on(&r, l, 60);
+	sim_run_stop(&r);
+	lab_free(l);
+	return over;
+}
+
+static bool campus(void)
+{
+	bool over = campus_stream("alice", "dave", 7000);
+	int core = 14, core_in = 15, alice = 0, to_alice = 1, to_carol = 3, to_bob = 7, to_dave = 9, trunk = 12;
+	uint64_t in10 = ear.by[core_in].tagged[10], out20 = ear.by[core].tagged[20];
+	bool stick = in10 > 100 && out20 > 100 && ear.by[core].untagged == 0 && ear.by[core_in].untagged == 0 && ear.by[core].tagged[30] < 9;
+	bool bare = ear.by[alice].untagged == ear.by[alice].n && ear.by[to_dave].untagged == ear.by[to_dave].n && ear.by[alice].n > 100;
+	bool good = sim_ok(over && stick && bare, "campus-vlan: staff reach students by the router only, in by tag 10 (%d), out by 20 (%d)",
+			   (int)in10, (int)out20);
+	over = campus_stream("alice", "bob", 7000);
+	good &= sim_ok(over && ear.by[trunk].tagged[10] > 100 && ear.by[trunk].untagged == 0 && ear.by[core_in].n < 20,
+		       "campus-vlan: within a VLAN they need no router, on the trunk each frame has the tag");
+	struct lab *l = campus_new();
+	lab_run(l, NS_PER_S, NULL, NULL);
+	memset(&ear.by, 0, sizeof ear.by);
+	struct heard h = ping_from(l, "alice", "10.10.0.99", 56); /* nobody: ARP asks for it three times */
+	good &= sim_ok(h.received == 0 && ear.by[to_bob].shouts >= 3 && ear.by[core_in].tagged[10] >= 3 && ear.by[to_carol].n == 0 &&
+		       ear.by[to_dave].n == 0 && ear.by[to_alice].shouts == 0, "campus-vlan: what staff shout, students do not hear");
+	h = ping_from(l, "disk1", "disk2", 8972);
+	struct heard longer = ping_from(l, "disk1", "disk2", 8973), mixed = ping_from(l, "disk1", "alice", 8972);
+	good &= sim_ok(h.received == 3 && ear.by[trunk].longest == 9018 && longer.received == 0 && mixed.received == 0 && mixed.errors > 0,
+		       "campus-vlan: jumbo frames of 9000 bytes pass from machine to machine (%d of 3), and the router says where they do not",
+		       (int)h.received);
+	good &= sim_ok(end_named(l, "core:eth1") == core && end_named(l, "sw1:sw2") == trunk && end_named(l, "sw2:p2") == to_dave,
+		       "campus-vlan: these ends were listened to");
+	lab_free(l);
+	return good;
+}
+
 int main(void)
 {
 	bool good = true;
-	puts("1..20");
+	puts("1..25");
 	good &= path_loss("r1-r2", "r2:eth1");
 	good &= path_loss("r2-r4", "r2:eth2");
 	good &= dual_stack();
@@ -360,5 +450,6 @@ int main(void)
 	good &= black_hole();
 	good &= office();
 	good &= home();
+	good &= campus();
 	return !good;
 }

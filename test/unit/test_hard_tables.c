@@ -173,7 +173,7 @@ static void req_HARD_06__bridge(void **state)
 	for (int shape = 0; shape < 3; shape++) {
 		struct arena *a = region_new(4 << 20);
 		struct bridge b;
-		uint64_t out;
+		struct bridge_way out;
 		assert_int_equal(bridge_init(&b, a, (struct prf_key){3, 4}, 3, 0), 0);
 		for (uint32_t i = 0; i < BRIDGE_MACS_MAX; i++) {
 			struct eth_hdr h = {.dst = {2, 0xff}, .src = {2}};
