@@ -51,7 +51,8 @@ VIA_API int via_posix_watch(struct via_posix *p, int fd);
 VIA_API void via_posix_enter(struct via_posix *p);
 VIA_API void via_posix_leave(struct via_posix *p);
 
-/* domain AF_INET or AF_INET6; type SOCK_STREAM or SOCK_DGRAM (protocol IPPROTO_ICMP, IPPROTO_ICMPV6: Linux's ping socket), with SOCK_NONBLOCK, SOCK_CLOEXEC. */
+/* domain AF_INET or AF_INET6; type SOCK_STREAM or SOCK_DGRAM (protocol IPPROTO_ICMP, IPPROTO_ICMPV6: Linux's ping socket), with
+ * SOCK_NONBLOCK, SOCK_CLOEXEC. */
 VIA_API int via_posix_socket(struct via *v, int domain, int type, int protocol);
 VIA_API int via_posix_bind(int fd, const struct sockaddr *addr, socklen_t len);
 /* Waits at most SO_SNDTIMEO, then EINPROGRESS. */

@@ -242,7 +242,9 @@ static void held_forget(struct dsock *s, pid_t tid)
 /* A call about a descriptor that is not ours. */
 static int64_t notify_foreign(struct door *d, struct call *c, bool is_socket)
 {
-	return c->nr == __NR_connect ? door_call_foreign_connect(d, c) : is_socket && c->nr == __NR_ioctl ? door_call_iface(d, c) : ANSWER_CONTINUE;
+	if (c->nr == __NR_connect)
+		return door_call_foreign_connect(d, c);
+	return is_socket && c->nr == __NR_ioctl ? door_call_iface(d, c) : ANSWER_CONTINUE;
 }
 
 static call_fn notify_handler(int nr)

@@ -195,6 +195,15 @@ static void opts_tcp_info(struct dsock *s, uint8_t *val, uint32_t len)
 	}
 }
 
+static int opts_protocol(const struct dsock *s)
+{
+	if (s->type == VIA_STREAM)
+		return IPPROTO_TCP;
+	if (s->type == VIA_DGRAM)
+		return IPPROTO_UDP;
+	return s->is_v6 ? (int)IPPROTO_ICMPV6 : (int)IPPROTO_ICMP;
+}
+
 /* Truths about the socket itself: true and *val when name is one. */
 static bool opts_truth(struct door *d, struct call *c, struct dsock *s, int name, int *val)
 {
@@ -206,7 +215,7 @@ static bool opts_truth(struct door *d, struct call *c, struct dsock *s, int name
 		*val = s->is_v6 ? AF_INET6 : AF_INET;
 		return true;
 	case SO_PROTOCOL:
-		*val = s->type == VIA_STREAM ? IPPROTO_TCP : s->type == VIA_DGRAM ? IPPROTO_UDP : s->is_v6 ? (int)IPPROTO_ICMPV6 : (int)IPPROTO_ICMP;
+		*val = opts_protocol(s);
 		return true;
 	case SO_ACCEPTCONN:
 		*val = s->state == DS_LISTEN;

@@ -1,4 +1,5 @@
-/* door/target.c, make.c, opts.c: AF_INET6 through the door is as on Linux: names, IPv4 as mapped, IPV6_V6ONLY, options. See door_child.h. */
+/* door/target.c, make.c, opts.c: AF_INET6 through the door is as on Linux: names, IPv4 as mapped, IPV6_V6ONLY, options. See
+ * door_child.h. */
 #include "door_child.h"
 
 static struct sockaddr_in6 at6(const struct in6_addr *a, uint16_t port)
