@@ -22,17 +22,12 @@ struct dns_conn {
 	uint8_t out[PREFIX + DNS_REPLY_MAX];
 };
 
-static bool is_of_one_server(uint16_t type)
-{
-	return type == DNS_OPT || (type >= 249 && type < DNS_ANY); /* about the message or the server, not a name (RFC 6895 §3.1) */
-}
-
 /* A query for somebody else to answer. As dns_ask(). */
 static int dns_pass_on(struct serve_dns *s, const uint8_t *query, size_t len, struct dns_client *c, uint8_t *out)
 {
 	size_t cap = c->conn ? DNS_REPLY_MAX : 512;
 	dns_query_parse(query, len, &c->q); /* dns_zone_owns() has read it */
-	if (!c->q.rd || is_of_one_server(c->q.type))
+	if (!c->q.rd || !(dns_type_is_data(c->q.type) || c->q.type == DNS_ANY)) /* a transfer is about the server, not a name */
 		return (int)dns_answer_emit(out, cap, &c->q, &(struct dns_answer){.rcode = DNS_REFUSED});
 	return dns_forward_ask(&s->forward, c, out, DNS_REPLY_MAX);
 }

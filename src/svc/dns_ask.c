@@ -101,7 +101,7 @@ static int put_name(struct distilled *d, uint8_t *name, size_t *name_len)
 		bool is_alias = r.type == DNS_CNAME && d->k->type != DNS_CNAME && d->k->type != DNS_ANY;
 		if (is_alias && alias) /* two aliases of one name (RFC 2181 §10.1) */
 			return -EINVAL;
-		if (!is_alias && r.type != d->k->type && d->k->type != DNS_ANY)
+		if (!dns_type_is_data(r.type) || (!is_alias && r.type != d->k->type && d->k->type != DNS_ANY))
 			continue;
 		if (!put_rr(d, &r, MIN(r.ttl, DNS_TTL_MAX)))
 			return -EINVAL;

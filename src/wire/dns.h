@@ -11,6 +11,11 @@
 enum { DNS_FLAG_QR = 0x8000, DNS_FLAG_AA = 0x0400, DNS_FLAG_TC = 0x0200, DNS_FLAG_RD = 0x0100, DNS_FLAG_RA = 0x0080 };
 enum { DNS_A = 1, DNS_NS = 2, DNS_CNAME = 5, DNS_SOA = 6, DNS_PTR = 12, DNS_MX = 15, DNS_TXT = 16, DNS_AAAA = 28, DNS_SRV = 33,
 	DNS_OPT = 41, DNS_ANY = 255, DNS_IN = 1 };
+/* A type of record that a zone may hold; the others are of one message or of a question (RFC 6895 §3.1: OPT, 128 to 255). */
+static inline bool dns_type_is_data(uint16_t type)
+{
+	return type != 0 && type != DNS_OPT && (type < 128 || type > 255);
+}
 enum { DNS_OK = 0, DNS_FORMERR = 1, DNS_SERVFAIL = 2, DNS_NXDOMAIN = 3, DNS_NOTIMP = 4, DNS_REFUSED = 5 };
 enum { DNS_BADVERS = 16 }; /* needs EDNS */
 

@@ -144,7 +144,7 @@ CORPUS = {
         told(128, 0x8183, (0, 1, 0), rr(name("lab"), 6, SOA)), told(1, 0x8380, (0, 0, 0)), told(1, 0x8182, (0, 0, 0)),
         told(3, 0x8180, (1, 0, 0), rr(WWW, 15, b"\0\x0a\xc0\x0c")), told(4, 0x8180, (1, 0, 0), rr(WWW, 16, b"\3abc")),
         told(6, 0x8180, (1, 0, 0), rr(WWW, 33, bytes(6) + WWW)), told(7, 0x8180, (1, 0, 0), rr(WWW, 28, bytes(16), 1 << 31)),
-        told(2, 0x8180, (1, 0, 0), rr(WWW, 5, WWW)),
+        told(2, 0x8180, (1, 0, 0), rr(WWW, 5, WWW)), told(0x87, 0x8180, (1, 0, 0), rr(WWW, 41, b"")),
     ],
     "dns_serve": [b"\0" + q for q in queries] + [b"\1" + queries[0]],
     "http": [

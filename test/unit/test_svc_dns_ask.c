@@ -167,6 +167,29 @@ static void req_SA_009__only_what_was_asked_is_believed(void **state)
 	assert_int_equal(get_be16(out + 8) + get_be16(out + 10), 0);
 }
 
+/* ANY asks for what the name holds (RFC 8482); an OPT is of one message and is in no section but the last (RFC 6891 §6.1.1, §7), no answer
+ * holds a type that only a question has (RFC 6895 §3.1). */
+static void req_SA_009__any_is_data_only(void **state)
+{
+	struct dns_ask k = ask_of("www.example.com", DNS_ANY);
+	static const uint16_t types[] = {DNS_OPT, 128, 250, 255};
+	uint8_t out[4096];
+	uint32_t ttl;
+	for (size_t i = 0; i < sizeof(types) / sizeof(*types); i++) {
+		struct msg m;
+		begin(&m, &k, 0, 3, 0, 0);
+		rr(&m, "www.example.com", DNS_A, 60, one, 4);
+		rr(&m, "www.example.com", types[i], 60, "", 0);
+		rr(&m, "www.example.com", 256, 60, "u", 1); /* URI: data again */
+		size_t n = dns_ask_distill(&k, m.b, len_of(&m), out, sizeof(out), &ttl);
+		assert_true(n > 0);
+		assert_int_equal(count(out, n, 0, DNS_A), 1);
+		assert_int_equal(count(out, n, 0, 256), 1);
+		assert_int_equal(count(out, n, 0, types[i]), 0);
+		assert_int_equal(get_be16(out + 6), 2);
+	}
+}
+
 static void req_SA_009__chains_are_bounded(void **state)
 {
 	struct msg m;
@@ -450,6 +473,7 @@ int main(void)
 		cmocka_unit_test(req_SA_009__id_and_case_must_match),
 		cmocka_unit_test(req_SA_009__ids_and_cases_are_unpredictable),
 		cmocka_unit_test(req_SA_009__only_what_was_asked_is_believed),
+		cmocka_unit_test(req_SA_009__any_is_data_only),
 		cmocka_unit_test(req_SA_009__chains_are_bounded),
 		cmocka_unit_test(req_SA_009__compression_and_lengths_are_bounded),
 		cmocka_unit_test(req_SA_009__what_is_not_there_has_a_time_too),
