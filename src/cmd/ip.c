@@ -242,7 +242,8 @@ static json_t *neighbours_of(const json_t *node)
 	json_array_foreach(json_object_get(node, "neighbours"), i, n) {
 		if (!is_wanted(family_of(text_of(n, "address"))))
 			continue;
-		json_t *o = json_pack("{s:s%, s:s}", "dst", text_of(n, "address"), strcspn(text_of(n, "address"), "%"), "dev", text_of(n, "interface"));
+		json_t *o = json_pack("{s:s%, s:s}", "dst", text_of(n, "address"), strcspn(text_of(n, "address"), "%"), "dev",
+				      text_of(n, "interface"));
 		if (text_of(n, "mac")[0])
 			json_object_set_new(o, "lladdr", json_string(text_of(n, "mac")));
 		json_object_set_new(o, "state", json_pack("[s]", text_of(n, "state")));

@@ -129,8 +129,9 @@ static json_t *request(const struct cmd_args *a, struct trace *t)
 		cmd_fail(EXIT_USAGE, "probes are of one kind: -I, -T or -U");
 		return NULL;
 	}
-	return json_pack("{s:s, s:s, s:i, s:s, s:I, s:I, s:I, s:b, s:I, s:I, s:i}", "job", "trace", "to", t->to, "family", cmd_global.family, "kind",
-			 is_icmp ? "icmp" : is_tcp ? "tcp" : "udp", "port", (json_int_t)port, "max", (json_int_t)t->max, "queries",
+	return json_pack("{s:s, s:s, s:i, s:s, s:I, s:I, s:I, s:b, s:I, s:I, s:i}", "job", "trace", "to", t->to, "family",
+			 cmd_global.family, "kind", is_icmp ? "icmp" : is_tcp ? "tcp" : "udp",
+			 "port", (json_int_t)port, "max", (json_int_t)t->max, "queries",
 			 (json_int_t)(t->is_report ? cycles : queries), "is_report", t->is_report, "interval_ns", (json_int_t)interval, "wait_ns",
 			 (json_int_t)wait, "bytes", BYTES);
 }

@@ -1,9 +1,9 @@
 /* lab/topo_ip6.c - IPv6 of a topology: what the file says (doc/lab.md is its reference), and subnets and addresses worked out of it.
  *
  * A subnet's prefix is the one of the addresses given in it, else the next free /64 of the file's prefix, in the order of the
- * links; without such a prefix it has no IPv6. Routers have addresses of the file or the lowest free numbers, and so do hosts where no router
- * stands or the prefix is not a /64; all other hosts make their own from what routers advertise (RFC 4862). Subnets with a link
- * of less than 1280 bytes get no prefix (RFC 8200 §5). */
+ * links; without such a prefix it has no IPv6. Routers have addresses of the file or the lowest free numbers, and so do hosts where
+ * no router stands or the prefix is not a /64; all other hosts make their own from what routers advertise (RFC 4862). Subnets with
+ * a link of less than 1280 bytes get no prefix (RFC 8200 §5). */
 #include "lab/yaml.h"
 #include "wire/addr.h"
 #include <errno.h>

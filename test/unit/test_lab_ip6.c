@@ -55,7 +55,8 @@ static void check_end(const struct topo *t, int end, const char *want)
 static void ip6__subnets_and_addresses_are_numbered(void **state)
 {
 	struct topo *t = parse("name: t\nipv6: true\ntopology:\n"
-			       "  nodes: {a: {kind: host}, b: {kind: host}, r: {kind: router}, q: {kind: router}, s: {kind: switch}, t: {kind: tap, tap: x}}\n"
+			       "  nodes: {a: {kind: host}, b: {kind: host}, r: {kind: router}, q: {kind: router}, s: {kind: switch},\n"
+			       "    t: {kind: tap, tap: x}}\n"
 			       "  links:\n"
 			       "    - {endpoints: [\"a:1\", \"r:1\"]}\n"
 			       "    - {endpoints: [\"r:2\", \"q:2\"], ipv6: [\"fd00:0:0:2::9/64\", ~]}\n"
@@ -88,7 +89,8 @@ static void ip6__mistakes_are_told(void **state)
 		int line;
 	} mistakes[] = {
 		{LAB("ipv6: yes\n", ""), "ipv6 is 'yes', but must be true, false or a prefix of 8 to 64 bits such as 2001:db8::/32", 2},
-		{LAB("ipv6: 10.0.0.0/8\n", ""), "ipv6 is '10.0.0.0/8', but must be true, false or a prefix of 8 to 64 bits such as 2001:db8::/32", 2},
+		{LAB("ipv6: 10.0.0.0/8\n", ""),
+		 "ipv6 is '10.0.0.0/8', but must be true, false or a prefix of 8 to 64 bits such as 2001:db8::/32", 2},
 		{LAB("ipv6: fe80::/64\n", ""), "ipv6 is 'fe80::/64', but must be true, false or a prefix of 8 to 64 bits such as 2001:db8::/32", 2},
 		{LAB("ipv6: fd00::/80\n", ""), "ipv6 is 'fd00::/80', but must be true, false or a prefix of 8 to 64 bits such as 2001:db8::/32", 2},
 		{LAB("ipv6: fd00:1::/64\n", ""), "ipv6 has no /64 left for 2 subnets", 0},
@@ -116,7 +118,8 @@ static void ip6__mistakes_are_told(void **state)
 
 /* --- labs that run --- */
 
-static const char both[] = "name: t\nipv6: true\ntopology:\n  nodes:\n    home: {kind: host}\n    r1: {kind: router}\n    r2: {kind: router}\n"
+static const char both[] = "name: t\nipv6: true\ntopology:\n  nodes:\n    home: {kind: host}\n"
+			   "    r1: {kind: router}\n    r2: {kind: router}\n"
 			   "    r3: {kind: router}\n    r4: {kind: router}\n    far: {kind: host, services: {dns: {}}}\n  links:\n"
 			   "    - {endpoints: [\"home:1\", \"r1:1\"]}\n"
 			   "    - {endpoints: [\"r1:2\", \"r2:1\"], impairments: {delay: 5ms, loss: 1%}}\n"
@@ -213,8 +216,8 @@ static void transfer(bool cut)
 	struct via_sockaddr at = {own(l, "far"), 99};
 	assert_int_equal(serve_bulk_start(&server, &(struct serve_bulk_config){.arena = arena, .via = lab_node(l, "far")->stack, .local = at,
 		.send_seed = 1, .send_bytes = DOWN, .recv_bytes = UINT64_MAX}), 0);
-	assert_int_equal(bulk_client_start(&client, &(struct bulk_client_config){.via = lab_node(l, "home")->stack, .remote = at, .send_seed = 2,
-		.send_bytes = 10, .recv_seed = 1, .recv_bytes = DOWN}), 0);
+	assert_int_equal(bulk_client_start(&client, &(struct bulk_client_config){.via = lab_node(l, "home")->stack, .remote = at,
+		.send_seed = 2, .send_bytes = 10, .recv_seed = 1, .recv_bytes = DOWN}), 0);
 	lab_node(l, "home")->touched(lab_node(l, "home"));
 	while (client.received < DOWN / 10)
 		lab_run(l, lab_now(l) + NS_PER_MS, NULL, NULL);
@@ -288,7 +291,8 @@ static void sysctl__names_of_ipv6(void **state)
 	static const char *const wrong[][2] = {
 		{"net.ipv6.conf.eth9.autoconf: 0", "node 'a' has no interface for net.ipv6.conf.eth9.autoconf"},
 		{"net.ipv6.conf.all.accept_ra: often", "'often' is no value of net.ipv6.conf.all.accept_ra"},
-		{"net.ipv6.conf.all.accept_rb: 1", "a stack has no setting 'net.ipv6.conf.all.accept_rb', did you mean 'net.ipv6.conf.all.accept_ra'?"}};
+		{"net.ipv6.conf.all.accept_rb: 1",
+		 "a stack has no setting 'net.ipv6.conf.all.accept_rb', did you mean 'net.ipv6.conf.all.accept_ra'?"}};
 	struct via_addr a;
 	struct lab *l = load(text);
 	assert_false(lab_ip6_end_addr(&l->nodes[0], 0, &a));
