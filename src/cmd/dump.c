@@ -77,6 +77,28 @@ static bool filter_takes(struct bpf_program f[DLTS], const struct dump_reader *r
 	return p->bf_insns && pcap_offline_filter(p, &h, r->frame) > 0;
 }
 
+/* Did it leave an interface that is meant? They are called NODE:INTERFACE. */
+static bool is_meant(const struct dump_job *j, const char *name)
+{
+	const char *colon = strchrnul(name, ':');
+	size_t n = (size_t)(colon - name);
+	if (j->node && (strlen(j->node) != n || memcmp(j->node, name, n) != 0))
+		return false;
+	return !j->iface || (*colon && strcmp(j->iface, colon + 1) == 0);
+}
+
+/* A file without the interface that is meant is a mistake, not an empty answer. */
+static int check_meant(const struct dump_job *j, const struct dump_reader *r)
+{
+	uint32_t n = 0;
+	if (!j->node && !j->iface)
+		return EXIT_WELL;
+	while (n < r->n_ifaces && !is_meant(j, r->ifaces[n].name))
+		n++;
+	return n < r->n_ifaces ? EXIT_WELL : cmd_fail(EXIT_USAGE, "the capture has no interface %s%s%s", j->node ? j->node : "",
+						      j->node && j->iface ? ":" : "", j->iface ? j->iface : "");
+}
+
 static void tell_frame(const struct dump_reader *r)
 {
 	char text[LAB_FRAME_TEXT];
@@ -110,7 +132,7 @@ static int dump_all(struct dump_job *j, struct dump_reader *r, struct bpf_progra
 			break;
 		if (kind == DUMP_BAD)
 			return cmd_fail(EXIT_FAILED, "this is no pcapng, or it is cut off");
-		if (kind == DUMP_FRAME && has_filter && !filter_takes(f, r))
+		if (kind == DUMP_FRAME && (!is_meant(j, r->iface->name) || (has_filter && !filter_takes(f, r))))
 			continue;
 		j->n_frames += kind == DUMP_FRAME;
 		if (j->raw && !pass_on(r, j->raw))
@@ -118,7 +140,7 @@ static int dump_all(struct dump_job *j, struct dump_reader *r, struct bpf_progra
 		if (!j->raw && kind == DUMP_FRAME)
 			tell_frame(r);
 	}
-	return EXIT_WELL;
+	return is_told_to_end ? EXIT_WELL : check_meant(j, r);
 }
 
 int dump_run(struct dump_job *j)
@@ -215,6 +237,10 @@ static int dump(const struct cmd_args *a)
 	if (!filter)
 		return cmd_fail(EXIT_FAILED, "out of memory");
 	j.filter = filter;
+	if (a->opt[DUMP_READ]) {
+		j.node = cmd_global.node;
+		j.iface = a->opt[DUMP_IFACE];
+	}
 	if (j.count < 0 || !dump_filter_check(filter) || !(j.in = source(a, &control, &status))) {
 		free(filter);
 		return status;
@@ -242,8 +268,9 @@ const struct cmd_command cmd_dump = {
 	.usage = "[FILTER]",
 	.summary = "the frames of a node, as tcpdump shows the kernel's, with the reasons for them",
 	.detail = "Of a lab that is up: `via -n NODE dump`, or without -n of all nodes. Or, with -r, of a file that --pcapng wrote. Each\n"
-		  "frame is shown once per link, on the interface it leaves by; of a node also those that leave its neighbours towards it.\n"
-		  "Behind # stands why it was sent, what held it back, and whether the link lost it or a node dropped it. FILTER is libpcap's.",
+		  "frame is shown once per link, on the interface it leaves by; of a node also those that leave its neighbours towards it,\n"
+		  "but with -r only what it sent. Behind # stands why it was sent, what held it back, and whether the link lost it or a\n"
+		  "node dropped it. FILTER is libpcap's.",
 	.options = options,
 	.words_min = 0,
 	.words_max = 64,

@@ -30,6 +30,7 @@ struct dump_job {
 	FILE *in;            /* taken */
 	const char *filter;  /* libpcap's words, "" or NULL: all */
 	FILE *raw;           /* pcapng goes there; NULL: text to stdout */
+	const char *node, *iface; /* only frames that left these, NULL: any; for a file, which holds those of all */
 	int64_t count;       /* frames at most; 0: any number */
 	int64_t n_frames;    /* that came through */
 };

@@ -87,6 +87,13 @@ def main():
                             (["dump", "-r", "/nonexistent/x"], "No such file"), (["dump", "-i", "eth1"], "of which node?")):
             p = via(*words)
             case(f"{' '.join(words)}: 2 and a sentence", p.returncode == 2 and said in p.stderr, p.returncode, p.stderr)
+        rows = via("dump", "-r", "all.pcapng", "icmp").stdout.splitlines()
+        for words, names in ((["-n", "r1"], "r1:"), (["-n", "h1"], "h1:eth1 "), (["-n", "r1", "-i", "eth1"], "r1:eth1 ")):
+            p = via(*words[:2], "dump", "-r", "all.pcapng", *words[2:], "icmp")
+            want = [r for r in rows if " " + names in r]
+            case(f"{' '.join(words)} of a file: what left it", p.stdout.splitlines() == want and want, p.stdout, p.stderr)
+        p = via("-n", "h8", "dump", "-r", "all.pcapng")
+        case("a node that the file does not have: 2", p.returncode == 2 and "no interface h8" in p.stderr, p.returncode, p.stderr)
         with open(os.path.join(work, "cut.pcapng"), "wb") as f:
             f.write(open(os.path.join(work, "all.pcapng"), "rb").read()[:-3])
         p = via("dump", "-r", "cut.pcapng")
