@@ -19,7 +19,8 @@ int main(int argc, char **argv)
 	hold_stdio();
 	int status = cmd_main(argc, argv);
 	if (fflush(stdout) || ferror(stdout)) {
-		cmd_fail(EXIT_FAILED, "cannot write the output: %s", strerror(errno));
+		if (errno != EPIPE) /* a reader that has seen enough, such as head */
+			cmd_fail(EXIT_FAILED, "cannot write the output: %s", strerror(errno));
 		status = status ? status : EXIT_FAILED;
 	}
 	return status;
