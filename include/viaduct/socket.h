@@ -89,8 +89,8 @@ VIA_API int64_t via_recvfrom(struct via *v, via_sock s, void *data, uint32_t len
 VIA_API int64_t via_sendfrom(struct via *v, via_sock s, const void *data, uint32_t len, const struct via_sockaddr *from,
 			     const struct via_sockaddr *to);
 /* Tell the host `remote` by an ICMP error that what it sent from that port to `local` did not arrive. code: of IPv4's "destination
- * unreachable", which IPv6 says in its own numbers. seq: a stream's, the number of its SYN (via_sock_info.irs). The rate limit of all
- * ICMP errors holds. 0, -EINVAL, -ENOBUFS. */
+ * unreachable", which IPv6 says in its own numbers (9 and 10: a route rejects it). seq: a stream's, the number of its SYN
+ * (via_sock_info.irs). The rate limit of all ICMP errors holds. 0, -EINVAL, -ENOBUFS. */
 VIA_API int via_unreach(struct via *v, enum via_type type, uint8_t code, const struct via_sockaddr *local,
 			const struct via_sockaddr *remote, uint32_t seq);
 
