@@ -1,9 +1,9 @@
 /* gate/dgram.c - datagrams and echo requests of the inside, carried on the machine's sockets.
  *
- * A source inside has one socket outside, whoever it talks to, so that far ends see one address and port (RFC 4787 REQ-1); only
- * those it has asked may answer. What the outside says by ICMP (IP_RECVERR, IPV6_RECVERR) is said inside. Echo goes by the kernel's ping sockets,
- * which put an identifier of their own on it; where they are not allowed, echo is answered by ICMP "prohibited". Nothing is kept but
- * the flow: what cannot be sent or taken at once is lost, as on any network. */
+ * A source inside has one socket outside of each family, whoever it talks to, so that far ends see one address and port (RFC 4787
+ * REQ-1); only those it has asked may answer. What the outside says by ICMP (IP_RECVERR, IPV6_RECVERR) is said inside. Echo goes by
+ * the kernel's ping sockets, which put an identifier of their own on it; where they are not allowed, echo is answered by ICMP
+ * "prohibited". Nothing is kept but the flow: what cannot be sent or taken at once is lost, as on any network. */
 #include "gate/inside.h"
 
 #include <errno.h>
@@ -16,7 +16,8 @@
 
 enum { TURN_DATAGRAMS = 64, ERRORS_MAX = 16, PORT_DNS = 53 };
 /* Of ICMP (RFC 792, RFC 1812 §5.2.7.1) and ICMPv6 (RFC 4443). */
-enum { ECHO_REPLY = 0, ECHO_HLEN = 8, UNREACH = 3, UNREACH_NET = 0, UNREACH_HOST = 1, UNREACH_PORT = 3, UNREACH_FRAG = 4, UNREACH_FILTERED = 13 };
+enum { ECHO_REPLY = 0, ECHO_HLEN = 8, UNREACH = 3 };
+enum { UNREACH_NET = 0, UNREACH_HOST = 1, UNREACH_PORT = 3, UNREACH_FRAG = 4, UNREACH_FILTERED = 13 };
 enum { ECHO6_REPLY = 129, UNREACH6 = 1 };
 #define SERVER_SILENT_NS (2 * NS_PER_S)
 

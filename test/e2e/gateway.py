@@ -533,8 +533,9 @@ def free_port():
 
 def cases_of_forwards():
     port = free_port()
-    p = subprocess.Popen([VIA, "-q", "run", "-t", f"{LOOPBACK}/{port}:5000", "-u", f"{LOOPBACK}/{port}:5000", "--link", "delay=5ms", "--", sys.executable,
-                          os.path.abspath(__file__), "serves", "5000"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    p = subprocess.Popen([VIA, "-q", "run", "-t", f"{LOOPBACK}/{port}:5000", "-u", f"{LOOPBACK}/{port}:5000", "--link", "delay=5ms",
+                          "--", sys.executable, os.path.abspath(__file__), "serves", "5000"], text=True,
+                         stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     ready = p.stdout.readline()
     with socket.create_connection((LOOPBACK, port), timeout=10) as s:
         s.sendall(b"hello")
@@ -548,7 +549,7 @@ def cases_of_forwards():
             u.connect((LOOPBACK, port))
             u.send(word)
             said.append(u.recv(2000))
-    case("-u: the same for datagrams, each answered where it came from", 
+    case("-u: the same for datagrams, each answered where it came from",
          said == [f"{GATE} said {word}".encode() for word in ("one", "two")], said)
     case("the program ends", p.wait(20) == 0, p.stderr.read())
     with socket.socket(AF) as s:
@@ -557,8 +558,8 @@ def cases_of_forwards():
         r = via("true", options=["-t", f"{LOOPBACK}/{port}:80"])
         case("a port that is taken is named", r.returncode == 125 and f"TCP port {LOOPBACK}/{port}: Address already in use" in r.stderr, r)
     ports = [free_port(), free_port()]
-    with subprocess.Popen([VIA, "-q", "run", "-t", f"{LOOPBACK}/{ports[0]}:80", "-t", f"[{LOOPBACK}]:{ports[1]}:81", "--", "sh", "-c", "echo up; exec sleep 20"],
-                          stdout=subprocess.PIPE) as p:
+    with subprocess.Popen([VIA, "-q", "run", "-t", f"{LOOPBACK}/{ports[0]}:80", "-t", f"[{LOOPBACK}]:{ports[1]}:81", "--",
+                           "sh", "-c", "echo up; exec sleep 20"], stdout=subprocess.PIPE) as p:
         p.stdout.readline()
         for port in ports:
             with socket.create_connection((LOOPBACK, port), timeout=10):

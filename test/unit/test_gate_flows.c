@@ -212,8 +212,8 @@ static void where__guards_the_machine(void **state)
 		{"192.0.0.1", 80, true, GATE_NOBODY, NULL},
 	};
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-		struct gate_map m = {.loopback = {via_addr_v4(0x0a000202u), at("2001:db8::7", 0).addr}, .is_self = cases[i].is_self, .has_resolver = true,
-				     .resolver = at("127.0.0.53", 53)};
+		struct gate_map m = {.loopback = {via_addr_v4(0x0a000202u), at("2001:db8::7", 0).addr}, .is_self = cases[i].is_self,
+				     .has_resolver = true, .resolver = at("127.0.0.53", 53)};
 		struct via_sockaddr to = at(cases[i].to, cases[i].port), out;
 		assert_int_equal(gate_where(&m, &to, &out), cases[i].verdict);
 		if (!cases[i].out)

@@ -46,7 +46,8 @@ static void wan__keys_have_both_families(void **state)
 	assert_int_equal(w->dns.port, 5353);
 	topo_free(t);
 	static const struct { const char *dns, *addr; int port; } dns[] = {
-		{"'2001:db8::53'", "2001:db8::53", 53}, {"1.2.3.4", "1.2.3.4", 53}, {"'1.2.3.4:99'", "1.2.3.4", 99}, {"'fe80::1%2'", "fe80::1%2", 53},
+		{"'2001:db8::53'", "2001:db8::53", 53}, {"1.2.3.4", "1.2.3.4", 53}, {"'1.2.3.4:99'", "1.2.3.4", 99},
+		{"'fe80::1%2'", "fe80::1%2", 53},
 	};
 	for (size_t i = 0; i < ARRAY_LEN(dns); i++) {
 		char keys[80];
@@ -58,24 +59,26 @@ static void wan__keys_have_both_families(void **state)
 	}
 }
 
+#define NO_LOOPBACK "loopback must be an address by which the hosts find the machine's 127.0.0.1 or ::1, such as 203.0.113.7 or 2001:db8::7"
+#define NO_DNS " is no ADDRESS or ADDRESS:PORT of a name server ([ADDRESS]:PORT in IPv6)"
+#define NO_FORWARD " must be HOSTPORT:PORT, such as 8080:80, or ADDRESS/HOSTPORT:NODE:PORT"
+
 static void wan__mistakes_are_told(void **state)
 {
 	static const struct { const char *keys, *says; } mistakes[] = {
-		{"loopback: '::1'", "loopback must be an address by which the hosts find the machine's 127.0.0.1 or ::1, such as 203.0.113.7 or "
-		 "2001:db8::7"},
-		{"loopback: 127.0.0.5", "loopback must be an address by which the hosts find the machine's 127.0.0.1 or ::1, such as 203.0.113.7 or "
-		 "2001:db8::7"},
-		{"loopback: 'fe80::7'", "loopback must be an address by which the hosts find the machine's 127.0.0.1 or ::1, such as 203.0.113.7 or "
-		 "2001:db8::7"},
+		{"loopback: '::1'", NO_LOOPBACK},
+		{"loopback: 127.0.0.5", NO_LOOPBACK},
+		{"loopback: 'fe80::7'", NO_LOOPBACK},
 		{"loopback: '10.0.2.2,10.0.2.3'", "loopback may be one address of each family"},
 		{"loopback: '10.0.2.2,'", NULL},
-		{"loopback: '10.0.2.2,nobody'", "loopback must be an address, or one of IPv4 and one of IPv6: '203.0.113.7,2001:db8::7', not 'nobody'"},
-		{"dns: '[1.2.3.4]:53'", "dns '[1.2.3.4]:53' is no ADDRESS or ADDRESS:PORT of a name server ([ADDRESS]:PORT in IPv6)"},
-		{"dns: '[2001:db8::1]'", "dns '[2001:db8::1]' is no ADDRESS or ADDRESS:PORT of a name server ([ADDRESS]:PORT in IPv6)"},
-		{"dns: ':53'", "dns ':53' is no ADDRESS or ADDRESS:PORT of a name server ([ADDRESS]:PORT in IPv6)"},
-		{"tcp: '[::1]8080:80'", "tcp '[::1]8080:80' must be HOSTPORT:PORT, such as 8080:80, or ADDRESS/HOSTPORT:NODE:PORT"},
-		{"tcp: '[::1'", "tcp '[::1' must be HOSTPORT:PORT, such as 8080:80, or ADDRESS/HOSTPORT:NODE:PORT"},
-		{"tcp: '[::1]'", "tcp '[::1]' must be HOSTPORT:PORT, such as 8080:80, or ADDRESS/HOSTPORT:NODE:PORT"},
+		{"loopback: '10.0.2.2,nobody'",
+		 "loopback must be an address, or one of IPv4 and one of IPv6: '203.0.113.7,2001:db8::7', not 'nobody'"},
+		{"dns: '[1.2.3.4]:53'", "dns '[1.2.3.4]:53'" NO_DNS},
+		{"dns: '[2001:db8::1]'", "dns '[2001:db8::1]'" NO_DNS},
+		{"dns: ':53'", "dns ':53'" NO_DNS},
+		{"tcp: '[::1]8080:80'", "tcp '[::1]8080:80'" NO_FORWARD},
+		{"tcp: '[::1'", "tcp '[::1'" NO_FORWARD},
+		{"tcp: '[::1]'", "tcp '[::1]'" NO_FORWARD},
 		{"tcp: '8080:[]:80'", "'[]' is no node with an address"},
 	};
 	for (size_t i = 0; i < ARRAY_LEN(mistakes); i++) {

@@ -131,7 +131,8 @@ static void held__forgotten_without_a_word(void **state)
 
 static void held__unreachable(void **state)
 {
-	static const struct unreached { uint8_t code; int err; } cases4[] = {{9, ENETUNREACH}, {10, EHOSTUNREACH}, {13, EHOSTUNREACH}, {3, ECONNREFUSED}},
+	static const struct unreached { uint8_t code; int err; }
+		cases4[] = {{9, ENETUNREACH}, {10, EHOSTUNREACH}, {13, EHOSTUNREACH}, {3, ECONNREFUSED}},
 		cases6[] = {{9, EHOSTUNREACH}, {10, EHOSTUNREACH}, {13, EACCES}, {3, ECONNREFUSED}};
 	for (size_t i = 0; i < ARRAY_LEN(cases4); i++) {
 		const struct unreached *cases = *(const int *)*state == in4 ? cases4 : cases6;
@@ -244,7 +245,8 @@ static void any_address__has_limits(void **state)
 {
 	struct pair p = gate_new(VIA_DGRAM, state);
 	via_sock s = net_open(p.gate, VIA_STREAM);
-	struct via_sockaddr everybody = net_at(0xffffffffu, 1), net = net_at(0x0a0000ffu, 1), group = net_at(0xe0000001u, 1), far = at(&p, FAR, 1);
+	struct via_sockaddr everybody = net_at(0xffffffffu, 1), net = net_at(0x0a0000ffu, 1);
+	struct via_sockaddr group = net_at(0xe0000001u, 1), far = at(&p, FAR, 1);
 	assert_int_equal(via_bind(p.gate, s, &everybody), -EADDRNOTAVAIL);
 	assert_int_equal(via_bind(p.gate, s, &net), -EADDRNOTAVAIL);
 	assert_int_equal(via_bind(p.gate, s, &group), -EADDRNOTAVAIL);
