@@ -21,6 +21,28 @@ def ip4(payload=b"", proto=6, opts=b"", ttl=64, frag=0x4000):
     return h[:10] + struct.pack(">H", csum(h)) + h[12:] + payload
 
 
+def ip6(payload=b"", nxt=6, hops=64, first=0x60000000):
+    both = bytes.fromhex("20010db8" + "00" * 11 + "01" "20010db8" + "00" * 11 + "02")
+    return struct.pack(">IHBB", first, len(payload), nxt, hops) + both + payload
+
+
+def block(kind, body):
+    body += bytes(-len(body) % 4)
+    return struct.pack("<II", kind, len(body) + 12) + body + struct.pack("<I", len(body) + 12)
+
+
+def option(code, value):
+    return struct.pack("<HH", code, len(value)) + value + bytes(-len(value) % 4)
+
+
+def interface(options, dlt=1):
+    return block(1, struct.pack("<HHI", dlt, 0, 0) + options + option(0, b""))
+
+
+def packet(frame, options=b"", iface=0, wire=0):
+    return block(6, struct.pack("<IIIII", iface, 5, 6, len(frame), wire or len(frame)) + frame + bytes(-len(frame) % 4) + options)
+
+
 def tcp(flags, opts=b"", payload=b""):
     return struct.pack(">HHIIBBHHH", 40000, 80, 0x11223344, 0x55667788, (5 + len(opts) // 4) << 4, flags, 65535, 0, 0) + opts + payload
 
@@ -79,6 +101,9 @@ def told(which, flags, counts, *records):
 
 WWW, SOA = b"\xc0\x0c", name("ns.lab") + b"\xc0\x10" + struct.pack(">IIIII", 1, 2, 3, 4, 5)
 
+SECTION = block(0x0A0D0D0A, struct.pack("<IHHq", 0x1A2B3C4D, 1, 0, -1))
+HOPS = bytes.fromhex("3c00" "0104" "00000000")
+
 CORPUS = {
     "eth": [MAC + b"\x08\x06" + ARP, MAC + b"\x81\x00\x00\x2a\x08\x00" + ip4(), MAC],
     "arp": [ARP, ARP[:7] + b"\x02" + ARP[8:], ARP + b"\0" * 18],
@@ -93,6 +118,18 @@ CORPUS = {
         bytes.fromhex("042000c88000" "042064c88000" "040190640000"),
         bytes.fromhex("002000c88000" "0020c8088000" "0020d0808000" "000150640000"),
     ],
+    "ip6": [ip6(tcp(2)), ip6(b"", 59), ip6(b"x" * 8, 17, 1, 0x6ABCDEF1), ip6(b"abc")[:41]],
+    "ext6": [
+        # the first header, how, limit of headers; the payload
+        b"\x06\x80\x08" + tcp(2), b"\x00\x80\x08" + HOPS + b"\x06\x00\x01\x04" + bytes(4) + tcp(2),
+        b"\x3c\x81\x08" + bytes.fromhex("3a01" "c302aabb" "010600000000" "00000000") + b"\x80" + bytes(7),
+        b"\x2b\x80\x08" + bytes.fromhex("0600" "0400" "00000000") + tcp(2),
+        b"\x2b\x82\x08" + bytes.fromhex("0600" "0001" "00000000") + tcp(2),
+        b"\x2c\x80\x08" + bytes.fromhex("1100" "0001" "00000007") + b"x" * 8,
+        b"\x2c\x80\x08" + bytes.fromhex("1100" "0010" "00000007") + b"x" * 8,
+        b"\x2c\x80\x08" + bytes.fromhex("3c00" "0000" "00000007" "0600" "0104" "00000000") + tcp(2),
+        b"\x00\x88\x02" + HOPS + HOPS + HOPS + bytes(8), b"\x3c\x14\x08" + bytes.fromhex("3b00" "8200" "c100" "0000"),
+    ],
     "icmp4": [
         bytes.fromhex("0800f7fe00010002") + b"ping", bytes.fromhex("0304000000000578") + ip4(tcp(16)[:8]),
         bytes.fromhex("0b00000000000000"),
@@ -100,6 +137,12 @@ CORPUS = {
     "icmp4_quote": [
         ip4(tcp(16)[:8]), ip4(b"\x9c\x40\0\x35\0\x08\0\0", 17), ip4(b"\x08\0\0\0\x12\x34\0\x01", 1),
         ip4(tcp(16)[:8], 6, b"\x01\x01\x01\x00"),
+    ],
+    "icmp6": [
+        bytes.fromhex("8000f7fe00010002") + b"ping", ip6(tcp(16)[:8]), ip6(b"\x9c\x40\0\x35\0\x08\0\0", 17),
+        ip6(b"\x80\0\0\0\x12\x34\0\x01", 58), ip6(HOPS + b"\x06\0\x01\x04" + bytes(4) + tcp(16)[:8], 0),
+        ip6(bytes.fromhex("1100" "0001" "00000007") + b"\0\x35\0\x36\0\x08\0\0", 44),
+        ip6(bytes.fromhex("1100" "0008" "00000007") + bytes(8), 44),
     ],
     "udp": [
         struct.pack(">HHHH", 40000, 53, 12, 0) + b"abcd", struct.pack(">HHHH", 1, 2, 8, 0xFFFF) + b"pad",
@@ -155,6 +198,26 @@ CORPUS = {
         b"\x05GET /%2e%2e/x HTTP/1.0\r\nConnection: keep-alive\r\nIf-Modified-Since: Sun, 06 Nov 1994 08:49:37 GMT\r\n\r\n",
         b"/a/%2e./b",
         b"\x02PRI * HTTP/2.0\r\n\r\n",
+    ],
+    "rules": [
+        b"-A FORWARD -i eth1 -o eth2 ! -s 10.0.0.0/8 -d 2001:db8::/32 -p tcp --dport 80:90 --tcp-flags SYN,ACK SYN -j ACCEPT",
+        b"-A INPUT -p icmp --icmp-type 3/4 -m conntrack ! --ctstate NEW,RELATED -m limit --limit 3/minute --limit-burst 7 -j DROP",
+        b"-A OUTPUT -p udp --sport :53 -j REJECT --reject-with icmp-port-unreachable", b"-P FORWARD DROP", b"-F INPUT",
+        b"tcp 80 -> 10.0.0.2:8080", b"udp 5000-5010 -> 10.0.0.2",
+        b"-A INPUT -i sixteen-letters. -j DROP", b"-A INPUT -s ::1/128 -p ipv6-icmp -j ACCEPT",
+    ],
+    "dump_read": [
+        SECTION + interface(option(2, b"home:eth1") + option(9, b"\x09")) + packet(MAC + b"\x08\x00" + ip4(), option(1, b"data: new data")),
+        SECTION + interface(b"", 101) + interface(option(9, b"\x86")) + packet(ip4(), b"", 0, 1500) + packet(b"", b"", 1)
+        + block(5, bytes(16)),
+        SECTION + packet(b"x"), SECTION + SECTION[:20], SECTION + interface(b"")[:-4] + b"\0\0\0\1",
+    ],
+    "frame_text": [
+        b"\1" + ip4(tcp(2, SYN)), b"\1" + ip6(tcp(18, SACK, b"data")), b"\0" + MAC + b"\x08\x06" + ARP,
+        b"\0" + MAC + b"\x81\x00\x00\x2a\x86\xdd" + ip6(b"", 59),
+        b"\1" + ip4(bytes.fromhex("0304000000000578") + ip4(tcp(16)[:8]), 1), b"\1" + ip6(b"\x87" + bytes(7) + G1, 58),
+        b"\1" + ip6(bytes.fromhex("1100" "0001" "00000007") + b"x" * 8, 44),
+        b"\7" + ip4(b"\x9c\x40\0\x35\0\x08\0\0", 17), b"\1" + ip4(b"abcd", 6, b"", 9, 0x2001),
     ],
     "smtp": [
         b"\x00\x00" + MAIL + b"Received: x\r\n\r\n..\r\nhi\r\n.\r\nQUIT\r\n",

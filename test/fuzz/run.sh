@@ -10,7 +10,8 @@ here=$(cd "$(dirname "$0")" && pwd)
 src=$here/../../src
 out=$build/fuzz
 cc=${FUZZ_CC:-clang-14}
-targets='eth arp ip4 frag icmp4 icmp4_quote nd group udp tcp addr dhcp dhcp6 dns dns_ask dns_serve http smtp smtp_client drill'
+targets='eth arp ip4 ip6 ext6 frag icmp4 icmp4_quote icmp6 nd group udp tcp addr dhcp dhcp6 dns dns_ask dns_serve http
+  smtp smtp_client rules dump_read frame_text drill'
 flags="-std=gnu11 -D_GNU_SOURCE -g -O1 -fno-omit-frame-pointer -fno-strict-aliasing -I$build/src/see/test"
 san='-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined'
 mkdir -p "$out/obj"
@@ -32,6 +33,7 @@ compile() {
     compile "$out/obj/llhttp-$f.o" "/usr/share/llhttp/$f.c" -O1 -w -fsanitize=fuzzer-no-link -I/usr/share/include/llhttp
   done
   for f in "$src"/base/*.c "$src"/pkt/*.c "$src"/wire/*.c "$src"/net/*.c "$src"/svc/*.c "$src"/app/*/*.c \
+    "$src"/filter/*.c "$src"/lab/rule_text.c "$src"/lab/frame_text.c "$src"/cmd/dump_read.c \
     "$src"/drill/lex.c "$src"/drill/parse*.c "$src"/drill/symbols.c "$src"/drill/packet.c "$src"/drill/code.c; do
     compile "$out/obj/$(basename "$(dirname "$f")")-$(basename "$f" .c).o" "$f" $flags $san -isystem /usr/share/include/llhttp
   done
@@ -49,7 +51,7 @@ cat > "$out/one.sh" <<'EOF'
 cc=$1 dir=$2/$5 corpus=$3/$5 runs=$4 name=$5
 rm -rf "$dir"
 mkdir -p "$dir/new"
-case $name in http | drill | smtp*) max=1024 ;; dhcp | dns* | frag | nd) max=512 ;; *) max=128 ;; esac
+case $name in http | drill | smtp*) max=1024 ;; dhcp | dns* | dump_read | ext6 | frag | nd | rules) max=512 ;; *) max=128 ;; esac
 "$cc" -fsanitize=fuzzer,address,undefined -o "$dir/fuzz" "$2/obj/fuzz_$name.o" "$2/lib.a" > "$dir/log" 2>&1 &&
   timeout 100 "$dir/fuzz" -seed=1 -runs="$runs" -max_len=$max -max_total_time=60 -timeout=5 -rss_limit_mb=1024 -detect_leaks=0 \
     -artifact_prefix="$dir/" -verbosity=0 -print_final_stats=1 "$dir/new" "$corpus" >> "$dir/log" 2>&1
