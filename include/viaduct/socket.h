@@ -164,6 +164,7 @@ struct via_sock_info {
 	uint32_t tcp_info_len; /* in: room there; out: bytes written, 0 for what has none */
 	void *cc_info;         /* the same for union tcp_cc_info (linux/inet_diag.h): BBR's struct tcp_bbr_info, others have none */
 	uint32_t cc_info_len;
+	bool is_v6, v6_only; /* an AF_INET6 socket, also where its addresses are IPv4; one that takes no IPv4 */
 };
 /* TCP's memory: the true size of all send and receive queues of the stack, and what is done about it (thresholds: VIA_SET_TCP_MEM_*).
  * Under pressure what is out of order is not kept, and windows the stack chose shrink; when full, new connections and writes are
