@@ -73,7 +73,8 @@ static void put_sockets(FILE *f, const json_t *sockets, const char *name)
 	size_t i;
 	int n = 0, family = name[3] == '6' ? 6 : 4;
 	if (family == 6)
-		fprintf(f, "  sl  %-37s %-37s st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n", "local_address", "remote_address");
+		fprintf(f, "  sl  %-37s %-37s st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n", "local_address",
+			"remote_address");
 	else
 		fprintf(f, "%-*s\n", strcmp(name, "tcp") == 0 ? 149 : 127,
 			"  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode");

@@ -588,12 +588,13 @@ def cases_of_forwards():
 
 
 LAB = """name: outside
+ipv6: %s
 topology:
   nodes:
     home: {kind: host}
     server: {kind: host}
     r1: {kind: router}
-    isp: {kind: wan, loopback: 203.0.113.7, tcp: "%d:server:80"}
+    isp: {kind: wan, loopback: "%s", tcp: "%s/%d:server:80"}
   links:
     - endpoints: ["home:eth1", "r1:eth1"]
       impairments: {delay: 5ms}
@@ -608,7 +609,7 @@ def cases_of_labs():
     port = free_port()
     with tempfile.TemporaryDirectory() as d:
         with open(f"{d}/lab.yaml", "w", encoding="utf-8") as f:
-            f.write(LAB % port)
+            f.write(LAB % (str(V6).lower(), PUBLISHED, LOOPBACK, port))
         me = [sys.executable, os.path.abspath(__file__)]
         r = subprocess.run([VIA, "-q", "lab", "exec", "-t", f"{d}/lab.yaml", "home", "--", *me, "reset", str(Server(serve_reset).port)],
                            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=60, check=False)
