@@ -58,7 +58,8 @@ static void put_socket(FILE *f, const json_t *s, int n)
 	fprintf(f, "%4d: ", n);
 	put_end(f, s, "local", "local_port");
 	put_end(f, s, "peer", "peer_port");
-	fprintf(f, "%02X %08X:%08X %02X:%08" PRIX64 " %08X %5u %8d %d %d %016x", (unsigned)ss_state(s), (unsigned)ss_int(s, "send_q"), (unsigned)ss_int(s, "recv_q"), (unsigned)timer_number(s),
+	fprintf(f, "%02X %08X:%08X %02X:%08" PRIX64 " %08X %5u %8d %d %d %016x", (unsigned)ss_state(s),
+		(unsigned)ss_int(s, "send_q"), (unsigned)ss_int(s, "recv_q"), (unsigned)timer_number(s),
 		(uint64_t)(ss_int(timer, "expires_ms") * USER_HZ / 1000), (unsigned)ss_int(timer, "retrans"), 0u, 0, n + 1, 1, 0u);
 	if (i)
 		fprintf(f, " %" PRId64 " %" PRId64 " %d %" PRId64 " %" PRId64, ss_int(i, "rto") * USER_HZ / 1000000,
