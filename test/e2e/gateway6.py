@@ -92,4 +92,4 @@ def cases_of_spaces():
 
 if __name__ == "__main__":
     g.run(cases_of_bytes, cases_of_families, g.cases_of_errors, g.cases_of_datagrams, g.cases_of_names, g.cases_of_forwards,
-          g.cases_of_labs, cases_of_spaces)
+          g.cases_of_labs, g.cases_of_many, cases_of_spaces)
