@@ -89,8 +89,8 @@ VIA_API int64_t via_recvfrom(struct via *v, via_sock s, void *data, uint32_t len
 VIA_API int64_t via_sendfrom(struct via *v, via_sock s, const void *data, uint32_t len, const struct via_sockaddr *from,
 			     const struct via_sockaddr *to);
 /* Tell the host `remote` by an ICMP error that what it sent from that port to `local` did not arrive. code: of IPv4's "destination
- * unreachable", which IPv6 says in its own numbers. seq: a stream's, the number of its SYN (via_sock_info.irs). The rate limit of all
- * ICMP errors holds. 0, -EINVAL, -ENOBUFS. */
+ * unreachable", which IPv6 says in its own numbers (9 and 10: a route rejects it). seq: a stream's, the number of its SYN
+ * (via_sock_info.irs). The rate limit of all ICMP errors holds. 0, -EINVAL, -ENOBUFS. */
 VIA_API int via_unreach(struct via *v, enum via_type type, uint8_t code, const struct via_sockaddr *local,
 			const struct via_sockaddr *remote, uint32_t seq);
 
@@ -164,6 +164,7 @@ struct via_sock_info {
 	uint32_t tcp_info_len; /* in: room there; out: bytes written, 0 for what has none */
 	void *cc_info;         /* the same for union tcp_cc_info (linux/inet_diag.h): BBR's struct tcp_bbr_info, others have none */
 	uint32_t cc_info_len;
+	bool is_v6, v6_only; /* an AF_INET6 socket, also where its addresses are IPv4; one that takes no IPv4 */
 };
 /* TCP's memory: the true size of all send and receive queues of the stack, and what is done about it (thresholds: VIA_SET_TCP_MEM_*).
  * Under pressure what is out of order is not kept, and windows the stack chose shrink; when full, new connections and writes are

@@ -64,6 +64,20 @@ static bool is_wanted(int family)
 	return !cmd_global.family || family == cmd_global.family;
 }
 
+/* What ip says of an address that came by itself (RFC 4862, RFC 7217; life), and for how long it is there. */
+static void put_life(json_t *o, const json_t *life)
+{
+	json_int_t valid = life ? int_of(life, "valid_s") : UINT32_MAX, preferred = life ? int_of(life, "preferred_s") : UINT32_MAX;
+	if (life && json_is_true(json_object_get(life, "deprecated")))
+		json_object_set_new(o, "deprecated", json_true());
+	if (valid != UINT32_MAX)
+		json_object_set_new(o, "dynamic", json_true());
+	if (life)
+		json_object_set_new(o, "stable-privacy", json_true());
+	json_object_set_new(o, "valid_life_time", json_integer(valid));
+	json_object_set_new(o, "preferred_life_time", json_integer(preferred));
+}
+
 /* "10.0.1.2/24" as ip's addr_info; gives. */
 static json_t *address_of(const json_t *f, const char *prefix)
 {
@@ -82,8 +96,7 @@ static json_t *address_of(const json_t *f, const char *prefix)
 	json_object_set_new(o, "scope", json_string(is_loopback(f) ? "host" : is_link ? "link" : "global"));
 	if (is_v4)
 		json_object_set(o, "label", json_object_get(f, "name"));
-	json_object_set_new(o, "valid_life_time", json_integer(UINT32_MAX));
-	json_object_set_new(o, "preferred_life_time", json_integer(UINT32_MAX));
+	put_life(o, json_object_get(json_object_get(f, "lives"), prefix));
 	return o;
 }
 
@@ -134,8 +147,17 @@ static void print_stats(const json_t *stats)
 	}
 }
 
+static void print_life(const char *what, int64_t s, const char *after)
+{
+	if (s == UINT32_MAX)
+		printf("%s forever%s", what, after);
+	else
+		printf("%s %" PRId64 "sec%s", what, s, after);
+}
+
 static void print_interface(const json_t *o)
 {
+	static const char *const flags[] = {"deprecated", "dynamic", "stable-privacy"};
 	const json_t *flag, *a;
 	size_t i;
 	const char *link = text_of(o, "link");
@@ -147,9 +169,14 @@ static void print_interface(const json_t *o)
 	printf("    link/%s %s brd %s\n", text_of(o, "link_type"), text_of(o, "address"), text_of(o, "broadcast"));
 	json_array_foreach(json_object_get(o, "addr_info"), i, a) {
 		const char *brd = text_of(a, "broadcast"), *label = text_of(a, "label");
-		printf("    %s %s/%" PRId64 "%s%s scope %s %s\n", text_of(a, "family"), text_of(a, "local"), int_of(a, "prefixlen"),
-		       brd[0] ? " brd " : "", brd, text_of(a, "scope"), label);
-		puts("       valid_lft forever preferred_lft forever");
+		printf("    %s %s/%" PRId64 "%s%s scope %s ", text_of(a, "family"), text_of(a, "local"), int_of(a, "prefixlen"),
+		       brd[0] ? " brd " : "", brd, text_of(a, "scope"));
+		for (size_t k = 0; k < ARRAY_LEN(flags); k++)
+			if (json_object_get(a, flags[k]))
+				printf("%s ", flags[k]);
+		printf("%s\n       ", label);
+		print_life("valid_lft", int_of(a, "valid_life_time"), " ");
+		print_life("preferred_lft", int_of(a, "preferred_life_time"), "\n");
 	}
 	if (json_object_get(o, "stats64"))
 		print_stats(json_object_get(o, "stats64"));

@@ -27,7 +27,7 @@ static const struct cmd_option options[] = {
 	[PING_SHAPE] = {0, "topo", "SHAPE", "the same of one line: line,3  ring,5  clos,2,4  tree,3,10"},
 	[PING_SEED] = {0, "seed", "N", "of such a lab, or of the link"},
 	[PING_LINK] = {'l', "link", "KEY=VALUE,...", "behind the gateway: impair the way there: delay=20ms,loss=1%"},
-	[PING_LOOPBACK] = {0, "host-loopback", "ADDR", "behind the gateway: let ADDR mean the machine's 127.0.0.1"},
+	[PING_LOOPBACK] = {0, "host-loopback", "ADDR,...", "behind the gateway: let ADDR mean the machine's 127.0.0.1, or one of IPv6 ::1"},
 	{0, NULL, NULL, NULL},
 };
 
@@ -164,8 +164,9 @@ static json_t *request(const struct cmd_args *a, bool is_virtual, int64_t *count
 /* Outside, names are the machine's. False after a sentence. */
 static bool name_outside(json_t *what, const char *name)
 {
-	struct addrinfo *found = NULL, hints = {.ai_family = AF_INET, .ai_socktype = SOCK_DGRAM};
+	struct addrinfo *found = NULL, hints = {.ai_socktype = SOCK_DGRAM};
 	char text[INET6_ADDRSTRLEN];
+	hints.ai_family = cmd_global.family == 6 ? AF_INET6 : cmd_global.family == 4 ? AF_INET : AF_UNSPEC;
 	int rc = getaddrinfo(name, NULL, &hints, &found);
 	if (rc || !found || getnameinfo(found->ai_addr, found->ai_addrlen, text, sizeof text, NULL, 0, NI_NUMERICHOST)) {
 		cmd_fail(EXIT_USAGE, "%s: %s", name, rc ? gai_strerror(rc) : "no address");

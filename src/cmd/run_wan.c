@@ -1,12 +1,16 @@
 /* cmd/run_wan.c - `via run -- CMD`: a lab of two nodes, made for the life of the program: its host, and a wan node, the gateway.
  *
  * The lab's file is written here from the options, so that a link's words mean what they mean in every lab (doc/lab.md). The
- * network between the two is 192.0.0.0/29, which RFC 7335 keeps for the inside of such translators: no network outside has it. */
+ * network between the two is 192.0.0.0/29, which RFC 7335 keeps for the inside of such translators: no network outside has it; and,
+ * where the machine has ways to anywhere in IPv6 (ways6.h) or an IPv6 address means its loopback, a /64 of a prefix of our own (RFC 4193).
+ * Without those there is no IPv6 inside, as outside: who tries it hears ENETUNREACH at once. Names with addresses of both families are
+ * tried in IPv4 first by what RFC 6724 says of such a prefix. */
 #include "cmd/run_wan.h"
 #include "cmd/lab_host.h"
 #include "cmd/linger.h"
 #include "cmd/program.h"
 #include "cmd/tell.h"
+#include "cmd/ways6.h"
 #include "lab/lab.h"
 #include <errno.h>
 #include <inttypes.h>
@@ -15,6 +19,9 @@
 
 #define ADDRESS "192.0.0.2/29"
 #define GATEWAY "192.0.0.1"
+#define ADDRESS6 "fd76:6961:6475::2/64"
+#define GATEWAY6 "fd76:6961:6475::1"
+enum { MTU6_MIN = 1280 };
 
 struct session {
 	struct loop *loop;
@@ -63,16 +70,42 @@ static int put_link(FILE *f, const char *words)
 	return 0;
 }
 
-/* The address without its length. */
+/* Where the program has a way to in IPv6. */
+static void ways6_inside(const struct cmd_args *a, struct ways6 *w)
+{
+	struct via_addr addr;
+	ways6_of_machine(w);
+	for (const char *s = a->opt[RUN_LOOPBACK] ? a->opt[RUN_LOOPBACK] : ""; *s;) {
+		size_t len = strcspn(s, ",");
+		if (via_addr_parse(s, len, &addr) == 0 && !via_addr_is_v4(&addr))
+			ways6_add(w, &addr, 128);
+		s += len + (s[len] == ',');
+	}
+	if (a->opt[RUN_MTU] && strtoul(a->opt[RUN_MTU], NULL, 10) < MTU6_MIN) /* too little for IPv6 (RFC 8200 §5) */
+		w->n = 0;
+}
+
+static void put_routes(FILE *f, const char *gw, const struct ways6 *w)
+{
+	char addr[VIA_ADDR_STRLEN];
+	fputs("routes: [{to: default, via: ", f);
+	put_value(f, gw, strlen(gw));
+	for (int i = 0; i < w->n; i++)
+		fprintf(f, "}, {to: '%s/%u', via: '" GATEWAY6 "'", via_addr_format(&w->to[i].addr, addr), w->to[i].plen);
+	fputs("}]", f);
+}
+
 static int put_file(FILE *f, const struct cmd_args *a)
 {
+	struct ways6 ways6;
 	const char *address = a->opt[RUN_ADDRESS] ? a->opt[RUN_ADDRESS] : ADDRESS, *gw = a->opt[RUN_GATEWAY] ? a->opt[RUN_GATEWAY] : GATEWAY;
 	const char *slash = strchr(address, '/');
 	if (!slash)
 		return cmd_fail(EXIT_OURS, "-a wants ADDRESS/LENGTH such as " ADDRESS ", not '%s'", address);
-	fputs("name: run\ntopology:\n  nodes:\n    program: {kind: host, routes: [{to: default, via: ", f);
-	put_value(f, gw, strlen(gw));
-	fputs("}]}\n    gateway: {kind: wan", f);
+	ways6_inside(a, &ways6);
+	fputs("name: run\ntopology:\n  nodes:\n    program: {kind: host, ", f);
+	put_routes(f, gw, &ways6);
+	fputs("}\n    gateway: {kind: wan", f);
 	put_key(f, "loopback", a->opt[RUN_LOOPBACK]);
 	put_key(f, "dns", a->opt[RUN_DNS]);
 	put_key(f, "tcp", a->opt[RUN_TCP]);
@@ -80,6 +113,8 @@ static int put_file(FILE *f, const struct cmd_args *a)
 	fputs("}\n  links:\n    - endpoints: ['program:eth0', 'gateway:eth0']\n      ipv4: [", f);
 	put_value(f, address, strlen(address));
 	fprintf(f, ", '%s%s']\n", gw, slash);
+	if (ways6.n)
+		fputs("      ipv6: ['" ADDRESS6 "', '" GATEWAY6 "/64']\n", f);
 	if (a->opt[RUN_MTU])
 		fprintf(f, "      mtu: '%s'\n", a->opt[RUN_MTU]);
 	return a->opt[RUN_LINK] ? put_link(f, a->opt[RUN_LINK]) : 0;

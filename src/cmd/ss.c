@@ -62,11 +62,16 @@ const char *ss_text(const json_t *o, const char *key)
 	return s ? s : "";
 }
 
+static bool is_any(const char *address)
+{
+	return strcmp(address, "0.0.0.0") == 0 || strcmp(address, "::") == 0;
+}
+
 int ss_state(const json_t *s)
 {
 	int64_t state = ss_int(s, "state");
 	if (strcmp(ss_text(s, "type"), "tcp") != 0)
-		return ss_int(s, "peer_port") || strcmp(ss_text(s, "peer"), "0.0.0.0") != 0 ? 1 : 7;
+		return ss_int(s, "peer_port") || !is_any(ss_text(s, "peer")) ? 1 : 7;
 	return state > 0 && state < (int64_t)ARRAY_LEN(states) ? (int)state : 0;
 }
 
@@ -268,6 +273,19 @@ static void put_port(char *out, size_t cap, const struct ss_view *v, int64_t por
 		snprintf(out, cap, "*");
 }
 
+/* In IPv6 in brackets, the interface of a link-local one behind them; "*" is IPv4, too. */
+static void put_address(char *out, size_t cap, const json_t *s, const char *key)
+{
+	const char *a = ss_text(s, key);
+	int len = (int)strcspn(a, "%");
+	if (ss_int(s, "family") != 6)
+		snprintf(out, cap, "%s:", a);
+	else if (is_any(a) && !json_is_true(json_object_get(s, "v6only")))
+		snprintf(out, cap, "*:");
+	else
+		snprintf(out, cap, "[%.*s]%s:", len, a, a + len);
+}
+
 static void row_fill(struct ss_row *r, const struct ss_view *v, const json_t *s)
 {
 	const char *type = ss_text(s, "type");
@@ -278,8 +296,8 @@ static void row_fill(struct ss_row *r, const struct ss_view *v, const json_t *s)
 	snprintf(r->cell[COL_STATE], cap, "%s", states[ss_state(s)]);
 	snprintf(r->cell[COL_RECVQ], cap, "%" PRId64, ss_int(s, "recv_q"));
 	snprintf(r->cell[COL_SENDQ], cap, "%" PRId64, ss_int(s, "send_q"));
-	snprintf(r->cell[COL_LOCAL], cap, "%s:", ss_text(s, "local"));
-	snprintf(r->cell[COL_PEER], cap, "%s:", ss_text(s, "peer"));
+	put_address(r->cell[COL_LOCAL], cap, s, "local");
+	put_address(r->cell[COL_PEER], cap, s, "peer");
 	put_port(r->cell[COL_LPORT], cap, v, ss_int(s, "local_port"), type);
 	put_port(r->cell[COL_PPORT], cap, v, ss_int(s, "peer_port"), type);
 	if (v->a->opt[SS_OPTIONS])
@@ -296,6 +314,8 @@ static bool is_wanted(const struct ss_view *v, const json_t *s)
 	const struct cmd_args *a = v->a;
 	const char *type = ss_text(s, "type");
 	int state = ss_state(s);
+	if (cmd_global.family && cmd_global.family != ss_int(s, "family"))
+		return false;
 	if ((a->opt[SS_TCP] || a->opt[SS_UDP]) && !(a->opt[SS_TCP] && strcmp(type, "tcp") == 0) &&
 		!(a->opt[SS_UDP] && strcmp(type, "udp") == 0))
 		return false;
@@ -369,9 +389,9 @@ static int show(const struct cmd_args *a, const json_t *sockets, bool one_node)
 	memset(v.shows, true, sizeof v.shows);
 	v.shows[COL_NODE] = !one_node;
 	v.shows[COL_NETID] = !a->opt[SS_TCP] == !a->opt[SS_UDP];
-	for (size_t k = 0; k < ARRAY_LEN(order); k++) {
+	for (size_t k = 0; k < 2 * ARRAY_LEN(order); k++) { /* of each kind first those of IPv4 */
 		json_array_foreach(sockets, i, s) {
-			if (strcmp(ss_text(s, "type"), order[k]) != 0 || !is_wanted(&v, s))
+			if (strcmp(ss_text(s, "type"), order[k / 2]) != 0 || ss_int(s, "family") != (k % 2 ? 6 : 4) || !is_wanted(&v, s))
 				continue;
 			json_array_append(wanted, s);
 			row_fill(&v.rows[v.n++], &v, s);

@@ -16,7 +16,7 @@
 #include <viaduct/tcp_info.h>
 #include <sys/stat.h>
 
-enum { USER_HZ = 100 };
+enum { USER_HZ = 100, STATE_LISTEN = 10 };
 
 /* Linux's number of what the socket's timer is. */
 static int timer_number(const json_t *socket)
@@ -29,21 +29,36 @@ static int timer_number(const json_t *socket)
 	return 0;
 }
 
-static uint32_t address(const json_t *s, const char *key)
+/* One word, in IPv6 four. */
+static int address(const json_t *s, const char *key, uint32_t out[4])
 {
-	struct in_addr a = {0};
-	inet_pton(AF_INET, ss_text(s, key), &a);
-	return a.s_addr;
+	char text[INET6_ADDRSTRLEN];
+	bool is_v6 = ss_int(s, "family") == 6;
+	memset(out, 0, 4 * sizeof *out);
+	snprintf(text, sizeof text, "%.*s", (int)strcspn(ss_text(s, key), "%"), ss_text(s, key));
+	inet_pton(is_v6 ? AF_INET6 : AF_INET, text, out);
+	return is_v6 ? 4 : 1;
 }
 
 /* --- DIR/net --- */
+
+static void put_end(FILE *f, const json_t *s, const char *key, const char *port)
+{
+	uint32_t word[4];
+	int n = address(s, key, word);
+	for (int i = 0; i < n; i++)
+		fprintf(f, "%08X", word[i]);
+	fprintf(f, ":%04X ", (unsigned)ss_int(s, port));
+}
 
 static void put_socket(FILE *f, const json_t *s, int n)
 {
 	const json_t *timer = json_object_get(s, "timer"), *i = json_object_get(s, "tcp_info");
 	int64_t ssthresh = ss_int(i, "snd_ssthresh");
-	fprintf(f, "%4d: %08X:%04X %08X:%04X %02X %08X:%08X %02X:%08" PRIX64 " %08X %5u %8d %d %d %016x", n, address(s, "local"),
-		(unsigned)ss_int(s, "local_port"), address(s, "peer"), (unsigned)ss_int(s, "peer_port"), (unsigned)ss_state(s),
+	fprintf(f, "%4d: ", n);
+	put_end(f, s, "local", "local_port");
+	put_end(f, s, "peer", "peer_port");
+	fprintf(f, "%02X %08X:%08X %02X:%08" PRIX64 " %08X %5u %8d %d %d %016x", (unsigned)ss_state(s),
 		(unsigned)ss_int(s, "send_q"), (unsigned)ss_int(s, "recv_q"), (unsigned)timer_number(s),
 		(uint64_t)(ss_int(timer, "expires_ms") * USER_HZ / 1000), (unsigned)ss_int(timer, "retrans"), 0u, 0, n + 1, 1, 0u);
 	if (i)
@@ -52,15 +67,20 @@ static void put_socket(FILE *f, const json_t *s, int n)
 	fputc('\n', f);
 }
 
-static void put_sockets(FILE *f, const json_t *sockets, const char *type)
+/* name: "tcp", "udp6", ... */
+static void put_sockets(FILE *f, const json_t *sockets, const char *name)
 {
 	const json_t *s;
 	size_t i;
-	int n = 0;
-	fprintf(f, "%-*s\n", strcmp(type, "tcp") == 0 ? 149 : 127,
-		"  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode");
+	int n = 0, family = name[3] == '6' ? 6 : 4;
+	if (family == 6)
+		fprintf(f, "  sl  %-37s %-37s st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n", "local_address",
+			"remote_address");
+	else
+		fprintf(f, "%-*s\n", strcmp(name, "tcp") == 0 ? 149 : 127,
+			"  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode");
 	json_array_foreach(sockets, i, s)
-		if (strcmp(ss_text(s, "type"), type) == 0)
+		if (strncmp(ss_text(s, "type"), name, 3) == 0 && ss_int(s, "family") == family)
 			put_socket(f, s, n++);
 }
 
@@ -174,10 +194,11 @@ static void put_diag(FILE *f, const json_t *s)
 	const json_t *timer = json_object_get(s, "timer"), *info = json_object_get(s, "tcp_info"),
 		     *bbr = json_object_get(s, "bbr");
 	const char *cc = ss_text(s, "cc");
+	const uint8_t v6_only = json_is_true(json_object_get(s, "v6only"));
 	h->nlmsg_type = SOCK_DIAG_BY_FAMILY;
 	h->nlmsg_flags = NLM_F_MULTI;
 	h->nlmsg_len = NLMSG_LENGTH(sizeof *d);
-	d->idiag_family = AF_INET;
+	d->idiag_family = ss_int(s, "family") == 6 ? AF_INET6 : AF_INET;
 	d->idiag_state = (uint8_t)ss_state(s);
 	d->idiag_timer = (uint8_t)timer_number(s);
 	d->idiag_retrans = (uint8_t)ss_int(timer, "retrans");
@@ -186,8 +207,10 @@ static void put_diag(FILE *f, const json_t *s)
 	d->idiag_wqueue = (uint32_t)ss_int(s, "send_q");
 	d->id.idiag_sport = htons((uint16_t)ss_int(s, "local_port"));
 	d->id.idiag_dport = htons((uint16_t)ss_int(s, "peer_port"));
-	d->id.idiag_src[0] = address(s, "local");
-	d->id.idiag_dst[0] = address(s, "peer");
+	address(s, "local", d->id.idiag_src);
+	address(s, "peer", d->id.idiag_dst);
+	if (d->idiag_family == AF_INET6 && d->idiag_state == STATE_LISTEN)
+		put_attr(msg, INET_DIAG_SKV6ONLY, &v6_only, sizeof v6_only);
 	if (info) {
 		struct via_tcp_info i = tcp_info_of(info);
 		put_attr(msg, INET_DIAG_INFO, &i, sizeof i);
@@ -209,9 +232,10 @@ static void put_diags(FILE *f, const json_t *sockets)
 	} end = {{.nlmsg_len = NLMSG_LENGTH(sizeof(int)), .nlmsg_type = NLMSG_DONE, .nlmsg_flags = NLM_F_MULTI}, 0};
 	const json_t *s;
 	size_t i;
-	json_array_foreach(sockets, i, s)
-		if (strcmp(ss_text(s, "type"), "tcp") == 0)
-			put_diag(f, s);
+	for (int family = 4; family <= 6; family += 2)
+		json_array_foreach(sockets, i, s)
+			if (strcmp(ss_text(s, "type"), "tcp") == 0 && ss_int(s, "family") == family)
+				put_diag(f, s);
 	fwrite(&end, 1, sizeof end, f);
 }
 
@@ -219,7 +243,6 @@ static void put_diags(FILE *f, const json_t *sockets)
 
 static void put_file(FILE *f, const char *name, const json_t *sockets, json_t *counters)
 {
-	static const json_t *const none = NULL;
 	if (strcmp(name, "tcp.diag") == 0)
 		put_diags(f, sockets);
 	else if (strcmp(name, "net/snmp") == 0)
@@ -229,7 +252,7 @@ static void put_file(FILE *f, const char *name, const json_t *sockets, json_t *c
 	else if (strcmp(name, "net/sockstat") == 0)
 		put_sockstat(f, sockets);
 	else if (strcmp(name, "net/snmp6") != 0)
-		put_sockets(f, name[strlen(name) - 1] == '6' ? none : sockets, name + strlen("net/"));
+		put_sockets(f, sockets, name + strlen("net/"));
 }
 
 int ss_export(const char *dir, const json_t *answer)

@@ -1,9 +1,9 @@
 /* gate/dgram.c - datagrams and echo requests of the inside, carried on the machine's sockets.
  *
- * A source inside has one socket outside, whoever it talks to, so that far ends see one address and port (RFC 4787 REQ-1); only
- * those it has asked may answer. What the outside says by ICMP (IP_RECVERR) is said inside. Echo goes by the kernel's ping sockets,
- * which put an identifier of their own on it; where they are not allowed, echo is answered by ICMP "prohibited". Nothing is kept but
- * the flow: what cannot be sent or taken at once is lost, as on any network. */
+ * A source inside has one socket outside of each family, whoever it talks to, so that far ends see one address and port (RFC 4787
+ * REQ-1); only those it has asked may answer. What the outside says by ICMP (IP_RECVERR, IPV6_RECVERR) is said inside. Echo goes by
+ * the kernel's ping sockets, which put an identifier of their own on it; where they are not allowed, echo is answered by ICMP
+ * "prohibited". Nothing is kept but the flow: what cannot be sent or taken at once is lost, as on any network. */
 #include "gate/inside.h"
 
 #include <errno.h>
@@ -15,8 +15,10 @@
 #include "base/bytes.h"
 
 enum { TURN_DATAGRAMS = 64, ERRORS_MAX = 16, PORT_DNS = 53 };
-/* Of ICMP (RFC 792, RFC 1812 §5.2.7.1). */
-enum { ECHO_REPLY = 0, ECHO_HLEN = 8, UNREACH = 3, UNREACH_PORT = 3, UNREACH_FRAG = 4, UNREACH_FILTERED = 13 };
+/* Of ICMP (RFC 792, RFC 1812 §5.2.7.1) and ICMPv6 (RFC 4443). */
+enum { ECHO_REPLY = 0, ECHO_HLEN = 8, UNREACH = 3 };
+enum { UNREACH_NET = 0, UNREACH_HOST = 1, UNREACH_PORT = 3, UNREACH_FRAG = 4, UNREACH_FILTERED = 13 };
+enum { ECHO6_REPLY = 129, UNREACH6 = 1 };
 #define SERVER_SILENT_NS (2 * NS_PER_S)
 
 void gate_end_close(struct gate_end *e)
@@ -55,12 +57,24 @@ static void came_back(struct gate *g, struct gate_end *e, size_t n, const struct
 	if (!flows_find_out(&g->flows, source, &key, &flow))
 		return; /* who was not asked */
 	const struct flow_source *src = &g->flows.source[source];
-	if (e->type == VIA_PING && (n < ECHO_HLEN || b[0] != ECHO_REPLY))
+	if (e->type == VIA_PING && (n < ECHO_HLEN || b[0] != (via_addr_is_v4(&from->addr) ? (int)ECHO_REPLY : (int)ECHO6_REPLY)))
 		return;
 	if (e->type == VIA_PING)
 		put_be16(b + 4, src->src.port);
 	flows_answered(&g->flows, flow, loop_now());
 	via_sendfrom(g->v, e->type == VIA_PING ? g->ping_all : g->dgram_all, b, (uint32_t)n, &flow_at(g, flow)->dst, &src->src);
+}
+
+/* What an ICMP error of the outside is called as a code of IPv4's "destination unreachable"; -1: it is none. */
+static int unreach_code(const struct sock_extended_err *err)
+{
+	static const uint8_t code6[] = {UNREACH_NET, UNREACH_FILTERED, UNREACH_HOST, UNREACH_HOST, UNREACH_PORT, UNREACH_FILTERED,
+		UNREACH_FILTERED}; /* RFC 4443 §3.1 */
+	if (err->ee_origin == SO_EE_ORIGIN_ICMP && err->ee_type == UNREACH && err->ee_code != UNREACH_FRAG)
+		return err->ee_code;
+	if (err->ee_origin == SO_EE_ORIGIN_ICMP6 && err->ee_type == UNREACH6 && err->ee_code < ARRAY_LEN(code6))
+		return code6[err->ee_code];
+	return -1;
 }
 
 /* One message of the error queue. False: there is none. */
@@ -85,10 +99,8 @@ static bool error_came(struct gate *g, struct gate_end *e, int fd)
 		if (!flows_find_out(&g->flows, (uint32_t)(e - g->ends), &out, &flow))
 			continue;
 		gate_names_failed(g, &out);
-		if (err.ee_origin == SO_EE_ORIGIN_ICMP && err.ee_type == UNREACH && err.ee_code != UNREACH_FRAG)
-			tell_unreachable(g, flow, err.ee_code);
-		else if (err.ee_origin == SO_EE_ORIGIN_ICMP6 && err.ee_errno == ECONNREFUSED)
-			tell_unreachable(g, flow, UNREACH_PORT);
+		if (unreach_code(&err) >= 0)
+			tell_unreachable(g, flow, unreach_code(&err));
 	}
 	return true;
 }
@@ -162,7 +174,7 @@ static int send_out(struct gate *g, struct gate_end *e, const struct via_sockadd
 
 void gate_dgram_enters(struct gate *g, struct gate_door *d, size_t n, const struct via_sockaddr *peer)
 {
-	struct via_sockaddr name = {gate_name_of(g, &peer->addr), peer->port};
+	struct via_sockaddr name = {gate_name_of(g, &peer->addr, &d->f.guest.addr), peer->port};
 	bool is_new;
 	uint32_t flow = flows_get(&g->flows, VIA_DGRAM, &d->f.guest, &name, loop_now(), &is_new);
 	if (is_new)

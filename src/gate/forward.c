@@ -2,8 +2,8 @@
  *
  * A stream is accepted and one inside begins (stream.c); a datagram goes in as it came, and what the guest sends back to that peer
  * leaves by the same port (dgram.c). Peers keep their address inside, since the gateway's stack takes every address; those of this
- * machine's loopback, which nothing inside can answer, and of IPv6, are known by the gateway's own. Without descriptors connections
- * wait in the machine's queue, and are looked at again once a second. */
+ * machine's loopback or of a link, which nothing inside can answer, and of another family than the guest's are known by the gateway's
+ * own. Without descriptors connections wait in the machine's queue, and are looked at again once a second. */
 #include "gate/inside.h"
 
 #include <errno.h>
@@ -14,13 +14,20 @@
 
 enum { TURN = 64, BACKLOG = 1024 };
 
-struct via_addr gate_name_of(struct gate *g, const struct via_addr *peer)
+/* Can a host inside answer this address, and tell it from one of its own? */
+static bool is_global(const struct via_addr *a)
+{
+	return !via_addr_is_loopback(a) && !gate_is_link_local(a);
+}
+
+struct via_addr gate_name_of(struct gate *g, const struct via_addr *peer, const struct via_addr *guest)
 {
 	struct via_addr_info i = {.size = sizeof(i)};
-	if (via_addr_is_v4(peer) && !via_addr_is_loopback(peer))
+	bool is_v4 = via_addr_is_v4(guest);
+	if (via_addr_is_v4(peer) == is_v4 && is_global(peer))
 		return *peer;
 	for (int n = 0; via_addr_get(g->v, n, &i); n++)
-		if (!via_addr_is_loopback(&i.addr))
+		if (via_addr_is_v4(&i.addr) == is_v4 && is_global(&i.addr))
 			return i.addr;
 	return *peer;
 }
@@ -82,6 +89,8 @@ static int door_open(struct gate_door *d)
 		return d->fd;
 	if (is_stream)
 		setsockopt(d->fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+	if (!via_addr_is_v4(&d->f.host.addr)) /* :: is IPv6's alone, so that 0.0.0.0 may have the same port */
+		setsockopt(d->fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on));
 	if (bind(d->fd, (struct sockaddr *)&at, len) < 0 || (is_stream && listen(d->fd, BACKLOG) < 0))
 		return -errno;
 	return loop_fd_add(d->g->cfg.loop, d->fd, EPOLLIN, on_door, d);

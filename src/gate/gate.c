@@ -19,7 +19,8 @@ static bool is_self(struct gate *g, const struct via_addr *a)
 
 enum gate_verdict gate_decide(struct gate *g, const struct via_sockaddr *to, struct via_sockaddr *out)
 {
-	struct gate_map m = {.loopback = g->cfg.loopback, .is_self = is_self(g, &to->addr)};
+	struct gate_map m = {.is_self = is_self(g, &to->addr)};
+	memcpy(m.loopback, g->cfg.loopback, sizeof(m.loopback));
 	m.has_resolver = m.is_self && gate_names_server(g, &m.resolver);
 	return gate_where(&m, to, out);
 }

@@ -5,7 +5,7 @@
  * and resets are passed on both ways, each way only as fast as it is taken. Datagrams and echo requests go out by one socket of the
  * machine's for each address and port inside. Questions for names, to port 53 of an address of the gateway's own, go to the
  * machine's resolver, also if that is at 127.x.
- * The machine's loopback servers cannot be reached from inside, but under the one address that `loopback` names. */
+ * The machine's loopback servers cannot be reached from inside, but under the address of each family that `loopback` names. */
 #ifndef GATE_GATE_H
 #define GATE_GATE_H
 
@@ -16,7 +16,7 @@ struct gate;
 struct gate_config {
 	struct loop *loop;              /* borrowed */
 	struct host_node *node;         /* the gateway's stack and its runner, borrowed. Its events are dispatched (via_dispatch()). */
-	struct via_addr loopback;       /* who says this address means the machine's 127.0.0.1; unset (any): nobody does */
+	struct via_addr loopback[2];    /* who says this one means the machine's 127.0.0.1 (IPv4) or ::1; unset (any): nobody does */
 	struct via_sockaddr resolver;   /* unset (any): the machine's, of /etc/resolv.conf */
 	uint32_t streams_max, flows_max;/* TCP connections; pairs of addresses of datagrams and echo; 0: 16384, 4096 */
 };
@@ -30,7 +30,8 @@ void gate_free(struct gate *g);
 struct gate_forward {
 	enum via_type type;             /* VIA_STREAM, VIA_DGRAM */
 	struct via_sockaddr host;       /* where the machine's socket listens */
-	struct via_sockaddr guest;      /* where that goes. Who comes keeps his address, or, from the machine's loopback, has the gateway's */
+	struct via_sockaddr guest;      /* where that goes. Who comes keeps his address, or, from the machine's loopback, a link-local one
+					 * or one of another family than the guest's, has the gateway's */
 };
 /* 0 or -errno (of bind(): EADDRINUSE, EACCES, ...). */
 int gate_forward(struct gate *g, const struct gate_forward *f);

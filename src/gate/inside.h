@@ -110,8 +110,8 @@ void gate_dgram_enters(struct gate *g, struct gate_door *d, size_t n, const stru
 /* --- forward.c --- */
 void gate_doors_sweep(struct gate *g);
 void gate_doors_close(struct gate *g);
-/* By which address somebody outside is known inside. */
-struct via_addr gate_name_of(struct gate *g, const struct via_addr *peer);
+/* By which address somebody outside is known to a guest inside. */
+struct via_addr gate_name_of(struct gate *g, const struct via_addr *peer, const struct via_addr *guest);
 
 /* --- names.c --- */
 /* Where questions go now; false: the machine has no resolver. */

@@ -4,12 +4,26 @@
 #include "gate/inside.h"
 
 #include <errno.h>
+#include <net/if.h>
 #include <stdio.h>
 #include <sys/stat.h>
 
 enum { PORT_DNS = 53 };
 #define LOOK_NS NS_PER_S
 #define RESOLV_CONF "/etc/resolv.conf"
+
+/* An address, "fe80::1%eth0" too. 0 or -EINVAL. */
+static int addr_read(const char *text, size_t len, struct via_addr *out)
+{
+	const char *percent = memchr(text, '%', len);
+	char name[IF_NAMESIZE] = "";
+	size_t n = percent ? len - (size_t)(percent + 1 - text) : 0;
+	if (!percent || n >= sizeof(name) || via_addr_parse(text, (size_t)(percent - text), out))
+		return via_addr_parse(text, len, out);
+	memcpy(name, percent + 1, n);
+	out->scope = if_nametoindex(name);
+	return out->scope ? 0 : via_addr_parse(text, len, out);
+}
 
 /* "nameserver 127.0.0.53". False: another line. */
 static bool server_read(const char *line, struct via_sockaddr *out)
@@ -20,7 +34,7 @@ static bool server_read(const char *line, struct via_sockaddr *out)
 	line += sizeof(key) - 1;
 	size_t gap = strspn(line, " \t"), len = strcspn(line + gap, " \t\r\n");
 	out->port = PORT_DNS;
-	return gap && via_addr_parse(line + gap, len, &out->addr) == 0;
+	return gap && addr_read(line + gap, len, &out->addr) == 0;
 }
 
 static void read_file(struct gate_names *n, FILE *f)

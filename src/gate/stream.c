@@ -333,7 +333,7 @@ void gate_stream_accept(struct gate *g)
 static int dial(struct gate_stream *s, const struct via_sockaddr *peer, const struct via_sockaddr *guest)
 {
 	struct via *v = s->g->v;
-	struct via_sockaddr name = {.addr = gate_name_of(s->g, &peer->addr)};
+	struct via_sockaddr name = {.addr = gate_name_of(s->g, &peer->addr, &guest->addr)};
 	int on = 1, err = via_open(v, VIA_STREAM, via_cookie(&s->handler), &s->sock);
 	if (err)
 		return err;

@@ -33,6 +33,22 @@ static json_t *addresses_json(struct via *v, int ifindex)
 	return all;
 }
 
+/* Those that came by themselves, by their prefix: how long they last yet. */
+static json_t *lives_json(struct via *v, int ifindex)
+{
+	json_t *all = json_object();
+	struct via_addr_info a = {.size = sizeof a};
+	for (int i = 0; via_addr_get(v, i, &a); i++) {
+		char text[VIA_ADDR_STRLEN], full[VIA_ADDR_STRLEN + 12];
+		if (a.ifindex != ifindex || !a.autoconf)
+			continue;
+		snprintf(full, sizeof full, "%s/%u", via_addr_format(&a.addr, text), a.plen);
+		json_object_set_new(all, full, json_pack("{s:I, s:I, s:b}", "valid_s", (json_int_t)a.valid_s, "preferred_s",
+			(json_int_t)a.preferred_s, "deprecated", (int)a.deprecated));
+	}
+	return all;
+}
+
 static const char *iface_name(struct via *v, int ifindex, struct via_iface_info *f)
 {
 	f->size = sizeof *f;
@@ -49,6 +65,7 @@ static json_t *interfaces_json(struct via *v)
 	for (int i = 0; via_iface_get(v, i, &f); i++) {
 		json_t *o = json_pack("{s:s, s:i, s:I, s:b, s:o}", "name", f.name, "index", f.ifindex, "mtu", (json_int_t)f.mtu,
 				      "up", (int)f.up, "addresses", addresses_json(v, f.ifindex));
+		json_object_set_new(o, "lives", lives_json(v, f.ifindex));
 		put_mac(o, f.mac);
 		json_object_set_new(o, "rx_packets", json_integer((json_int_t)f.rx_packets));
 		json_object_set_new(o, "rx_bytes", json_integer((json_int_t)f.rx_bytes));

@@ -18,7 +18,10 @@ static int set(struct lab_node *n, int end, enum via_setting s, int64_t value)
 static int start_end(struct lab_node *n, int end)
 {
 	const struct topo_end *e = &n->lab->topo->ends[end];
-	int rc = set(n, end, VIA_SET_IPV6, 1);
+	bool is_wan = n->t->kind == TOPO_WAN; /* the lab knows its routes */
+	int rc = is_wan ? set(n, end, VIA_SET_ACCEPT_RA, 0) : 0;
+	if (!rc)
+		rc = set(n, end, VIA_SET_IPV6, 1);
 	if (!rc && e->addr6.plen)
 		rc = via_configure(n->stack, &(struct via_change){.kind = VIA_ADDR_ADD, .ifindex = n->lab->end_ifindex[end],
 			.addr = e->addr6.addr, .plen = e->addr6.plen});

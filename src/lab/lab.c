@@ -6,6 +6,7 @@
 #include "base/prf.h"
 #include "lab/yaml.h"
 #include "svc/dhcp_client.h"
+#include "wire/addr.h"
 #include <errno.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -249,6 +250,18 @@ static int make_node(struct lab *l, int i, struct lab_error *err)
 
 /* --- routes --- */
 
+/* The interface to an IPv6 gateway: its own address there is still probed for, and connects no subnet yet. 0: whichever leads there. */
+static int given_ifindex(const struct lab *l, int node, const struct via_addr *via)
+{
+	const struct topo_node *n = &l->topo->nodes[node];
+	for (int k = 0; k < n->n_ends && !via_addr_is_v4(via); k++) {
+		const struct topo_prefix6 *net = &l->topo->domains[l->topo->ends[n->ends[k]].domain].net6;
+		if (topo_ip6_is_on(l->topo, n->ends[k]) && addr_in_prefix(via, &net->addr, net->plen))
+			return l->end_ifindex[n->ends[k]];
+	}
+	return 0;
+}
+
 static int add_routes(struct lab *l, struct lab_error *err)
 {
 	int rc = lab_routes_update(l);
@@ -258,7 +271,7 @@ static int add_routes(struct lab *l, struct lab_error *err)
 		for (int k = 0; k < l->topo->nodes[i].n_routes; k++) {
 			const struct topo_route *given = &l->topo->nodes[i].routes[k];
 			rc = via_configure(l->nodes[i].stack, &(struct via_change){.kind = VIA_ROUTE_ADD, .addr = given->to,
-				.plen = given->plen, .gateway = given->via});
+				.plen = given->plen, .gateway = given->via, .ifindex = given_ifindex(l, i, &given->via)});
 			if (rc)
 				return fail(l, given->mark, err, rc, "cannot add this route to node", l->topo->nodes[i].name);
 		}

@@ -24,21 +24,34 @@ static json_t *bbr_json(const struct tcp_bbr_info *b)
 		(json_int_t)b->bbr_min_rtt, "pacing_gain", (json_int_t)b->bbr_pacing_gain, "cwnd_gain", (json_int_t)b->bbr_cwnd_gain);
 }
 
-static void put_end(json_t *o, const char *address, const char *port, const struct via_sockaddr *a)
+/* As getnameinfo() has them for the socket's family: of an AF_INET6 one IPv4 is mapped; a scope is an interface's name. */
+static void put_end(struct via *v, json_t *o, const char *address, const char *port, const struct via_sockaddr *a, bool is_v6)
 {
-	char text[VIA_ADDR_STRLEN];
-	json_object_set_new(o, address, json_string(via_addr_format(&a->addr, text)));
+	char text[VIA_ADDR_STRLEN], full[VIA_ADDR_STRLEN + 16] = "";
+	struct via_addr addr = a->addr;
+	struct via_iface_info i = {.size = sizeof i};
+	const char *dev = "";
+	for (int n = 0; addr.scope && !dev[0] && via_iface_get(v, n, &i); n++)
+		if (i.ifindex == (int)addr.scope)
+			dev = i.name;
+	if (dev[0])
+		addr.scope = 0;
+	bool is_any = via_addr_is_any(&addr), is_mapped = is_v6 && via_addr_is_v4(&addr);
+	snprintf(full, sizeof full, "%s%s%s%s", is_mapped ? "::ffff:" : "", via_addr_format(&addr, text), dev[0] ? "%" : "", dev);
+	json_object_set_new(o, address, json_string(is_any ? (is_v6 ? "::" : "0.0.0.0") : full));
 	json_object_set_new(o, port, json_integer(a->port));
 }
 
-static json_t *socket_json(const char *node, const struct via_sock_info *s)
+static json_t *socket_json(struct via *v, const char *node, const struct via_sock_info *s)
 {
 	static const char *const types[] = {[VIA_STREAM] = "tcp", [VIA_DGRAM] = "udp", [VIA_PING] = "icmp"};
 	static const char *const timers[] = {"off", "on", "keepalive", "timewait", "persist"};
 	json_t *o = json_pack("{s:s, s:s, s:i, s:I, s:I}", "node", node, "type", types[s->type], "state", (int)s->tcp_state, "recv_q",
 			      (json_int_t)s->rcv_queue, "send_q", (json_int_t)s->snd_queue);
-	put_end(o, "local", "local_port", &s->local);
-	put_end(o, "peer", "peer_port", &s->remote);
+	put_end(v, o, "local", "local_port", &s->local, s->is_v6);
+	put_end(v, o, "peer", "peer_port", &s->remote, s->is_v6);
+	json_object_set_new(o, "family", json_integer(s->is_v6 ? 6 : 4));
+	json_object_set_new(o, "v6only", json_boolean(s->v6_only));
 	json_object_set_new(o, "timer", json_pack("{s:s, s:I, s:i}", "name", timers[s->timer], "expires_ms",
 						  (json_int_t)(s->timer_ns / NS_PER_MS), "retrans", (int)s->retries));
 	if (s->cc[0])
@@ -67,7 +80,7 @@ static void add_sockets(json_t *sockets, struct via *v, const char *name)
 	union tcp_cc_info cc = {0};
 	struct via_sock_info s = {.size = sizeof s, .tcp_info = &i, .tcp_info_len = sizeof i, .cc_info = &cc, .cc_info_len = sizeof cc};
 	for (uint64_t cursor = 0; via_sock_next(v, &cursor, &s); s.tcp_info_len = sizeof i, s.cc_info_len = sizeof cc)
-		json_array_append_new(sockets, socket_json(name, &s));
+		json_array_append_new(sockets, socket_json(v, name, &s));
 }
 
 json_t *stack_sockets(struct via *v, const char *name)

@@ -356,13 +356,16 @@ static int check_routes(const struct topo *t, struct lab_error *err)
 
 static int check_forwards(const struct topo *t, struct lab_error *err)
 {
-	struct via_sockaddr to;
+	struct via_addr to;
+	bool is_v6;
+	int end;
 	for (int i = 0; i < t->n_nodes; i++)
 		for (int k = 0; k < t->nodes[i].wan.n_forwards; k++) {
 			const struct topo_forward *f = &t->nodes[i].wan.forwards[k];
-			if (topo_forward_guest(t, i, f, &to) && f->guest[0])
+			int rc = topo_forward_guest(t, i, f, &end, &is_v6, &to);
+			if (rc && f->guest[0])
 				return topo_fail(err, t->file, f->mark, "'%s' is no node with an address", f->guest);
-			if (topo_forward_guest(t, i, f, &to))
+			if (rc)
 				return topo_fail(err, t->file, f->mark, "name the node that port %u leads to: %u:NODE:%u", f->host.port, f->host.port,
 						 f->port);
 		}

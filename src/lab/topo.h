@@ -125,7 +125,7 @@ struct topo_forward {
 
 /* A gateway to the outside (gate/gate.h). */
 struct topo_wan {
-	struct via_addr loopback;  /* means the machine's 127.0.0.1; any: nothing does */
+	struct via_addr loopback[2]; /* means the machine's 127.0.0.1 (IPv4), ::1; any: nothing does */
 	struct via_sockaddr dns;   /* who answers for names; any: the machine's resolver */
 	struct topo_forward *forwards;
 	int n_forwards;
@@ -242,8 +242,9 @@ int topo_vlan_place(struct topo *t, struct lab_error *err);
 int topo_domains(struct topo *t);
 /* The root of i in a forest of links upwards. */
 int topo_root(int *up, int i);
-/* Where forward f of node `wan` leads. 0, or -EINVAL: no such node or address, or it has none. */
-int topo_forward_guest(const struct topo *t, int wan, const struct topo_forward *f, struct via_sockaddr *out);
+/* Where forward f of node `wan` leads: to the address of *end in the family it listens in, or in the other one, if it has none in that;
+ * or, with *end -1, to *out. 0, or -EINVAL: no such node or address, or it has none. */
+int topo_forward_guest(const struct topo *t, int wan, const struct topo_forward *f, int *end, bool *is_v6, struct via_addr *out);
 /* --- topo_dns.c --- */
 void topo_dns_free(struct topo_service *s);
 /* An alias has no other record, and no node its name. 0 or -EINVAL with *err. */

@@ -51,8 +51,8 @@ int topo_ip6_read_link(struct yaml_tree *y, const ynode *n, struct topo *t, int 
 		enum topo_kind kind = t->nodes[e->node].kind;
 		if (yaml_is_null(item[s]))
 			continue;
-		if (kind != TOPO_HOST && kind != TOPO_ROUTER)
-			return yaml_fail(y, item[s], "only hosts and routers have IPv6 addresses; write ~");
+		if (kind == TOPO_SWITCH || kind == TOPO_TAP)
+			return yaml_fail(y, item[s], "only hosts, routers and wan nodes have IPv6 addresses; write ~");
 		if (yaml_net(y, item[s], "ipv6", &e->addr6.addr, &e->addr6.plen))
 			return -EINVAL;
 		if (!is_usable(&e->addr6))
@@ -66,7 +66,7 @@ int topo_ip6_read_link(struct yaml_tree *y, const ynode *n, struct topo *t, int 
 static bool has_stack6(const struct topo *t, int end)
 {
 	enum topo_kind kind = t->nodes[t->ends[end].node].kind;
-	return kind == TOPO_HOST || kind == TOPO_ROUTER;
+	return kind == TOPO_HOST || kind == TOPO_ROUTER || kind == TOPO_WAN;
 }
 
 bool topo_ip6_is_on(const struct topo *t, int end)

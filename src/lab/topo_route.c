@@ -7,7 +7,8 @@
  * hops are merged while the merged prefix holds nothing else: exact, so an unknown address still has no route, and a line
  * of 1,000 routers needs at most about 20 routes in each. Subnets the source stands in merge with anything: its own route
  * to them is longer. A NAT's inner subnets are nobody's business outside: no way leads in through its outer interface.
- * Both families go the same way through this, one after the other; IPv6 has no NAT, and a host's default comes from routers. */
+ * Both families go the same way through this, one after the other; IPv6 has no NAT, and a host's default comes from routers, but for
+ * hosts that have none beside them, only a way to the outside. */
 #include "lab/topo.h"
 #include "wire/addr.h"
 #include <errno.h>
@@ -242,7 +243,7 @@ static int nearest_wan(const struct search *s)
 {
 	const struct topo *t = s->t;
 	int best = -1, best_dist = 0;
-	for (int i = 0; i < t->n_nodes && t->nodes[s->src].kind != TOPO_WAN && !s->is_v6; i++)
+	for (int i = 0; i < t->n_nodes && t->nodes[s->src].kind != TOPO_WAN; i++)
 		for (int e = 0; t->nodes[i].kind == TOPO_WAN && e < t->nodes[i].n_ends; e++) {
 			int end = t->nodes[i].ends[e], dist = is_down(s, end) ? -1 : s->dom_dist[t->ends[end].domain];
 			if (dist >= 0 && (best < 0 || dist < best_dist)) {
@@ -251,6 +252,18 @@ static int nearest_wan(const struct search *s)
 			}
 		}
 	return best;
+}
+
+/* Do routers in one of the node's subnets tell it its default? */
+static bool is_told(const struct topo *t, const struct topo_node *n)
+{
+	for (int k = 0; k < n->n_ends; k++) {
+		const struct topo_domain *d = &t->domains[t->ends[n->ends[k]].domain];
+		for (int e = 0; e < d->n_ends && topo_ip6_is_on(t, n->ends[k]); e++)
+			if (t->nodes[t->ends[d->ends[e]].node].kind == TOPO_ROUTER)
+				return n->kind == TOPO_HOST;
+	}
+	return false;
 }
 
 static int most_used_set(const struct search *s)
@@ -267,7 +280,8 @@ static int most_used_set(const struct search *s)
 static void emit_routes(struct search *s, topo_route_cb *cb, void *ctx)
 {
 	const struct topo *t = s->t;
-	int dflt = -1, wan = nearest_wan(s), wan_dom = wan >= 0 ? t->ends[wan].domain : -1;
+	const struct via_addr any = s->is_v6 ? (struct via_addr){.scope = 0} : via_addr_v4(0);
+	int dflt = -1, wan = s->is_v6 && is_told(t, &t->nodes[s->src]) ? -1 : nearest_wan(s), wan_dom = wan >= 0 ? t->ends[wan].domain : -1;
 	s->n_sets = 0;
 	for (int i = 0; i < t->n_domains; i++)
 		if (s->dom_dist[i] > 0)
@@ -277,7 +291,7 @@ static void emit_routes(struct search *s, topo_route_cb *cb, void *ctx)
 	else if (wan < 0 && t->nodes[s->src].kind == TOPO_HOST && !s->is_v6)
 		dflt = most_used_set(s);
 	else if (wan >= 0)
-		cb(ctx, s->src, &(struct topo_path){.net = via_addr_v4(0), .n_hops = 1, .hops = {{gateway_at(s, wan), source_end(s, wan_dom)}}});
+		cb(ctx, s->src, &(struct topo_path){.net = any, .n_hops = 1, .hops = {{gateway_at(s, wan), source_end(s, wan_dom)}}});
 	s->n_entries = 0;
 	for (int i = 0; i < t->n_domains; i++) {
 		struct entry e;
@@ -290,7 +304,7 @@ static void emit_routes(struct search *s, topo_route_cb *cb, void *ctx)
 		merge_top(s);
 	}
 	if (dflt >= 0)
-		emit(s, via_addr_v4(0), 0, dflt, cb, ctx);
+		emit(s, any, 0, dflt, cb, ctx);
 	for (int i = 0; i < s->n_entries; i++)
 		if (s->entries[i].set != SET_ANY)
 			emit(s, s->entries[i].net, s->entries[i].plen, s->entries[i].set, cb, ctx);
@@ -380,11 +394,14 @@ static bool has_given(const struct topo_node *n, bool is_v6)
 static int family_routes(const struct topo *t, bool is_v6, topo_route_cb *cb, void *ctx)
 {
 	struct search s;
+	bool has_wan = false;
 	int rc = search_init(&s, t, is_v6) ? 0 : -ENOMEM;
+	for (int i = 0; i < t->n_nodes; i++)
+		has_wan |= t->nodes[i].kind == TOPO_WAN;
 	for (int i = 0; i < t->n_nodes && !rc; i++) {
 		const struct topo_node *n = &t->nodes[i];
-		bool is_source = n->kind == TOPO_HOST || n->kind == TOPO_ROUTER || (n->kind == TOPO_WAN && !is_v6);
-		if (!is_source || has_given(n, is_v6) || (is_v6 && n->kind == TOPO_HOST && n->n_ends == 1))
+		bool is_source = n->kind == TOPO_HOST || n->kind == TOPO_ROUTER || n->kind == TOPO_WAN;
+		if (!is_source || has_given(n, is_v6) || (is_v6 && n->kind == TOPO_HOST && n->n_ends == 1 && (!has_wan || is_told(t, n))))
 			continue;
 		int router = stub_router(&s, n);
 		if (router >= 0) {

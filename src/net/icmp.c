@@ -256,13 +256,13 @@ static bool icmp4_cause(const struct icmp4_hdr *h, const struct icmp_quote *q, s
 	}
 }
 
-/* Linux: icmpv6_err_convert(). */
+/* Linux: icmpv6_err_convert(), but for a route that rejects, which is EACCES there: here it is what that route is to who has it. */
 static bool icmp6_cause(const struct icmp4_hdr *h, struct icmp_cause *out)
 {
 	static const struct { int err; bool hard; } unreach[] = {
 		[ICMP6_NO_ROUTE] = {ENETUNREACH, false}, [ICMP6_PROHIBITED] = {EACCES, true}, [ICMP6_BEYOND_SCOPE] = {EHOSTUNREACH, false},
 		[ICMP6_NO_ADDRESS] = {EHOSTUNREACH, false}, [ICMP6_NO_PORT] = {ECONNREFUSED, true}, [ICMP6_POLICY] = {EACCES, true},
-		[ICMP6_REJECT_ROUTE] = {EACCES, true},
+		[ICMP6_REJECT_ROUTE] = {EHOSTUNREACH, true},
 	};
 	out->err = EPROTO;
 	switch (h->type) {

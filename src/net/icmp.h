@@ -81,7 +81,7 @@ struct icmp_quote {
 /* What is quoted in the len bytes behind an ICMP header of that family; zone as ip_input(). False: it names no packet of a transport. */
 bool icmp_quote_read(bool is_v6, uint32_t zone, const uint8_t *bytes, size_t len, struct icmp_quote *q);
 struct icmp_cause {
-	int err;      /* errno, Linux's icmp_err_convert and icmpv6_err_convert */
+	int err;      /* errno, as Linux's icmp_err_convert and icmpv6_err_convert but for ICMP6_REJECT_ROUTE: EHOSTUNREACH */
 	bool hard;    /* may end a connection (RFC 1122 §4.2.3.9), after a sequence check */
 	uint32_t mtu; /* not 0: it was too big, the next hop takes this much */
 };

@@ -8,11 +8,19 @@
 
 #define PHASE_NODES (UINT64_C(1) << 32)
 
+/* Of a connection without a socket (yet, or any more) its addresses tell the family. */
+static void family_info(const struct endpoint *ep, struct via_sock_info *o)
+{
+	o->is_v6 = ep ? ep->flags & EPF_V6 : !via_addr_is_v4(&o->local.addr);
+	o->v6_only = ep && ep->flags & EPF_V6 && ep->flags6 & EP6_ONLY;
+}
+
 static void endpoint_info(struct sock_env *env, const struct endpoint *ep, struct via_sock_info *o)
 {
 	o->type = (enum via_type)ep->type;
 	o->local = (struct via_sockaddr){ep->local, ep->lport};
 	o->remote = (struct via_sockaddr){ep->remote, ep->rport};
+	family_info(ep, o);
 	if (ep->type != VIA_STREAM) {
 		o->rcv_queue = ep->charged;
 		return;
@@ -29,7 +37,8 @@ static void node_info(struct sock_env *env, ref_t node, struct via_sock_info *o)
 	o->type = VIA_STREAM;
 	o->local = (struct via_sockaddr){p->local, n->lport};
 	o->remote = (struct via_sockaddr){p->remote, n->rport};
-	tcp_node_info(env->tcp, node, o);
+	ref_t owner = tcp_node_info(env->tcp, node, o);
+	family_info(owner ? ep_at(env, owner) : NULL, o);
 }
 
 /* What the caller asks for; his struct may be older and shorter. */

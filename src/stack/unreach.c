@@ -25,6 +25,13 @@ static uint32_t quote_transport(uint8_t *at, enum via_type type, bool is_v6, uin
 	return 0;
 }
 
+/* IPv6 has nothing like IPv4's codes 9 and 10, by which a connect ends and which are no wall either, but that a route rejects it. */
+static enum icmp_say unreach_say(uint8_t code, bool is_v6)
+{
+	enum icmp_say say = icmp_say_unreach4(code);
+	return is_v6 && (say == ICMP_SAY_NET_PROHIBITED || say == ICMP_SAY_HOST_PROHIBITED) ? ICMP_SAY_REJECT_ROUTE : say;
+}
+
 /* The quoted packet, n bytes of transport from remote to local, in p. */
 static void quote_write(struct pkt *p, struct ip_hdr *h, const uint8_t *l4, uint32_t n)
 {
@@ -44,7 +51,7 @@ int via_unreach(struct via *v, enum via_type type, uint8_t code, const struct vi
 	const uint8_t protos[] = {[VIA_STREAM] = IPPROTO_N_TCP, [VIA_DGRAM] = IPPROTO_N_UDP,
 				  [VIA_PING] = is_v6 ? IPPROTO_N_ICMP6 : IPPROTO_N_ICMP};
 	uint32_t n = quote_transport(l4, type, is_v6, remote->port, local->port, seq);
-	enum icmp_say say = icmp_say_unreach4(code);
+	enum icmp_say say = unreach_say(code, is_v6);
 	if (!n || is_v6 == via_addr_is_v4(&remote->addr) || say == ICMP_SAY_COUNT)
 		return -EINVAL;
 	struct pkt *p = pkt_new(v->mem, PKT_HEADROOM);

@@ -80,7 +80,7 @@ static void conn_info(struct tcp_env *env, const struct tcp_conn *c, struct via_
 	out->cc_info_len = tcp_conn_cc_info(env, tcp_conn_ref(env, c), out->cc_info, out->cc_info_len);
 }
 
-void tcp_node_info(struct tcp_env *env, ref_t node, struct via_sock_info *out)
+ref_t tcp_node_info(struct tcp_env *env, ref_t node, struct via_sock_info *out)
 {
 	const struct tcp_entry *e = arena_at(env->arena, node);
 	const struct tcp_path *p = tcp_path_of(env, e);
@@ -90,6 +90,7 @@ void tcp_node_info(struct tcp_env *env, ref_t node, struct via_sock_info *out)
 	out->remote = (struct via_sockaddr){p->remote, e->node.rport};
 	if (e->node.timer.kind == WHEEL_TCP_CONN) {
 		conn_info(env, arena_at(env->arena, node), out);
+		return tcp_conn_at(env, node)->owner;
 	} else if (e->node.timer.kind == WHEEL_TCP_SYNRCVD) {
 		const struct tcp_synrcvd *q = arena_at(env->arena, node);
 		out->tcp_state = TCP_SYN_RECEIVED;
@@ -105,6 +106,7 @@ void tcp_node_info(struct tcp_env *env, ref_t node, struct via_sock_info *out)
 		out->tcp_info_len = out->cc_info_len = 0;
 		info_timer(env, out, SS_TIMEWAIT, e->node.timer.deadline, 0);
 	}
+	return 0;
 }
 
 void tcp_listener_info(struct tcp_env *env, ref_t listener, struct via_sock_info *out)

@@ -245,8 +245,9 @@ uint32_t tcp_user_inq(struct tcp_env *env, ref_t conn);
 uint32_t tcp_user_outq(struct tcp_env *env, ref_t conn);
 enum tcp_state tcp_conn_state(struct tcp_env *env, ref_t conn);
 struct tcp_node *tcp_node_at(struct tcp_env *env, ref_t node);
-/* Fill all TCP fields of `out` for a conn, synrcvd or timewait node; out->tcp_info and cc_info too, if there is room. */
-void tcp_node_info(struct tcp_env *env, ref_t node, struct via_sock_info *out);
+/* Fill all TCP fields of `out` for a conn, synrcvd or timewait node; out->tcp_info and cc_info too, if there is room.
+ * Returns the endpoint that owns it, or 0. */
+ref_t tcp_node_info(struct tcp_env *env, ref_t node, struct via_sock_info *out);
 /* The same for a listener: queue and backlog stand for the byte counts, as on Linux. */
 void tcp_listener_info(struct tcp_env *env, ref_t listener, struct via_sock_info *out);
 /* struct via_tcp_info, that is Linux's struct tcp_info (len: room; returns bytes written). */

@@ -2,8 +2,9 @@
 # timeout: 240
 """gateway.py - `via run -- CMD`: unmodified programs reach servers of this machine's loopback through the gateway.
 
-The servers listen at 127.0.0.1 and are published inside as 203.0.113.7. No network is needed but loopback; what only a routing
-table can bring about (unreachable, prohibited) happens in a network namespace of its own, and is left out where none can be made.
+The servers listen at 127.0.0.1 and are published inside as 203.0.113.7; gateway6.py runs cases of it with ::1. No network is needed
+but loopback; what only a routing table can bring about (unreachable, prohibited) happens in a network namespace of its own, and is
+left out where none can be made.
 """
 import hashlib
 import json
@@ -21,9 +22,12 @@ import time
 
 SRC = os.environ.get("SRC") or os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 VIA = os.path.abspath(os.environ.get("VIA") or os.path.join(SRC, "build", "via"))
-PUBLISHED = "203.0.113.7"
+V6 = os.environ.get("FAMILY") == "6"
+AF = socket.AF_INET6 if V6 else socket.AF_INET
+LOOPBACK, ANY = ("::1", "::") if V6 else ("127.0.0.1", "0.0.0.0")
+PUBLISHED, GATE = ("2001:db8::7", "fd76:6961:6475::1") if V6 else ("203.0.113.7", "192.0.0.1")
 MANY = 1000
-BIG = 100_000_000
+BIG = 10_000_000 if V6 else 100_000_000
 n = 0
 
 
@@ -38,7 +42,7 @@ def case(name, ok, *why):
 
 
 def big_chunks():
-    """The same 100 MB every time, in pieces of many sizes."""
+    """The same bytes every time, in pieces of many sizes."""
     block = hashlib.shake_256(b"gateway").digest(1 << 20)
     left, i = BIG, 0
     while left:
@@ -61,11 +65,12 @@ class Server:
     """A TCP server at loopback; handle(connection) in a thread each."""
 
     def __init__(self, handle, backlog=1024, port=0):
-        self.sock = socket.socket()
+        self.sock = socket.socket(AF)
         self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        self.sock.bind(("127.0.0.1", port))
+        self.sock.bind((LOOPBACK, port))
         self.sock.listen(backlog)
         self.port = self.sock.getsockname()[1]
+        self.url = f"http://{f'[{PUBLISHED}]' if V6 else PUBLISHED}:{self.port}/"
         self.handle = handle
         threading.Thread(target=self.run, daemon=True).start()
 
@@ -120,25 +125,29 @@ def serve_reset(c):
 
 
 def name_answer(query, by_tcp):
-    """Of a name server: one.test is 192.0.2.1; large.test too, but only by TCP; it has nothing but addresses."""
+    """Of a name server: one.test is 192.0.2.1, both.test 2001:db8::7 too; large.test as one.test, but only by TCP; nothing else."""
     labels, at = [], 12
     while query[at]:
         labels.append(query[at + 1:at + 1 + query[at]].decode().lower())
         at += 1 + query[at]
     question = query[12:at + 5]
     kind = struct.unpack(">H", query[at + 1:at + 3])[0]
-    known = labels in (["one", "test"], ["large", "test"])
+    known = labels[1:] == ["test"] and labels[0] in ("one", "large", "both")
     cut = known and labels[0] == "large" and not by_tcp
     flags = 0x8180 | (0x0200 if cut else 0) | (0 if known else 3)
-    answers = [] if cut or not known or kind != 1 else [b"\xc0\x0c" + struct.pack(">HHIH", 1, 1, 60, 4) + bytes([192, 0, 2, 1])]
+    answers = []
+    if known and not cut and kind == 1:
+        answers = [b"\xc0\x0c" + struct.pack(">HHIH", 1, 1, 60, 4) + bytes([192, 0, 2, 1])]
+    elif known and kind == 28 and labels[0] == "both":
+        answers = [b"\xc0\x0c" + struct.pack(">HHIH", 28, 1, 60, 16) + socket.inet_pton(socket.AF_INET6, "2001:db8::7")]
     return query[:2] + struct.pack(">HHHHH", flags, 1, len(answers), 0, 0) + question + b"".join(answers)
 
 
 def name_server(port=0):
     """At loopback, UDP and TCP. Its port, and what it was asked: b"udp", b"tcp"."""
     asked = []
-    udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    udp.bind(("127.0.0.1", port))
+    udp = socket.socket(AF, socket.SOCK_DGRAM)
+    udp.bind((LOOPBACK, port))
 
     def by_udp():
         while True:
@@ -161,8 +170,8 @@ class Datagrams:
     """A UDP server at loopback that says what it was told, and from where it seemed to come."""
 
     def __init__(self):
-        self.sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self.sock.bind(("127.0.0.1", 0))
+        self.sock = socket.socket(AF, socket.SOCK_DGRAM)
+        self.sock.bind((LOOPBACK, 0))
         self.port = self.sock.getsockname()[1]
         self.seen = []
         threading.Thread(target=self.run, daemon=True).start()
@@ -230,7 +239,7 @@ def inside_connect(*places):
     """The errno of connecting to each ADDRESS:PORT; 0: it went well."""
     for p in places:
         host, port = p.rsplit(":", 1)
-        s = socket.socket()
+        s = socket.socket(AF)
         s.settimeout(5)
         try:
             s.connect((host, int(port)))
@@ -292,7 +301,7 @@ def inside_many(port, count, wait):
     poll = select.poll()
     for _ in range(count):
         try:
-            s = socket.socket()
+            s = socket.socket(AF)
         except OSError:  # its own descriptors, or via's
             continue
         s.setblocking(False)
@@ -323,13 +332,13 @@ def inside_last(port):
 
 def inside_datagrams(*ports):
     """One socket asks several servers and is answered by each; the last port is closed."""
-    s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    s = socket.socket(AF, socket.SOCK_DGRAM)
     s.settimeout(10)
     for p in ports[:-1]:
         s.sendto(b"%d" % p, (PUBLISHED, p))
         d, who = s.recvfrom(2000)
         print(d.decode(), who[0], who[1] == p)
-    c = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    c = socket.socket(AF, socket.SOCK_DGRAM)
     c.settimeout(10)
     c.connect((PUBLISHED, ports[-1]))
     c.send(b"anybody?")
@@ -343,11 +352,11 @@ def inside_unreached(*places):
     """The errno that a datagram to each ADDRESS:PORT comes back with."""
     for p in places:
         host, port = p.rsplit(":", 1)
-        s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        s = socket.socket(AF, socket.SOCK_DGRAM)
         s.settimeout(5)
-        s.connect((host, int(port)))
-        s.send(b"x")
         try:
+            s.connect((host, int(port)))
+            s.send(b"x")
             print(s.recvfrom(100))
         except socket.timeout:
             print("silence")
@@ -363,12 +372,18 @@ def inside_names(*names):
             print(e.errno)
 
 
+def inside_fetch(name, port):
+    """Which address of the name answers first, as programs try them."""
+    with socket.create_connection((name, port), timeout=20) as s:
+        print(s.getpeername()[0])
+
+
 def inside_serves(port):
     """A TCP and a UDP server on one port of the program's own host; each says who came, once."""
-    s = socket.socket()
-    s.bind(("0.0.0.0", port))
-    u = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    u.bind(("0.0.0.0", port))
+    s = socket.socket(AF)
+    s.bind((ANY, port))
+    u = socket.socket(AF, socket.SOCK_DGRAM)
+    u.bind((ANY, port))
     s.listen(5)
     print("ready", flush=True)
     c, who = s.accept()
@@ -380,8 +395,8 @@ def inside_serves(port):
 
 
 def inside_greets(port):
-    s = socket.socket()
-    s.bind(("0.0.0.0", port))
+    s = socket.socket(AF)
+    s.bind((ANY, port))
     s.listen(5)
     print("ready", flush=True)
     c, _ = s.accept()
@@ -408,28 +423,29 @@ def program(name, *args, **kw):
 
 def cases_of_bytes():
     web = Server(serve_page)
-    r = via("curl", "-sS", f"http://{PUBLISHED}:{web.port}/")
+    r = via("curl", "-sS", web.url)
     case("curl, unmodified, through the gateway", r.stdout == "hello\n" and r.returncode == 0, r.stdout, r.stderr)
     t = time.monotonic()
     slow = ["--link", "delay=100ms,loss=1%,rate=50mbit"]
-    r = via("curl", "-sS", "-w", "%{time_connect}", f"http://{PUBLISHED}:{web.port}/", options=slow)
+    r = via("curl", "-sS", "-w", "%{time_connect}", web.url, options=slow)
     took = float(r.stdout.partition("\n")[2] or 0)
     case("the link is as slow as it was asked for", r.stdout.startswith("hello\n") and 0.2 <= took < 5 and time.monotonic() - t >= 0.4, r)
     want = big_sum()
     for name, handle in (("up", serve_up), ("down", serve_down)):
         for options in ([], ["--link", "delay=1ms,loss=0.1%"]):
             r = program(name, Server(handle).port, options=options)
-            case(f"100 MB {name}{' over a lossy link' if options else ''}, byte-exact", r.stdout.strip() == want, r.stdout, r.stderr)
+            case(f"{BIG // 1_000_000} MB {name}{' over a lossy link' if options else ''}, byte-exact", r.stdout.strip() == want,
+                 r.stdout, r.stderr)
 
 
 def cases_of_errors():
-    closed = socket.socket()
-    closed.bind(("127.0.0.1", 0))  # no listen(): refused
+    closed = socket.socket(AF)
+    closed.bind((LOOPBACK, 0))  # no listen(): refused
     port = closed.getsockname()[1]
-    r = program("connect", f"{PUBLISHED}:{port}", f"127.0.0.1:{port}", "192.0.0.1:80")
+    r = program("connect", f"{PUBLISHED}:{port}", f"{LOOPBACK}:{port}", f"{GATE}:80")
     case("refused outside is refused inside", r.stdout.split() == ["111", "111", "111"], r.stdout, r.stderr)
     listens = Server(serve_up).port
-    r = subprocess.run([VIA, "-q", "run", "--", sys.executable, os.path.abspath(__file__), "connect", f"127.0.0.1:{listens}"],
+    r = subprocess.run([VIA, "-q", "run", "--", sys.executable, os.path.abspath(__file__), "connect", f"{LOOPBACK}:{listens}"],
                        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=30)
     case("the machine's loopback is out of reach", r.stdout.split() == ["111"], r.stdout, r.stderr)
     r = program("reset", Server(serve_reset).port, options=["--link", "delay=10ms"])
@@ -441,8 +457,8 @@ def cases_of_errors():
 
 def cases_of_datagrams():
     a, b = Datagrams(), Datagrams()
-    closed = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    closed.bind(("127.0.0.1", 0))
+    closed = socket.socket(AF, socket.SOCK_DGRAM)
+    closed.bind((LOOPBACK, 0))
     port = closed.getsockname()[1]
     closed.close()
     r = program("datagrams", a.port, b.port, port, options=["--link", "delay=5ms"])
@@ -453,9 +469,9 @@ def cases_of_datagrams():
 
 def cases_of_names():
     port, asked = name_server()
-    r = program("names", "one.test", "none.test", options=["--dns", f"127.0.0.1:{port}"])
+    r = program("names", "one.test", "none.test", options=["--dns", f"[::1]:{port}" if V6 else f"127.0.0.1:{port}"])
     case("names by a server of this machine's", r.stdout.split() == ["192.0.2.1", "-2"] and set(asked) == {"udp"}, r, asked)
-    r = program("names", "large.test", options=["--dns", f"127.0.0.1:{port}"])
+    r = program("names", "large.test", options=["--dns", f"[::1]:{port}" if V6 else f"127.0.0.1:{port}"])
     case("names by TCP where UDP is too small", r.stdout.split() == ["192.0.2.1"] and "tcp" in asked, r.stdout, r.stderr, asked)
 
 
@@ -509,54 +525,56 @@ def cases_of_pressure():
 
 
 def free_port():
-    with socket.socket() as s, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as u:
-        s.bind(("127.0.0.1", 0))
+    with socket.socket(AF) as s, socket.socket(AF, socket.SOCK_DGRAM) as u:
+        s.bind((LOOPBACK, 0))
         u.bind(s.getsockname())
         return s.getsockname()[1]
 
 
 def cases_of_forwards():
     port = free_port()
-    p = subprocess.Popen([VIA, "-q", "run", "-t", f"{port}:5000", "-u", f"{port}:5000", "--link", "delay=5ms", "--", sys.executable,
-                          os.path.abspath(__file__), "serves", "5000"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    p = subprocess.Popen([VIA, "-q", "run", "-t", f"{LOOPBACK}/{port}:5000", "-u", f"{LOOPBACK}/{port}:5000", "--link", "delay=5ms",
+                          "--", sys.executable, os.path.abspath(__file__), "serves", "5000"], text=True,
+                         stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     ready = p.stdout.readline()
-    with socket.create_connection(("127.0.0.1", port), timeout=10) as s:
+    with socket.create_connection((LOOPBACK, port), timeout=10) as s:
         s.sendall(b"hello")
         s.shutdown(socket.SHUT_WR)
         got = read_all(s)
-    case("-t: a port of the machine's leads to the program", ready and got == b"192.0.0.1 said hello", ready, got)
+    case("-t: a port of the machine's leads to the program", ready and got == f"{GATE} said hello".encode(), ready, got)
     said = []
     for word in (b"one", b"two"):
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as u:
+        with socket.socket(AF, socket.SOCK_DGRAM) as u:
             u.settimeout(10)
-            u.connect(("127.0.0.1", port))
+            u.connect((LOOPBACK, port))
             u.send(word)
             said.append(u.recv(2000))
-    case("-u: the same for datagrams, each answered where it came from", said == [b"192.0.0.1 said one", b"192.0.0.1 said two"], said)
+    case("-u: the same for datagrams, each answered where it came from",
+         said == [f"{GATE} said {word}".encode() for word in ("one", "two")], said)
     case("the program ends", p.wait(20) == 0, p.stderr.read())
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", port))
+    with socket.socket(AF) as s:
+        s.bind((LOOPBACK, port))
         s.listen(1)
-        r = via("true", options=["-t", f"{port}:80"])
-        case("a port that is taken is named", r.returncode == 125 and f"TCP port 127.0.0.1/{port}: Address already in use" in r.stderr, r)
+        r = via("true", options=["-t", f"{LOOPBACK}/{port}:80"])
+        case("a port that is taken is named", r.returncode == 125 and f"TCP port {LOOPBACK}/{port}: Address already in use" in r.stderr, r)
     ports = [free_port(), free_port()]
-    with subprocess.Popen([VIA, "-q", "run", "-t", f"{ports[0]}:80", "-t", f"{ports[1]}:81", "--", "sh", "-c", "echo up; exec sleep 20"],
-                          stdout=subprocess.PIPE) as p:
+    with subprocess.Popen([VIA, "-q", "run", "-t", f"{LOOPBACK}/{ports[0]}:80", "-t", f"[{LOOPBACK}]:{ports[1]}:81", "--",
+                           "sh", "-c", "echo up; exec sleep 20"], stdout=subprocess.PIPE) as p:
         p.stdout.readline()
         for port in ports:
-            with socket.create_connection(("127.0.0.1", port), timeout=10):
+            with socket.create_connection((LOOPBACK, port), timeout=10):
                 pass
         p.terminate()
     case("-t more than once", True)
-    r = via("true", options=["--host-loopback", "127.0.0.1"])
+    r = via("true", options=["--host-loopback", LOOPBACK])
     case("the machine's loopback cannot be found by a host's own", r.returncode == 125 and "203.0.113.7" in r.stderr, r)
     r = via("true", options=["-t", "80:http"])
     case("a forward that is none", r.returncode == 125 and "must be HOSTPORT:PORT" in r.stderr, r)
-    p = subprocess.Popen([VIA, "-q", "run", "-t", f"{port}", "--", "sleep", "20"])
+    p = subprocess.Popen([VIA, "-q", "run", "-t", f"{LOOPBACK}/{port}", "--", "sleep", "20"])
     end = ""
     for _ in range(100):
         try:
-            with socket.create_connection(("127.0.0.1", port), timeout=10) as s:
+            with socket.create_connection((LOOPBACK, port), timeout=10) as s:
                 end = s.recv(10)
         except ConnectionRefusedError:
             time.sleep(0.05)
@@ -570,12 +588,13 @@ def cases_of_forwards():
 
 
 LAB = """name: outside
+ipv6: %s
 topology:
   nodes:
     home: {kind: host}
     server: {kind: host}
     r1: {kind: router}
-    isp: {kind: wan, loopback: 203.0.113.7, tcp: "%d:server:80"}
+    isp: {kind: wan, loopback: "%s", tcp: "%s/%d:server:80"}
   links:
     - endpoints: ["home:eth1", "r1:eth1"]
       impairments: {delay: 5ms}
@@ -590,7 +609,7 @@ def cases_of_labs():
     port = free_port()
     with tempfile.TemporaryDirectory() as d:
         with open(f"{d}/lab.yaml", "w", encoding="utf-8") as f:
-            f.write(LAB % port)
+            f.write(LAB % (str(V6).lower(), PUBLISHED, LOOPBACK, port))
         me = [sys.executable, os.path.abspath(__file__)]
         r = subprocess.run([VIA, "-q", "lab", "exec", "-t", f"{d}/lab.yaml", "home", "--", *me, "reset", str(Server(serve_reset).port)],
                            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=60, check=False)
@@ -598,7 +617,7 @@ def cases_of_labs():
         p = subprocess.Popen([VIA, "-q", "lab", "exec", "-t", f"{d}/lab.yaml", "server", "--", *me, "greets", "80"], text=True,
                              stdout=subprocess.PIPE)
         p.stdout.readline()
-        with socket.create_connection(("127.0.0.1", port), timeout=10) as s:
+        with socket.create_connection((LOOPBACK, port), timeout=10) as s:
             got = read_all(s)
         case("a port of the machine's leads to a lab's host", got == b"welcome" and p.wait(20) == 0, got)
         for node, says in (("isp", "'isp' is a wan"), ("ips", "did you mean")):
@@ -645,7 +664,7 @@ def cases_of_ends():
     case("what a program wrote before it ended arrives", done.wait(10) and got == [300_000] and r.returncode == 0, got, r.stderr)
     web = Server(serve_page)
     r = subprocess.run([VIA, "-j", "run", "--host-loopback", PUBLISHED, "--", "sh", "-c",
-                        f"sleep 1.5; exec curl -sS http://{PUBLISHED}:{web.port}/"],
+                        f"sleep 1.5; exec curl -sS {web.url}"],
                        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=30, check=False)
     case("a connection after a rest is begun now, not when the rest began", r.stdout == "hello\n" and
          json.loads(r.stderr)["retransmissions"] == 0, r)
@@ -696,23 +715,31 @@ def cases_of_signals():
 INSIDE = {"up": inside_up, "down": inside_down, "connect": inside_connect, "reset": inside_reset, "resets": inside_resets,
           "many": inside_many, "last": inside_last, "datagrams": inside_datagrams, "unreached": inside_unreached, "names": inside_names,
           "served": inside_served, "serves": inside_serves,
-          "greets": inside_greets, "fills": inside_fills, "silent": inside_silent}
+          "greets": inside_greets, "fetch": inside_fetch, "fills": inside_fills, "silent": inside_silent}
 
 
-def main():
+def run_inside():
+    """As a program of a case, if the command line names one."""
     if len(sys.argv) > 1:
         args = sys.argv[2:3] if sys.argv[1] == "served" else sys.argv[2:]
         INSIDE[sys.argv[1]](*(int(a) if a.isdigit() else a for a in args))
-        return
+        sys.exit(0)
+
+
+def run(*all_cases):
     os.environ.pop("http_proxy", None)
-    for cases in (cases_of_bytes, cases_of_pressure, cases_of_errors, cases_of_datagrams, cases_of_names, cases_of_spaces,
-                  cases_of_forwards, cases_of_labs, cases_of_many, cases_of_want, cases_of_ends,
-                  cases_of_signals):
+    for cases in all_cases:
         try:
             cases()
         except (OSError, subprocess.SubprocessError, ValueError) as e:
             case(f"{cases.__name__}", False, repr(e))
     print(f"1..{n}")
+
+
+def main():
+    run_inside()
+    run(cases_of_bytes, cases_of_pressure, cases_of_errors, cases_of_datagrams, cases_of_names, cases_of_spaces,
+        cases_of_forwards, cases_of_labs, cases_of_many, cases_of_want, cases_of_ends, cases_of_signals)
 
 
 if __name__ == "__main__":

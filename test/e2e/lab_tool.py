@@ -100,6 +100,9 @@ def check_ipv6():
     good = len(own) == 1 and own[0]["family"] == "inet6" and own[0]["local"].startswith("2001:db8:0:6:") and own[0]["prefixlen"] == 64
     case("a host has made its address", good, p.stdout)
     web = own[0]["local"]
+    p = via("-6", "-n", "web", "addr", "--topology", file)
+    case("and it is told as ip tells one", re.search(re.escape(web) + r"/64 scope global dynamic stable-privacy \n"
+                                                     r" {7}valid_lft 259\d{4}sec preferred_lft 604\d{3}sec\n", p.stdout), p.stdout)
     expect("ping -6 by name", via("-n", "ann", "ping", "-6", "-c", "3", "--topology", file, "web"), 0, f"PING web ({web})")
     p = via("-j", "-n", "ann", "trace", "-6", "--topology", file, "web")
     names = [[a["name"] for a in h["addresses"]] for h in json.loads(p.stdout)["hops"]]

@@ -109,6 +109,23 @@ def tests(work):
     case("no lab up: one sentence", "no lab is up" in run(VIA, "ss", status=1))
 
 
+# Sockets of IPv6: one of each kind that ss tells apart.
+SIX = """
+import socket as s
+def six(kind, port, only=False, to=None):
+    x = s.socket(s.AF_INET6, kind)
+    x.setsockopt(s.IPPROTO_IPV6, s.IPV6_V6ONLY, only)
+    if to: x.connect(to)
+    else: x.bind(port)
+    if kind == s.SOCK_STREAM and not to: x.listen(7)
+    return x
+both, only, near = six(1, ('::', 5000)), six(1, ('::', 5001), True), six(1, ('::1', 5002))
+a, b = six(1, 0, to=('::1', 5000)), s.create_connection(('127.0.0.1', 5000))
+e, f = both.accept()[0], both.accept()[0]
+u = [six(2, ('::', 6000)), six(2, ('::', 6001), True), six(2, 0, to=('::1', 6000)), six(2, ('::1', 6002))]
+"""
+
+
 def tests_run(work):
     """No lab is up: the program of a `via run` is asked."""
     run_it = [VIA, "-q", "run", "--", sys.executable, "-c",
@@ -116,6 +133,7 @@ def tests_run(work):
               "l = socket.socket(); l.bind(('127.0.0.1', 8080)); l.listen(5)\n"
               "c = socket.create_connection(('127.0.0.1', 8080)); s, _ = l.accept(); c.sendall(b'x' * 1000)\n"
               "print(len(s.recv(1000)), flush=True); sys.stdin.read()"]
+    six = [*run_it[:-1], SIX + run_it[-1]]
     first = subprocess.Popen(run_it, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     first.stdout.readline()
     out = words(run(VIA, "ss", "-tan"))
@@ -137,7 +155,30 @@ def tests_run(work):
     for p in (first, second):
         p.stdin.close()
         p.wait(10)
+    tests_six(six, os.path.join(work, "six"))
     case("afterwards there is none", "no lab is up" in run(VIA, "ss", status=1))
+
+
+def tests_six(six, folder):
+    """Sockets of IPv6, and those that take both families."""
+    p = subprocess.Popen(six, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    p.stdout.readline()
+    run(VIA, "ss", "--export", folder)
+    proc, diag = {"PROC_ROOT": folder}, os.path.join(folder, "tcp.diag")
+    for flags in ("-tan", "-tain"):
+        ours, theirs = words(run(VIA, "ss", flags))[1:], words(run("ss", flags, env={**proc, "TCPDIAG_FILE": diag}))[1:]
+        case(f"of IPv6 via ss {flags} prints what ss {flags} prints", ours == theirs and len(ours) > 9, "ours:", ours, "ss:", theirs)
+
+    def places(text):
+        """Without who takes IPv4, too, of which the files say nothing."""
+        return sorted([re.sub(r"^(\*|\[::\]):", "any:", word) for word in row] for row in words(text)[1:])
+    for flags, least in (("-uan", 4), ("-6tan", 6), ("-4tan", 3)):
+        ours, theirs = places(run(VIA, "ss", flags)), places(run("ss", flags, env=proc))
+        case(f"ss {flags} reads them from net/tcp6 and udp6", ours == theirs and len(ours) >= least, "ours:", ours, "ss:", theirs)
+    case("both families, one of them, and a peer of IPv4", {"*:5000", "[::]:5001", "[::1]:5002", "[::ffff:127.0.0.1]:5000"} <= {
+        r[3] for r in words(run(VIA, "ss", "-tan"))}, run(VIA, "ss", "-tan"))
+    p.stdin.close()
+    p.wait(10)
 
 
 def main():

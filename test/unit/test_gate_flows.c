@@ -196,12 +196,24 @@ static void where__guards_the_machine(void **state)
 		{"255.255.255.255", 67, false, GATE_NOWHERE, NULL},
 		{"250.1.2.3", 67, false, GATE_NOWHERE, NULL},
 		{"10.0.2.2", 80, false, GATE_GO, "127.0.0.1"}, /* the address that stands for it */
+		{"2001:db8::7", 80, false, GATE_GO, "::1"},         /* and for it in IPv6 */
+		{"2606:2800:220:1::1", 80, false, GATE_GO, "2606:2800:220:1::1"},
+		{"fd00::5", 53, false, GATE_GO, "fd00::5"},
+		{"::1", 80, false, GATE_NOWHERE, NULL},
+		{"::", 80, false, GATE_NOWHERE, NULL},
+		{"::ffff:127.0.0.1", 80, false, GATE_NOWHERE, NULL},
+		{"fe80::1", 80, false, GATE_NOWHERE, NULL},
+		{"febf::1", 80, false, GATE_NOWHERE, NULL},
+		{"fec0::1", 80, false, GATE_GO, "fec0::1"},
+		{"ff02::fb", 5353, false, GATE_NOWHERE, NULL},
+		{"fd76:6961:6475::1", 53, true, GATE_GO, "127.0.0.53"},
+		{"fd76:6961:6475::1", 80, true, GATE_NOBODY, NULL},
 		{"192.0.0.1", 53, true, GATE_GO, "127.0.0.53"},
 		{"192.0.0.1", 80, true, GATE_NOBODY, NULL},
 	};
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-		struct gate_map m = {.loopback = via_addr_v4(0x0a000202u), .is_self = cases[i].is_self, .has_resolver = true,
-				     .resolver = at("127.0.0.53", 53)};
+		struct gate_map m = {.loopback = {via_addr_v4(0x0a000202u), at("2001:db8::7", 0).addr}, .is_self = cases[i].is_self,
+				     .has_resolver = true, .resolver = at("127.0.0.53", 53)};
 		struct via_sockaddr to = at(cases[i].to, cases[i].port), out;
 		assert_int_equal(gate_where(&m, &to, &out), cases[i].verdict);
 		if (!cases[i].out)
@@ -215,6 +227,8 @@ static void where__guards_the_machine(void **state)
 	assert_int_equal(gate_where(&none, &self, &out), GATE_NOBODY); /* no resolver */
 	none.is_self = false;
 	assert_int_equal(gate_where(&none, &zero, &out), GATE_NOWHERE); /* "no address stands for loopback" is not 0.0.0.0 */
+	zero = at("::", 80);
+	assert_int_equal(gate_where(&none, &zero, &out), GATE_NOWHERE);
 }
 
 int main(void)

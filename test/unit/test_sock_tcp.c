@@ -494,6 +494,33 @@ static void reuseport__two_listeners_share(void **state)
 	assert_in_range(got[0], 12, 52); /* 32 +- 4: 5 sigma */
 }
 
+/* A socket's family is told, also where its addresses are IPv4, and whether it takes those. */
+static void list__tells_the_family(void **state)
+{
+	struct duo *d = *state;
+	const struct via_sockaddr any = {.port = 80};
+	via_sock both, only, peer, got, four = net_open(d->s, VIA_STREAM);
+	struct via_sock_info i = {.size = sizeof(i)};
+	int on = 1;
+	assert_int_equal(via_open(d->s, (enum via_type)((int)VIA_STREAM | (int)VIA_V6), 0, &both), 0);
+	assert_int_equal(via_open(d->s, (enum via_type)((int)VIA_STREAM | (int)VIA_V6), 0, &only), 0);
+	assert_int_equal(via_setsockopt(d->s, only, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on)), 0);
+	assert_int_equal(via_bind(d->s, both, &any), 0);
+	assert_int_equal(via_listen(d->s, both, 5), 0);
+	join(d, both, 80, &peer, &got);
+	const struct { via_sock s; bool is_v6, v6_only; }
+		want[] = {{both, true, false}, {only, true, true}, {got, true, false}, {four, false, false}};
+	for (size_t k = 0; k < ARRAY_LEN(want); k++) {
+		assert_int_equal(via_sock_info(d->s, want[k].s, &i), 0);
+		assert_int_equal(i.is_v6, want[k].is_v6);
+		assert_int_equal(i.v6_only, want[k].v6_only);
+	}
+	assert_int_equal(via_sock_info(d->s, got, &i), 0);
+	assert_true(via_addr_is_v4(&i.local.addr));
+	assert_int_equal(via_sock_info(d->c, peer, &i), 0);
+	assert_false(i.is_v6);
+}
+
 /* Every socket is listed once, whatever state it is in. */
 static void list__everything_once(void **state)
 {
@@ -642,7 +669,8 @@ int main(void)
 		T(listen__close_resets_what_waits), T(shutdown__half_close), T(shutdown__reading_side), T(zero_copy__peek_consume_reserve_commit),
 		T(reset__readable_error_hup), T(close__linger_zero_resets),
 		T(close__what_was_sent_is_read), T(bind__over_time_wait), T(time_wait__yields_to_a_syn), T(connect__same_four_tuple_is_refused),
-		T(accept__child_has_the_listeners_options), T(reuseport__two_listeners_share), T(list__everything_once), T(idle__at_most_512_bytes),
+		T(accept__child_has_the_listeners_options), T(reuseport__two_listeners_share), T(list__everything_once), T(list__tells_the_family),
+		T(idle__at_most_512_bytes),
 		T(close__all_comes_back), T(dispatch__skips_the_closed), T(req_UDP_003__port_unreachable),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,4 +1,5 @@
-/* A node that takes every address as its own (VIA_SET_ANY_ADDRESS), and its sockets that catch all: held opens, datagrams, echo. */
+/* A node that takes every address as its own (VIA_SET_ANY_ADDRESS), and its sockets that catch all: held opens, datagrams, echo; each
+ * in both families. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -9,30 +10,37 @@
 
 #include "stacks.h"
 
-#define HOST 0x0a000001u /* the program's */
-#define GATE 0x0a000002u
-#define FAR 0xcb007107u  /* 203.0.113.7: somewhere outside */
+enum { HOST, GATE, FAR }; /* the program's; the gateway's; somewhere outside */
+static const char *const addrs[2][3] = {{"10.0.0.1", "10.0.0.2", "203.0.113.7"}, {"fd00::1", "fd00::2", "2001:db8::7"}};
+static int in4 = 0, in6 = 1;
 
 struct pair {
 	struct net *t;
 	struct via *host, *gate;
 	via_sock all; /* the gate's catch-all of the test's type */
+	int family;   /* in4, in6 */
 };
 
-static struct pair gate_new(enum via_type type)
+static struct pair gate_new(enum via_type type, void **state)
 {
-	struct pair p = {.t = net_new()};
+	struct pair p = {.t = net_new(), .family = *(const int *)*state};
+	const char *const *at = addrs[p.family];
 	p.host = net_stack(p.t, "host", false);
 	p.gate = net_stack(p.t, "gate", false);
-	int ih, ig;
+	int ih, ig, plen = p.family == in4 ? 24 : 64;
 	net_link(p.t, p.host, p.gate, 256, 1500, 0, 0, &ih, &ig);
-	assert_int_equal(net_addr(p.host, ih, HOST, 24), 0);
-	assert_int_equal(net_addr(p.gate, ig, GATE, 24), 0);
-	assert_int_equal(net_route(p.host, 0, 0, GATE), 0);
+	assert_int_equal(net_addr6(p.host, ih, at[HOST], (uint8_t)plen), 0);
+	assert_int_equal(net_addr6(p.gate, ig, at[GATE], (uint8_t)plen), 0);
+	assert_int_equal(net_route6(p.host, p.family == in4 ? "0.0.0.0" : "::", 0, at[GATE]), 0);
 	assert_int_equal(via_configure(p.gate, &(struct via_change){.kind = VIA_SET, .setting = VIA_SET_ANY_ADDRESS, .value = 1}), 0);
 	p.all = net_open(p.gate, type);
 	assert_int_equal(via_catch_all(p.gate, p.all), 0);
 	return p;
+}
+
+static struct via_sockaddr at(const struct pair *p, int who, uint16_t port)
+{
+	return (struct via_sockaddr){net_name(addrs[p->family][who]), port};
 }
 
 static void step(struct pair *p, int64_t ns)
@@ -43,7 +51,7 @@ static void step(struct pair *p, int64_t ns)
 /* The host connects to the far address; the gate has the held open in *in. */
 static via_sock begin(struct pair *p, via_sock *in)
 {
-	struct via_sockaddr to = net_at(FAR, 443), local, peer;
+	struct via_sockaddr to = at(p, FAR, 443), local, peer;
 	via_sock s = net_open(p->host, VIA_STREAM);
 	assert_int_equal(via_connect(p->host, s, &to), -EINPROGRESS);
 	step(p, 10 * NS_PER_MS);
@@ -69,7 +77,7 @@ static int error_of(struct via *v, via_sock s)
 
 static void held__is_silent_until_answered(void **state)
 {
-	struct pair p = gate_new(VIA_STREAM);
+	struct pair p = gate_new(VIA_STREAM, state);
 	via_sock in, out = begin(&p, &in);
 	char buf[8];
 
@@ -99,7 +107,7 @@ static void held__is_silent_until_answered(void **state)
 
 static void held__refused(void **state)
 {
-	struct pair p = gate_new(VIA_STREAM);
+	struct pair p = gate_new(VIA_STREAM, state);
 	via_sock in, out = begin(&p, &in);
 	assert_int_equal(via_abort(p.gate, in), 0);
 	step(&p, 10 * NS_PER_MS);
@@ -110,7 +118,7 @@ static void held__refused(void **state)
 
 static void held__forgotten_without_a_word(void **state)
 {
-	struct pair p = gate_new(VIA_STREAM);
+	struct pair p = gate_new(VIA_STREAM, state);
 	via_sock in, again, out = begin(&p, &in);
 	assert_int_equal(via_close(p.gate, in), 0);
 	assert_int_equal(via_ready(p.host, out) & (VIA_OUT | VIA_ERR), 0);
@@ -123,9 +131,12 @@ static void held__forgotten_without_a_word(void **state)
 
 static void held__unreachable(void **state)
 {
-	static const struct { uint8_t code; int err; } cases[] = {{9, ENETUNREACH}, {10, EHOSTUNREACH}, {3, ECONNREFUSED}};
-	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-		struct pair p = gate_new(VIA_STREAM);
+	static const struct unreached { uint8_t code; int err; }
+		cases4[] = {{9, ENETUNREACH}, {10, EHOSTUNREACH}, {13, EHOSTUNREACH}, {3, ECONNREFUSED}},
+		cases6[] = {{9, EHOSTUNREACH}, {10, EHOSTUNREACH}, {13, EACCES}, {3, ECONNREFUSED}};
+	for (size_t i = 0; i < ARRAY_LEN(cases4); i++) {
+		const struct unreached *cases = *(const int *)*state == in4 ? cases4 : cases6;
+		struct pair p = gate_new(VIA_STREAM, state);
 		via_sock in, out = begin(&p, &in);
 		struct via_sockaddr local, peer;
 		struct via_sock_info info = {.size = sizeof(info)};
@@ -146,7 +157,7 @@ static void held__unreachable(void **state)
 /* The one who asked has gone: the SYN-ACK meets a RST, and the owner is told. */
 static void held__answered_too_late(void **state)
 {
-	struct pair p = gate_new(VIA_STREAM);
+	struct pair p = gate_new(VIA_STREAM, state);
 	via_sock in, out = begin(&p, &in);
 	assert_int_equal(via_close(p.host, out), 0);
 	step(&p, NS_PER_S);
@@ -161,8 +172,8 @@ static void held__answered_too_late(void **state)
 /* Its own listener comes before the one that catches all; without that, closed ports are closed. */
 static void catch_all__is_asked_last(void **state)
 {
-	struct pair p = gate_new(VIA_STREAM);
-	struct via_sockaddr own = net_at(FAR, 22), to = own;
+	struct pair p = gate_new(VIA_STREAM, state);
+	struct via_sockaddr own = at(&p, FAR, 22), to = own;
 	via_sock l = net_open(p.gate, VIA_STREAM), s = net_open(p.host, VIA_STREAM), second = net_open(p.gate, VIA_STREAM);
 	assert_int_equal(via_catch_all(p.gate, second), -EBUSY);
 	assert_int_equal(via_bind(p.gate, l, &own), 0); /* an address that is nobody's but taken */
@@ -184,9 +195,9 @@ static void catch_all__is_asked_last(void **state)
 
 static void datagrams__under_any_name(void **state)
 {
-	struct pair p = gate_new(VIA_DGRAM);
+	struct pair p = gate_new(VIA_DGRAM, state);
 	via_sock s = net_open(p.host, VIA_DGRAM), other = net_open(p.gate, VIA_DGRAM);
-	struct via_sockaddr to = net_at(FAR, 5000), from, local, host;
+	struct via_sockaddr to = at(&p, FAR, 5000), from, local, host;
 	char buf[16];
 	assert_int_equal(via_connect(p.host, s, &to), 0);
 	assert_int_equal(via_send(p.host, s, "question", 8, 0), 8);
@@ -207,10 +218,10 @@ static void datagrams__under_any_name(void **state)
 
 static void echo__is_the_owners_to_answer(void **state)
 {
-	struct pair p = gate_new(VIA_PING);
+	struct pair p = gate_new(VIA_PING, state);
 	via_sock s = net_open(p.host, VIA_PING);
-	struct via_sockaddr far = net_at(FAR, 0), gate = net_at(GATE, 0), from, local;
-	uint8_t ask[12] = {ICMP4_ECHO, 0, 0, 0, 0, 0, 0, 7, 'a', 'b', 'c', 'd'}, got[32];
+	struct via_sockaddr far = at(&p, FAR, 0), gate = at(&p, GATE, 0), from, local;
+	uint8_t ask[12] = {p.family == in4 ? ICMP4_ECHO : ICMP6_ECHO, 0, 0, 0, 0, 0, 0, 7, 'a', 'b', 'c', 'd'}, got[32];
 	assert_int_equal(via_sendto(p.host, s, ask, sizeof(ask), 0, &gate), 12);
 	step(&p, 10 * NS_PER_MS);
 	assert_int_equal(via_recvfrom(p.host, s, got, sizeof(got), 0, &from, NULL), 12); /* its own address it answers itself */
@@ -220,7 +231,7 @@ static void echo__is_the_owners_to_answer(void **state)
 	assert_int_equal(via_recvfrom(p.host, s, got, sizeof(got), 0, NULL, NULL), -EAGAIN);
 	assert_int_equal(via_recvfrom(p.gate, p.all, got, sizeof(got), 0, &from, &local), 12);
 	assert_true(via_addr_eq(&local.addr, &far.addr));
-	got[0] = ICMP4_ECHO_REPLY;
+	got[0] = p.family == in4 ? ICMP4_ECHO_REPLY : ICMP6_ECHO_REPLY;
 	assert_int_equal(via_sendfrom(p.gate, p.all, got, 12, &local, &from), 12);
 	step(&p, 10 * NS_PER_MS);
 	assert_int_equal(via_recvfrom(p.host, s, got, sizeof(got), 0, &from, NULL), 12);
@@ -232,10 +243,11 @@ static void echo__is_the_owners_to_answer(void **state)
 /* Broadcasts are nobody's address, and without the setting nothing of it works. */
 static void any_address__has_limits(void **state)
 {
-	struct pair p = gate_new(VIA_DGRAM);
+	struct pair p = gate_new(VIA_DGRAM, state);
 	via_sock s = net_open(p.gate, VIA_STREAM);
-	struct via_sockaddr at = net_at(0xffffffffu, 1), net = net_at(0x0a0000ffu, 1), group = net_at(0xe0000001u, 1), far = net_at(FAR, 1);
-	assert_int_equal(via_bind(p.gate, s, &at), -EADDRNOTAVAIL);
+	struct via_sockaddr everybody = net_at(0xffffffffu, 1), net = net_at(0x0a0000ffu, 1);
+	struct via_sockaddr group = net_at(0xe0000001u, 1), far = at(&p, FAR, 1);
+	assert_int_equal(via_bind(p.gate, s, &everybody), -EADDRNOTAVAIL);
 	assert_int_equal(via_bind(p.gate, s, &net), -EADDRNOTAVAIL);
 	assert_int_equal(via_bind(p.gate, s, &group), -EADDRNOTAVAIL);
 	assert_int_equal(via_configure(p.gate, &(struct via_change){.kind = VIA_SET, .setting = VIA_SET_ANY_ADDRESS, .value = 0}), 0);
@@ -247,14 +259,28 @@ static void any_address__has_limits(void **state)
 	net_free(p.t);
 }
 
+/* A group is nobody's address either; nor is anybody's but ours answered for when neighbours are asked for. */
+static void any_address__has_limits6(void **state)
+{
+	struct pair p = gate_new(VIA_DGRAM, state);
+	via_sock s = net_open(p.gate, VIA_STREAM), u = net_open(p.host, VIA_DGRAM);
+	struct via_sockaddr group = {net_name("ff02::1"), 1}, near = {net_name("fd00::77"), 1}, from;
+	char buf[8];
+	assert_int_equal(via_bind(p.gate, s, &group), -EADDRNOTAVAIL);
+	assert_int_equal(via_sendto(p.host, u, "x", 1, 0, &near), 1); /* on the link: nobody has it */
+	step(&p, 5 * NS_PER_S);
+	assert_int_equal(via_recvfrom(p.gate, p.all, buf, sizeof(buf), 0, &from, NULL), -EAGAIN);
+	net_free(p.t);
+}
+
 int main(void)
 {
+#define IN_BOTH(f) {#f " v4", f, NULL, NULL, &in4}, {#f " v6", f, NULL, NULL, &in6}
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(held__is_silent_until_answered), cmocka_unit_test(held__refused),
-		cmocka_unit_test(held__forgotten_without_a_word), cmocka_unit_test(held__unreachable),
-		cmocka_unit_test(held__answered_too_late), cmocka_unit_test(catch_all__is_asked_last),
-		cmocka_unit_test(datagrams__under_any_name), cmocka_unit_test(echo__is_the_owners_to_answer),
-		cmocka_unit_test(any_address__has_limits),
+		IN_BOTH(held__is_silent_until_answered), IN_BOTH(held__refused), IN_BOTH(held__forgotten_without_a_word),
+		IN_BOTH(held__unreachable), IN_BOTH(held__answered_too_late), IN_BOTH(catch_all__is_asked_last),
+		IN_BOTH(datagrams__under_any_name), IN_BOTH(echo__is_the_owners_to_answer),
+		cmocka_unit_test_prestate(any_address__has_limits, &in4), cmocka_unit_test_prestate(any_address__has_limits6, &in6),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -161,7 +161,7 @@ static void req_IC6_005__unreachable_codes_reach_the_transport(void **state)
 {
 	static const struct { uint8_t code; int err; bool ends_syn; } c[] = {
 		{ICMP6_NO_ROUTE, ENETUNREACH, false}, {ICMP6_PROHIBITED, EACCES, true}, {ICMP6_NO_ADDRESS, EHOSTUNREACH, false},
-		{ICMP6_NO_PORT, ECONNREFUSED, true}, {ICMP6_POLICY, EACCES, true}, {ICMP6_REJECT_ROUTE, EACCES, true},
+		{ICMP6_NO_PORT, ECONNREFUSED, true}, {ICMP6_POLICY, EACCES, true}, {ICMP6_REJECT_ROUTE, EHOSTUNREACH, true},
 	};
 	struct wire6 *w = wire6_new(false);
 	uint8_t out[1600], sent[1600];
